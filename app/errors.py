@@ -1,0 +1,54 @@
+"""The family of errors that Penstock raises on purpose.
+
+Each one's message says what happened, to which event, subscription or
+setting, and what to do now; it is shown to people as it is. Whatever else is
+raised is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class PenstockError(Exception):
+    """Base of every error that Penstock raises on purpose."""
+
+
+class SettingsError(PenstockError):
+    """A setting is wrong or missing; the message names it and the cure."""
+
+
+class InvalidEvents(PenstockError):
+    """Some events were refused before any of the batch was published.
+
+    `problems` has a mapping for each bad event: its `index` in the batch, its
+    `id`, its `type`, the `field` at fault and the `problem` in words.
+    """
+
+    def __init__(self, problems: Sequence[dict[str, Any]]):
+        self.problems = list(problems)
+        first = self.problems[0]
+        where = f"{first['type'] or 'event'} {first['id'] or ''}".strip()
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        super().__init__(f"{where}: {first['field']}: {first['problem']}{more}. Nothing was published.")
+
+
+class EventTooLarge(PenstockError):
+    """An event is over the size limit: put the data in the blob store and send its reference."""
+
+
+class Unavailable(PenstockError):
+    """Redis or the database can't take this now. Nothing was done; try again."""
+
+
+class NotFound(PenstockError):
+    """What was named does not exist."""
+
+
+class Conflict(PenstockError):
+    """Someone else changed it first, or it is in a state that does not allow this."""
+
+
+class Refused(PenstockError):
+    """The request was understood and is not allowed; the message says why."""
