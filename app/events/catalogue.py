@@ -1,0 +1,100 @@
+"""What is known of every type, wherever it was registered.
+
+A worker knows types by their classes; the web process, which imports no
+handlers, knows them by what the workers wrote to SQL: topic, tracking and a
+JSON Schema. A type that neither knows is accepted as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
+
+from app.events.event import Event, plain
+from app.events.schema import EventTypes, Tracking, field_problems, schema_urn, version_in
+from app.events.topics import SYSTEM_TOPIC, check_type, first_segment
+
+
+class StoredSchema(NamedTuple):
+    """A type as SQL holds it."""
+
+    version: int
+    topic: str
+    tracking: Tracking
+    json_schema: dict[str, Any]
+
+
+@dataclass
+class Catalogue:
+    """Types by class, and behind them those that `stored()` gives (name to `StoredSchema`)."""
+
+    types: EventTypes
+    stored: Callable[[], Mapping[str, StoredSchema]] = dict
+
+    def topic_of(self, event_type: str) -> str:
+        known = self.types.current(event_type) or self.stored().get(event_type)
+        return known.topic if known else first_segment(event_type)
+
+    def tracking_of(self, event_type: str) -> Tracking:
+        known = self.types.current(event_type) or self.stored().get(event_type)
+        return known.tracking if known else "run"
+
+    def topics_of(self, event_types: tuple[str, ...]) -> tuple[str, ...]:
+        """The topics of several types, each once, in order."""
+        return tuple(dict.fromkeys(self.topic_of(name) for name in event_types))
+
+    def check(self, event: Event) -> tuple[Event, list[dict[str, str]]]:
+        """The event with its `dataschema` stamped, and what is wrong with it: `field` and `problem`."""
+        if wrong := check_type(event.type):
+            return event, [{"field": "type", "problem": wrong}]
+        if event.type.startswith(f"{SYSTEM_TOPIC}."):
+            return event, [{"field": "type", "problem": "types that begin with penstock. are Penstock's own"}]
+        if event.type in self.types.versions:
+            return self._check_by_class(event)
+        schema = self.stored().get(event.type)
+        return self._check_by_schema(event, schema) if schema else (event, [])
+
+    def _check_by_class(self, event: Event) -> tuple[Event, list[dict[str, str]]]:
+        versions = self.types.versions[event.type]
+        version = version_in(event.dataschema) or max(versions)
+        known = versions.get(version)
+        if known is None:
+            # An older class may be gone: its upcasters show whether it can still be read.
+            try:
+                self.types.read(event.type, event.dataschema, plain_data(event.data))
+            except ValidationError as error:
+                return event, field_problems(error)
+            return event, []
+        if not isinstance(event.data, known.model):
+            try:
+                known.model.model_validate(event.data)
+            except ValidationError as error:
+                return event, field_problems(error)
+        return (event if event.dataschema else event.but(dataschema=known.urn)), []
+
+    def _check_by_schema(self, event: Event, schema: StoredSchema) -> tuple[Event, list[dict[str, str]]]:
+        version = version_in(event.dataschema) or schema.version
+        if version != schema.version:
+            return event, []  # read, upcast and checked by the worker
+        problems = []
+        for error in _validator(msgspec.json.encode(schema.json_schema)).iter_errors(plain_data(event.data)):
+            path = ".".join(map(str, ("data", *error.absolute_path)))
+            problems.append({"field": path, "problem": error.message[:300]})
+        stamped = event if event.dataschema else event.but(dataschema=schema_urn(event.type, version))
+        return stamped, problems
+
+
+def plain_data(data: Any) -> Any:
+    """Data as plain JSON values."""
+    return msgspec.to_builtins(data, enc_hook=plain)
+
+
+@lru_cache(maxsize=512)
+def _validator(schema: bytes) -> Draft202012Validator:
+    return Draft202012Validator(msgspec.json.decode(schema))

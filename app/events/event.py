@@ -1,0 +1,170 @@
+"""The event: an immutable CloudEvents 1.0 envelope around data.
+
+Attributes have their names from the specification
+(https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md).
+Extensions that are not known here are kept in `extensions` and survive a
+round trip. There are two written forms: the JSON format of the specification
+(`to_dict`, `from_dict`), which people and other systems see, and the stored
+form (`to_bytes`, `from_bytes`), which is the same but for extensions, kept in
+a mapping of their own so that reading needs one pass.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel
+
+from app.errors import InvalidEvents
+from app.events.ids import uuid7
+
+DEFAULT_SOURCE = "penstock"
+_EXTENSION_NAME = re.compile(r"[a-z0-9]{1,64}")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One immutable fact.
+
+    `data` is any JSON value, or an object of the type's schema. `partitionkey`
+    decides the partition and so what it keeps its order with. `correlationid`
+    is the id of the root event of the run, `causationid` that of the event
+    whose handling emitted this one.
+    """
+
+    type: str
+    data: Any = None
+    id: str = msgspec.field(default_factory=uuid7)
+    source: str = DEFAULT_SOURCE
+    time: datetime = msgspec.field(default_factory=_now)
+    subject: str | None = None
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    data_base64: str | None = None
+    partitionkey: str | None = None
+    correlationid: str | None = None
+    causationid: str | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
+    recordedtime: datetime | None = None
+    expirytime: datetime | None = None
+    replayedfrom: str | None = None
+    extensions: dict[str, Any] = {}
+
+    def but(self, **changes: Any) -> Event:
+        """A copy with these attributes changed."""
+        return msgspec.structs.replace(self, **changes)
+
+    def attribute(self, name: str) -> Any:
+        """The value of an attribute or extension by its CloudEvents name, or None."""
+        if name in _ATTRIBUTES:
+            return getattr(self, name)
+        return self.extensions.get(name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The CloudEvents JSON format: plain JSON values, extensions at the top level."""
+        body = msgspec.to_builtins(self, enc_hook=plain)
+        body.update(body.pop("extensions", {}))
+        return {"specversion": "1.0", **body}
+
+    @classmethod
+    def from_dict(cls, mapping: Any) -> Event:
+        """Read the CloudEvents JSON format.
+
+        `id`, `source` and `time` may be missing: they get their defaults.
+        Raises `InvalidEvents` that names every attribute at fault.
+        """
+        fields, problems = _read(mapping)
+        if problems:
+            raise InvalidEvents(problems)
+        return cls(**fields)
+
+    def to_bytes(self) -> bytes:
+        """The stored form."""
+        return _encoder.encode(self)
+
+    @classmethod
+    def from_bytes(cls, stored: bytes) -> Event:
+        """Read the stored form; raises `msgspec.MsgspecError` where it is none."""
+        return _decoder.decode(stored)
+
+
+def plain(value: Any) -> Any:
+    """The JSON value of an object of a schema; for msgspec's `enc_hook`."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"an event's data can't hold a {type(value).__name__}: use JSON values or a pydantic model")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=plain)
+_decoder = msgspec.json.Decoder(Event)
+_ATTRIBUTES = frozenset(Event.__struct_fields__) - {"extensions"}
+_TEXT = _ATTRIBUTES - {"data", "time", "recordedtime", "expirytime"}
+_TIMES = ("time", "recordedtime", "expirytime")
+
+
+def _read(mapping: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The constructor's arguments, and every problem found on the way."""
+    problems: list[dict[str, Any]] = []
+    if not isinstance(mapping, dict):
+        kind = type(mapping).__name__
+        found = {"index": 0, "id": None, "type": None, "field": "event"}
+        return {}, [{**found, "problem": f"expected a JSON object, got {kind}"}]
+
+    def problem(field: str, text: str) -> None:
+        named = {key: value if isinstance(value := mapping.get(key), str) else None for key in ("id", "type")}
+        problems.append({"index": 0, **named, "field": field, "problem": text})
+
+    fields: dict[str, Any] = {}
+    extensions: dict[str, Any] = {}
+    if mapping.get("specversion", "1.0") != "1.0":
+        problem("specversion", "expected 1.0")
+    if not mapping.get("type"):
+        problem("type", "is missing: say what happened, for example dataset.uploaded")
+    if mapping.get("data") is not None and mapping.get("data_base64") is not None:
+        problem("data", "and data_base64 can't both be there")
+    for name, value in mapping.items():
+        if name == "specversion" or (value is None and name != "data"):
+            continue
+        if name == "data":
+            fields[name] = value
+        elif name in _TIMES:
+            moment = _moment(value)
+            if moment is None:
+                problem(name, f"expected a time of RFC 3339 such as 2026-01-31T12:00:00Z, got {value!r}")
+            else:
+                fields[name] = moment
+        elif name in _TEXT:
+            if not isinstance(value, str) or not value:
+                problem(name, f"expected a text that is not empty, got {value!r}")
+            elif not value.isprintable():
+                problem(name, "must not hold control characters")
+            else:
+                fields[name] = value
+        elif not isinstance(name, str) or not _EXTENSION_NAME.fullmatch(name):
+            problem(str(name), "an extension's name has only a-z and 0-9")
+        elif not isinstance(value, str | bool | int):
+            problem(name, "an extension's value is a text, a whole number or a boolean; put structure into data")
+        else:
+            extensions[name] = value
+    if extensions:
+        fields["extensions"] = extensions
+    return fields, problems
+
+
+def _moment(value: Any) -> datetime | None:
+    """The UTC datetime of an RFC 3339 text, or None."""
+    if isinstance(value, str):
+        try:
+            moment = msgspec.convert(value, datetime)
+        except msgspec.ValidationError:
+            return None
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    return None

@@ -1,0 +1,50 @@
+"""Identifiers of events.
+
+A producer's event gets a UUIDv7 (RFC 9562, section 5.7): sortable by time. An
+event emitted by a handler gets an id derived from its cause, so that a second
+execution of the same delivery emits the same ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+
+
+def _format(hex32: str) -> str:
+    return f"{hex32[:8]}-{hex32[8:12]}-{hex32[12:16]}-{hex32[16:20]}-{hex32[20:]}"
+
+
+def uuid7() -> str:
+    """A new UUIDv7: 48 bits of Unix milliseconds, then 74 random bits."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (milliseconds & 0xFFFFFFFFFFFF) << 80
+    value |= 0x7 << 76 | (random >> 68) << 64
+    value |= 0b10 << 62 | (random & 0x3FFFFFFFFFFFFFFF)
+    return _format(f"{value:032x}")
+
+
+def derived_id(*parts: object) -> str:
+    """A UUIDv8 (RFC 9562, section 5.8) made of a hash of the parts, in order."""
+    digest = hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=16).digest()
+    value = int.from_bytes(digest, "big")
+    value = (value & ~(0xF << 76)) | 0x8 << 76
+    value = (value & ~(0x3 << 62)) | 0b10 << 62
+    return _format(f"{value:032x}")
+
+
+def emitted_id(source: str, cause: str, subscription: str, generation: int, index: int) -> str:
+    """The id of the `index`-th event that a delivery emits."""
+    return derived_id(source, cause, subscription, generation, index)
+
+
+def delivery_id(source: str, event: str, subscription: str, generation: int) -> str:
+    """What stays the same over all attempts of a delivery: the idempotency key to hand on."""
+    return derived_id("delivery", source, event, subscription, generation)
+
+
+def letter_id(source: str, event: str, subscription: str) -> str:
+    """The id of the dead letter that an event becomes for a subscription."""
+    return derived_id("letter", source, event, subscription)
