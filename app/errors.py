@@ -10,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from config.errors import PenstockError, SettingsError
 
-class PenstockError(Exception):
-    """Base of every error that Penstock raises on purpose."""
-
-
-class SettingsError(PenstockError):
-    """A setting is wrong or missing; the message names it and the cure."""
+__all__ = [
+    "Conflict",
+    "EventTooLarge",
+    "InvalidEvents",
+    "NotFound",
+    "PenstockError",
+    "Refused",
+    "SettingsError",
+    "Unavailable",
+]
 
 
 class InvalidEvents(PenstockError):
@@ -31,7 +36,8 @@ class InvalidEvents(PenstockError):
         first = self.problems[0]
         where = f"{first['type'] or 'event'} {first['id'] or ''}".strip()
         more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
-        super().__init__(f"{where}: {first['field']}: {first['problem']}{more}. Nothing was published.")
+        problem = f"{where}: {first['field']}: {first['problem']}{more}"
+        super().__init__(f"{problem}. Nothing was published.")
 
 
 class EventTooLarge(PenstockError):
