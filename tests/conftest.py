@@ -1,0 +1,105 @@
+"""What tests of every folder share: a real server, real databases, and settings on them.
+
+`redis_url` is empty at the start of each test; `database_url` runs a test once on SQLite and
+once on PostgreSQL, each time in a database of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from app.embedded.binary import available
+from app.embedded.server import EmbeddedServer
+from config.settings import Settings
+from tests.support.postgres import NoPostgres, running_postgres
+
+IN_CI = os.environ.get("CI") == "true"
+# Read at import, before a fixture clears the environment.
+TEST_SERVER = os.environ.get("PENSTOCK_TEST_SERVER")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_from_outside() -> None:
+    """A developer's environment must not reach a test."""
+    for name in list(os.environ):
+        if name in ("REDIS_URL", "DATABASE_URL", "PORT") or name.startswith("PENSTOCK_"):
+            del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[EmbeddedServer]:
+    """A running server that keeps nothing. PENSTOCK_TEST_SERVER=redis|valkey chooses which."""
+    wanted = TEST_SERVER
+    binary = next((found for found in available() if found.product == wanted), None)
+    if wanted and not binary:
+        pytest.fail(f"PENSTOCK_TEST_SERVER is {wanted}, and there is no such server here")
+    with tempfile.TemporaryDirectory(prefix="penstock-") as folder:
+        server = EmbeddedServer(Path(folder), fsync=None, binary=binary)
+        server.start()
+        try:
+            server.wait_ready()
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def redis_url(valkey: EmbeddedServer) -> str:
+    """The address of the server, emptied."""
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+        client.script_flush()
+    return valkey.url
+
+
+@pytest.fixture(scope="session")
+def _postgres() -> Iterator[str]:
+    try:
+        with running_postgres() as url:
+            yield url
+    except NoPostgres as problem:
+        if IN_CI:
+            pytest.fail(str(problem))
+        pytest.skip(str(problem))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database, once of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'penstock.db'}"
+        return
+    yield from _postgres_database(request.getfixturevalue("_postgres"))
+
+
+@pytest.fixture
+def postgres_url(_postgres: str) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database."""
+    yield from _postgres_database(_postgres)
+
+
+_numbers = itertools.count(1)
+
+
+def _postgres_database(url: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    admin = url.format(name="postgres").replace("postgresql+psycopg", "postgresql")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield url.format(name=name)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(redis_url: str, tmp_path: Path) -> Settings:
+    """Settings on the empty server and a new SQLite database."""
+    return Settings(data_dir=tmp_path / "data", redis_url=redis_url)

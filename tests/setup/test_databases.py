@@ -1,0 +1,23 @@
+"""The shared fixtures give what they promise."""
+
+from __future__ import annotations
+
+import redis
+import sqlalchemy as sa
+
+
+def test_a_database_of_each_kind_is_empty_and_usable(database_url):
+    engine = sa.create_engine(database_url)
+    assert sa.inspect(engine).get_table_names() == []
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE seen (id INTEGER)"))
+    engine.dispose()
+
+
+def test_the_server_is_empty_at_the_start_of_a_test(redis_url):
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.dbsize() == 0
+        client.set("left", "over")
+
+
+test_the_server_is_empty_again = test_the_server_is_empty_at_the_start_of_a_test
