@@ -1,0 +1,147 @@
+"""What a lease asks of Redis: read, settle, release, own.
+
+`Broker` is the port between the life of a delivery and the streams under it;
+`RedisBroker` is the real one, `app.testing` has its twin in memory, and one
+contract suite holds for both. A broker belongs to one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+from redis.exceptions import ResponseError
+
+from app.streams import keys
+from app.streams.client import Wire
+from app.streams.entry import Entry, parse_entry
+
+Step = list[Any]
+"""One step of a settle beside acknowledging; `scripts/settle.lua` lists them."""
+
+RECORDS = keys.topic_stream("penstock", 0)
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class Read(NamedTuple):
+    """What a read brought: the entries, and the version of the operators' decisions at that moment."""
+
+    control: int
+    entries: list[Entry]
+    missing: list[tuple[str, bytes]]  # stream and id of entries that were deleted unhandled
+
+
+class Released(NamedTuple):
+    moved: int
+    missing: list[bytes]
+
+
+class Broker(Protocol):
+    """The atomic steps of a delivery's life."""
+
+    def read(self, group: str, consumer: str, streams: Sequence[str], count: int) -> Read:
+        """Take up to `count` new entries of each stream; they are the consumer's until settled."""
+
+    def settle(
+        self, group: str, consumer: str, stream: str, ids: Sequence[bytes], steps: Sequence[Step], record: bytes
+    ) -> list[bytes]:
+        """Acknowledge `ids` and do the steps in one go; or nothing, and the ids that are not the consumer's."""
+
+    def release(
+        self, group: str, consumer: str, stream: str, partition: int, generation: int, *,
+        suspect: bool = False, in_hand: bytes = b"", counts: str = "l",
+    ) -> Released:
+        """Give back what the consumer holds of a stream to the subscription's `again` stream."""
+
+    def own(self, group: str, consumer: str, partition: int, streams: Sequence[str]) -> bool:
+        """Take a partition of an ordered subscription, if nobody else has it."""
+
+    def disown(self, group: str, consumer: str, partition: int) -> None:
+        """Give the partition up."""
+
+    def blocked(self, group: str, partition: int) -> set[str]:
+        """The keys that wait behind a failed delivery."""
+
+    def hold_up(self, consumer: str, stream: str, id: bytes) -> None:
+        """Say which suspect this consumer is about to handle, in case it dies of it."""
+
+
+class RedisBroker:
+    """The broker on a Redis server, over one connection."""
+
+    def __init__(self, wire: Wire):
+        self.wire = wire
+
+    def read(self, group: str, consumer: str, streams: Sequence[str], count: int) -> Read:
+        command = ("XREADGROUP", "GROUP", group, consumer, "COUNT", count, "STREAMS", *streams, *(">" for _ in streams))
+        try:
+            *_, (version, reply) = self.wire.many(
+                [("MULTI",), ("HGET", keys.CONTROL, "version"), command, ("EXEC",)]
+            )
+        except ResponseError as error:
+            if not str(error).startswith(("NOGROUP", "EXECABORT")):
+                raise
+            create_groups(self.wire, group, streams)
+            return self.read(group, consumer, streams, count)
+        if isinstance(reply, ResponseError):
+            if not str(reply).startswith("NOGROUP"):
+                raise reply
+            create_groups(self.wire, group, streams)
+            return self.read(group, consumer, streams, count)
+        entries, missing = [], []
+        for stream, raw_entries in reply or ():
+            name = stream.decode()
+            for id, fields in raw_entries:
+                entry = parse_entry(name, id, fields)
+                if entry is None:
+                    missing.append((name, id))
+                else:
+                    entries.append(entry)
+        return Read(int(version or 0), entries, missing)
+
+    def settle(
+        self, group: str, consumer: str, stream: str, ids: Sequence[bytes], steps: Sequence[Step], record: bytes
+    ) -> list[bytes]:
+        again = "1" if keys.is_again(stream) else "0"
+        extras = _pack(steps) if steps else b""
+        return self.wire.script("settle", (stream, RECORDS), (group, consumer, again, record, extras, *ids))
+
+    def release(
+        self, group: str, consumer: str, stream: str, partition: int, generation: int, *,
+        suspect: bool = False, in_hand: bytes = b"", counts: str = "l",
+    ) -> Released:
+        again = keys.again_stream(group, partition)
+        moved, missing, left = 0, [], 1
+        while left:
+            some, gone, left = self.wire.script(
+                "release",
+                (stream, again, keys.BELL),
+                (group, consumer, generation, group, 500, "suspect" if suspect else "", in_hand, counts),
+            )
+            moved += some
+            missing += gone
+        return Released(moved, missing)
+
+    def own(self, group: str, consumer: str, partition: int, streams: Sequence[str]) -> bool:
+        return bool(self.wire.script("own", (keys.OWNERS, *streams), (f"{group}:{partition}", consumer, group)))
+
+    def disown(self, group: str, consumer: str, partition: int) -> None:
+        self.wire.script("disown", (keys.OWNERS,), (consumer, f"{group}:{partition}"))
+
+    def blocked(self, group: str, partition: int) -> set[str]:
+        return {key.decode() for key in self.wire("HKEYS", keys.blocked(group, partition))}
+
+    def hold_up(self, consumer: str, stream: str, id: bytes) -> None:
+        self.wire("SET", keys.hand(consumer), f"{stream} {id.decode()}", "EX", 86_400)
+
+
+def create_groups(wire: Wire, group: str, streams: Sequence[str], start: str = "0") -> None:
+    """Create the group on each stream that lacks it, from the earliest event kept unless `start` says otherwise."""
+    for stream in streams:
+        begin = "0" if keys.is_again(stream) else start
+        try:
+            wire("XGROUP", "CREATE", stream, group, begin, "MKSTREAM")
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise

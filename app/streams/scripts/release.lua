@@ -1,0 +1,51 @@
+#!lua flags=allow-oom
+-- Give back what a lease held: move it to the subscription's `again` stream.
+--
+-- Invariant: each entry that the consumer still has pending is in `again`
+-- when it is acknowledged here, in one step: never in two hands, never in none.
+-- The consumer is deleted only when nothing of it is pending. An entry that
+-- was deleted from its stream is acknowledged and reported, never passed over.
+--
+-- KEYS  1 the stream, 2 the `again` stream, 3 the bell
+-- ARGV  1 group, 2 consumer, 3 generation of entries that come from a topic,
+--       4 subscription, 5 how many at most,
+--       6 "" or "suspect" (they were held when a process died),
+--       7 "" or the id of the entry that was in hand when it died,
+--       8 the field that counts its loss: l (its own process) or w (the whole worker)
+-- Returns {moved, missing, left}.
+local stream, again, bell = KEYS[1], KEYS[2], KEYS[3]
+local group, consumer, limit = ARGV[1], ARGV[2], tonumber(ARGV[5])
+local moved, missing = 0, {}
+local ok, pending = pcall(redis.call, 'XPENDING', stream, group, '-', '+', limit, consumer)
+if not ok or pending.err then return {0, {}, 0} end
+for _, entry in ipairs(pending) do
+  local id = entry[1]
+  local found = redis.call('XRANGE', stream, id, id)[1]
+  if found then
+    local fields, has = found[2], {}
+    for i = 1, #fields, 2 do has[fields[i]] = i + 1 end
+    local function put(name, value)
+      if has[name] then fields[has[name]] = value
+      else fields[#fields + 1] = name; fields[#fields + 1] = value; has[name] = #fields end
+    end
+    if not has['g'] then put('g', ARGV[3]) end
+    if ARGV[6] == 'suspect' then put('s', '1') end
+    if ARGV[7] == id then
+      local losses = has[ARGV[8]] and tonumber(fields[has[ARGV[8]]]) or 0
+      put(ARGV[8], tostring(losses + 1))
+    end
+    redis.call('XADD', again, '*', unpack(fields))
+    moved = moved + 1
+  else
+    missing[#missing + 1] = id
+  end
+  redis.call('XACK', stream, group, id)
+  if stream == again then redis.call('XDEL', stream, id) end
+end
+local left = 0
+if #pending == limit then
+  left = #redis.call('XPENDING', stream, group, '-', '+', 1, consumer)
+end
+if left == 0 then redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer) end
+if moved > 0 then redis.call('XADD', bell, 'MAXLEN', '~', '1000', '*', 's', ARGV[4]) end
+return {moved, missing, left}
