@@ -1,0 +1,60 @@
+"""An operator's decisions, where every lease sees them within its next read.
+
+SQL is the record; this is its mirror in Redis: one hash with a version that
+rises with every change, so that a lease compares one number with each read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import redis
+
+from app.streams import keys
+
+_FIELD = "sub:"
+
+
+class Decision(msgspec.Struct, omit_defaults=True):
+    """What an operator decided for a subscription; None where the code's default holds.
+
+    `generation` rises with each rewind: outputs of what is handled again are new events.
+    """
+
+    paused: bool = False
+    generation: int = 0
+    retry: dict[str, Any] | None = None
+    filter: Any = None
+    timeout: float | None = None
+    lane: str | None = None
+    concurrency: int | None = None
+
+
+def decisions(client: redis.Redis) -> tuple[int, dict[str, Decision]]:
+    """The version and the decisions by subscription, as of one moment."""
+    found = client.hgetall(keys.CONTROL)
+    version = int(found.pop(b"version", 0))
+    return version, {
+        name.decode().removeprefix(_FIELD): msgspec.json.decode(value, type=Decision)
+        for name, value in found.items()
+        if name.startswith(_FIELD.encode())
+    }
+
+
+def decision(client: redis.Redis, subscription: str) -> Decision:
+    found = client.hget(keys.CONTROL, _FIELD + subscription)
+    return msgspec.json.decode(found, type=Decision) if found else Decision()
+
+
+def decide(client: redis.Redis, subscription: str, value: Decision) -> None:
+    """Put a decision in force."""
+    with client.pipeline(transaction=True) as pipe:
+        add_decision(pipe, subscription, value)
+        pipe.execute()
+
+
+def add_decision(pipe: Any, subscription: str, value: Decision) -> None:
+    """The same, as a part of a caller's transaction."""
+    pipe.hset(keys.CONTROL, _FIELD + subscription, msgspec.json.encode(value))
+    pipe.hincrby(keys.CONTROL, "version", 1)

@@ -1,0 +1,111 @@
+"""Publishing: checked, stamped, and accepted once.
+
+What `publish` accepts is in its topic when it returns. A batch is refused as a
+whole, and every bad event in it is named. Publishing the same (source, id)
+again within the window is counted as a duplicate and changes nothing, which
+also makes it safe to publish again after a lost reply.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+import redis
+
+from app.clock import Clock, instant
+from app.errors import EventTooLarge, InvalidEvents
+from app.events.catalogue import Catalogue
+from app.events.event import Event
+from app.events.topics import partition_of
+from app.streams import keys
+from app.streams.client import refusals_explained, run_script
+from app.streams.topics import Topics
+
+CHUNK = 500
+
+
+class Prepared(NamedTuple):
+    """An event ready to be written: its stream and its stored form."""
+
+    event: Event
+    stream: str
+    stored: bytes
+
+
+class Preparer:
+    """Checks and stamps events, and decides where they go. Writes nothing."""
+
+    def __init__(self, catalogue: Catalogue, topics: Topics, clock: Clock, max_bytes: int):
+        self.catalogue = catalogue
+        self.topics = topics
+        self.clock = clock
+        self.max_bytes = max_bytes
+
+    def prepare(self, events: Sequence[Event]) -> list[Prepared]:
+        """Raises `InvalidEvents` or `EventTooLarge` before anything is written."""
+        recorded = instant(self.clock.now())
+        checked, problems = [], []
+        for index, event in enumerate(events):
+            event, found = self.catalogue.check(event)
+            problems += [{"index": index, "id": event.id, "type": event.type, **problem} for problem in found]
+            checked.append(event)
+        if problems:
+            raise InvalidEvents(problems)
+        return [self._stamp(event, recorded) for event in checked]
+
+    def _stamp(self, event: Event, recorded: datetime) -> Prepared:
+        event = event.but(recordedtime=recorded, correlationid=event.correlationid or event.id)
+        try:
+            stored = event.to_bytes()
+        except (TypeError, ValueError, msgspec.MsgspecError) as error:
+            raise InvalidEvents(
+                [{"index": 0, "id": event.id, "type": event.type, "field": "data", "problem": str(error)}]
+            ) from error
+        if len(stored) > self.max_bytes:
+            raise EventTooLarge(
+                f"{event.type} {event.id} has {len(stored):,} bytes; at most {self.max_bytes:,} are allowed."
+                " Put the data into the blob store and send its reference."
+            )
+        topic = self.catalogue.topic_of(event.type)
+        partition = partition_of(event.partitionkey, self.topics.partitions(topic), event.id)
+        return Prepared(event, keys.topic_stream(topic, partition), stored)
+
+
+class Publisher:
+    """Publishes events to their topics. Safe for use by several threads."""
+
+    def __init__(self, client: redis.Redis, preparer: Preparer, window: int):
+        self.client = client
+        self.preparer = preparer
+        self.window = window
+
+    def publish(self, events: Sequence[Event], *, at: float | None = None) -> list[bool]:
+        """Publish events; True for each that was new. `at`: not before this time (s since 1970).
+
+        Raises `InvalidEvents`, `EventTooLarge`, or `Unavailable` (then repeat it: nothing doubles).
+        """
+        with refusals_explained():
+            prepared = self.preparer.prepare(events)
+            due = 0 if at is None else int(at * 1000)
+            new: list[bool] = []
+            for start in range(0, len(prepared), CHUNK):
+                new += self._write(prepared[start : start + CHUNK], due)
+            return new
+
+    def _write(self, prepared: Sequence[Prepared], due: int) -> list[bool]:
+        streams: dict[str, int] = {}
+        arguments: list[bytes | str | int] = [self.window, keys.SEEN]
+        for event, stream, stored in prepared:
+            index = streams.setdefault(stream, len(streams) + 1)
+            arguments += (index, seen_digest(event.source, event.id), stored, due)
+        replies = run_script(self.client, "publish", list(streams), arguments)
+        return [reply == 1 for reply in replies]
+
+
+def seen_digest(source: str, id: str) -> bytes:
+    """What stands for a (source, id) in the mark that it was seen: 12 bytes."""
+    return hashlib.blake2b(f"{source}\0{id}".encode(), digest_size=12).digest()

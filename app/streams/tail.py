@@ -1,0 +1,55 @@
+"""Following topics as a spectator: no group, no effect on anyone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import redis
+
+from app.events.event import Event
+from app.events.topics import SYSTEM_TOPIC
+from app.streams import keys
+from app.streams.topics import Topics
+
+
+def follow(
+    client: redis.Redis, topics: Topics, types: Sequence[str] | None = None, since: str = "$", heartbeat: float = 1.0
+) -> Iterator[Event | None]:
+    """Events as they are published, oldest first; None about every `heartbeat` seconds without one.
+
+    `since` is `$` (from now), `0` (from the earliest kept) or a position or time in ms to go on after.
+    Topics that appear later are followed too.
+    """
+    positions: dict[str, bytes] = {}
+    first = True
+    while True:
+        for name, count in topics.all().items():
+            for partition in range(count if name != SYSTEM_TOPIC else 0):
+                stream = keys.topic_stream(name, partition)
+                if stream not in positions:
+                    positions[stream] = _start(client, stream, since if first else "0")
+        first = False
+        if not positions:
+            client.xread({keys.BELL: "$"}, block=int(heartbeat * 1000))  # there is no topic yet: just wait
+            yield None
+            continue
+        found = client.xread(dict(positions), count=100, block=int(heartbeat * 1000))
+        if not found:
+            yield None
+        for stream, entries in found:
+            for id, fields in entries:
+                positions[stream.decode()] = id
+                try:
+                    event = Event.from_bytes(fields[b"e"])
+                except msgspec.MsgspecError:
+                    continue  # written by someone else; the archive reports it
+                if not types or event.type in types:
+                    yield event
+
+
+def _start(client: redis.Redis, stream: str, since: str) -> bytes:
+    if since != "$":
+        return since.encode()
+    newest = client.xrevrange(stream, count=1)
+    return newest[0][0] if newest else b"0"
