@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import (
@@ -98,6 +98,7 @@ VARIABLES = {
     "redis_connections": "PENSTOCK_REDIS_CONNECTIONS",
     "partitions": "PENSTOCK_PARTITIONS",
     "log_level": "PENSTOCK_LOG_LEVEL",
+    "log_format": "PENSTOCK_LOG_FORMAT",
 }
 
 
@@ -124,6 +125,7 @@ class Settings(BaseModel):
     redis_connections: int = Field(50, ge=4)  # at most, of one process
     partitions: Annotated[Mapping[str, int], BeforeValidator(_partitions)] = {}
     log_level: Annotated[str, BeforeValidator(_log_level)] = "info"
+    log_format: Literal["auto", "json", "text"] = "auto"  # auto: text in a terminal, else json
     embedded: bool = True  # the server, if any, is the one that `up` started in data_dir
 
     @classmethod
