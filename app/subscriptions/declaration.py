@@ -1,0 +1,164 @@
+"""`@on`: a plain function becomes a subscription's handler.
+
+The decorator checks what it is given when the module is imported, so that a
+mistake is an error at start and not at three in the morning. It changes
+nothing about the function, which stays callable and testable as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from app.errors import Refused
+from app.events.filters import Filter, compile_filter
+from app.events.topics import check_type
+from app.subscriptions.retry import RetryPolicy
+
+LANES = ("default", "inference", "training", "system")
+EVERYTHING = "*"
+DEFAULT_TIMEOUT = 600.0
+_FORBIDDEN = set(" \t\r\n:/?#")
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """What a handler's author declared.
+
+    `batch` is 0 for a handler of single events, else the most events it takes
+    at once; `linger` the seconds it may wait for more; `timeout` seconds per
+    event; `start` where a new subscription begins.
+    """
+
+    name: str
+    types: tuple[str, ...]
+    handler: Callable[..., Any]
+    emits: tuple[str, ...] = ()
+    filter: Filter = None
+    lane: str = "default"
+    retry: RetryPolicy = RetryPolicy()
+    timeout: float | None = DEFAULT_TIMEOUT
+    batch: int = 0
+    linger: float = 0.0
+    ordered: bool = False
+    start: Literal["earliest", "now"] = "earliest"
+
+    @property
+    def everything(self) -> bool:
+        """Whether it takes every type of every topic but the system's own."""
+        return EVERYTHING in self.types
+
+    def describe(self) -> dict[str, Any]:
+        """What is kept of it in SQL: plain JSON values."""
+        kept = asdict(self)
+        handler = kept.pop("handler")
+        return {**kept, "module": handler.__module__, "doc": (handler.__doc__ or "").strip()}
+
+
+@dataclass
+class Handlers:
+    """The subscriptions that the imported modules declare, by name."""
+
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+
+    def add(self, subscription: Subscription) -> None:
+        known = self.subscriptions.get(subscription.name)
+        if known and not _same_function(known.handler, subscription.handler):
+            raise Refused(
+                f"two handlers are called {subscription.name}: {_place(known.handler)} and"
+                f" {_place(subscription.handler)}. Give one of them another name=."
+            )
+        self.subscriptions[subscription.name] = subscription
+
+    def in_lanes(self, lanes: Sequence[str]) -> list[Subscription]:
+        return [one for one in self.subscriptions.values() if one.lane in lanes]
+
+
+HANDLERS = Handlers()
+"""Where `@on` registers, as modules are imported."""
+
+
+def on(
+    *types: str,
+    emits: Sequence[str] = (),
+    filter: Filter = None,
+    lane: str = "default",
+    retry: RetryPolicy | None = None,
+    timeout: float | None = DEFAULT_TIMEOUT,
+    batch: int | None = None,
+    linger: float = 0.0,
+    ordered: bool = False,
+    start: Literal["earliest", "now"] = "earliest",
+    name: str | None = None,
+    handlers: Handlers = HANDLERS,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Subscribe a function to one or more event types.
+
+    The function takes `(event, ctx)`, or with `batch=n` a list of up to n
+    events and `ctx`. It returns an event payload, a list of them, or nothing;
+    with `batch`, a list of such outcomes as long as the batch, or nothing.
+    `timeout` is in seconds per event (None: no limit), `linger` in seconds.
+    Raises `Refused` where a declaration can't work.
+    """
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        handlers.add(
+            checked(
+                Subscription(
+                    name=name or f"{function.__module__}.{function.__qualname__}",
+                    types=tuple(types),
+                    handler=function,
+                    emits=(emits,) if isinstance(emits, str) else tuple(emits),
+                    filter=filter,
+                    lane=lane,
+                    retry=retry or RetryPolicy(),
+                    timeout=timeout,
+                    batch=batch or 0,
+                    linger=linger,
+                    ordered=ordered,
+                    start=start,
+                )
+            )
+        )
+        return function
+
+    return register
+
+
+def checked(subscription: Subscription) -> Subscription:
+    """The subscription itself; raises `Refused` where it can't work, and says what to change."""
+    where = f"@on for {_place(subscription.handler)}"
+    if not subscription.types:
+        raise Refused(f'{where}: name at least one event type, as in @on("order.placed")')
+    for event_type in (*subscription.types, *subscription.emits):
+        if event_type != EVERYTHING and (wrong := check_type(event_type)):
+            raise Refused(f"{where}: {event_type!r}: {wrong}")
+    if EVERYTHING in subscription.emits:
+        raise Refused(f"{where}: emits lists types by name")
+    if subscription.lane not in LANES:
+        raise Refused(f"{where}: there is no lane {subscription.lane!r}; use {', '.join(LANES[:3])}")
+    if _FORBIDDEN & set(subscription.name) or not subscription.name.isprintable() or len(subscription.name) > 200:
+        raise Refused(f"{where}: the name {subscription.name!r} has characters that don't fit into an address")
+    if subscription.timeout is not None and subscription.timeout <= 0:
+        raise Refused(f"{where}: timeout is in seconds and more than 0, or None for no limit")
+    if not 0 <= subscription.batch <= 10_000:
+        raise Refused(f"{where}: batch is from 1 to 10000")
+    if not 0 <= subscription.linger <= 60:
+        raise Refused(f"{where}: linger is from 0 to 60 seconds")
+    if subscription.start not in ("earliest", "now"):
+        raise Refused(f'{where}: start is "earliest" or "now"')
+    try:
+        compile_filter(subscription.filter)
+    except Refused as error:
+        raise Refused(f"{where}: {error}") from error
+    return subscription
+
+
+def _place(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def _same_function(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
+    """Whether a module was merely imported twice."""
+    return _place(one) == _place(other) and one.__code__.co_filename == other.__code__.co_filename

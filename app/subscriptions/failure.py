@@ -1,0 +1,70 @@
+"""What went wrong, told for people and for grouping.
+
+Failures of the same cause share a group: the exception's type, the innermost
+frame in the author's code, and the subscription. Messages don't split a group;
+their numbers, ids and quoted values are taken out of its title.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sysconfig
+import traceback
+from types import TracebackType
+
+from app.subscriptions.outcomes import Failure
+
+TRACEBACK_LIMIT = 8_000
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_LIBRARIES = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_VARIABLE = re.compile(
+    r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\b[0-9a-fA-F]{12,}\b|\d+(?:\.\d+)?|(['\"]).*?\1"
+)
+
+
+def describe(error: BaseException, subscription: str, at: float) -> Failure:
+    """The failure of an attempt that raised `error` at `at` (seconds since 1970)."""
+    kind = type(error).__name__
+    message = _message(error)
+    frame = _frame(error.__traceback__)
+    text = "".join(traceback.format_exception(error))
+    if len(text) > TRACEBACK_LIMIT:
+        text = f"{text[: TRACEBACK_LIMIT // 2]}\n    ... {len(text) - TRACEBACK_LIMIT:,} characters left out ...\n{text[-TRACEBACK_LIMIT // 2 :]}"
+    return _failure(at, kind, message, text, frame, subscription)
+
+
+def told(kind: str, message: str, subscription: str, at: float) -> Failure:
+    """A failure that no exception tells of, such as a process that died."""
+    return _failure(at, kind, message, "", "", subscription)
+
+
+def _failure(at: float, kind: str, message: str, text: str, frame: str, subscription: str) -> Failure:
+    # A line number moves with every edit above it: the function is what stays.
+    place = re.sub(r":\d+ in ", " in ", frame)
+    group = hashlib.blake2b(f"{kind}\0{place}\0{subscription}".encode(), digest_size=8).hexdigest()
+    title = f"{kind}: {_VARIABLE.sub('…', message)[:200]}"
+    return Failure(at, f"{kind}: {message}", text, title, frame, group)
+
+
+def _message(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception as broken:
+        text = f"(its message can't be shown: {type(broken).__name__})"
+    text = " ".join(text.split())
+    return text if len(text) <= 500 else f"{text[:497]}..."
+
+
+def _frame(trace: TracebackType | None) -> str:
+    """`file.py:12 in function` of the innermost frame that is neither ours nor a library's."""
+    innermost = authors = ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        innermost = f"{os.path.basename(code.co_filename)}:{trace.tb_lineno} in {code.co_name}"
+        path = os.path.abspath(code.co_filename)
+        if not path.startswith(_OURS + os.sep) and not path.startswith(_LIBRARIES):
+            authors = innermost
+        trace = trace.tb_next
+    return authors or innermost
