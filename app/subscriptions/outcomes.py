@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from app.events.event import Event
+from app.streams.publisher import Prepared
 
 
 class Retry(Exception):
@@ -50,14 +50,18 @@ class Failure(NamedTuple):
 class Done(NamedTuple):
     """Handled: these events are published with the acknowledgement."""
 
-    events: list[Event]
+    events: list[Prepared]
 
 
 class Again(NamedTuple):
-    """Failed: to be tried again after `wait` seconds."""
+    """Failed: to be tried again after `wait` seconds.
+
+    `counts` is False where our surroundings are to blame: then it is no attempt of the event's.
+    """
 
     failure: Failure
     wait: float
+    counts: bool = True
 
 
 class Park(NamedTuple):

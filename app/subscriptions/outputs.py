@@ -1,0 +1,85 @@
+"""From what a handler returns to the events that are published.
+
+Every output carries its cause, correlation and trace, and an id derived from
+(cause, subscription, generation, index): a second execution of the same
+delivery makes the same events.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from app.errors import PenstockError
+from app.events.catalogue import Catalogue
+from app.events.event import DEFAULT_SOURCE, Event
+from app.events.ids import emitted_id
+
+
+class InvalidOutput(PenstockError):
+    """A handler returned or emitted what it must not; the message says what to change."""
+
+
+def outputs_of(
+    returned: Any,
+    emitted: Sequence[Event],
+    cause: Event,
+    subscription: str,
+    generation: int,
+    declared: Sequence[str],
+    catalogue: Catalogue,
+) -> list[Event]:
+    """The events of one delivery, in order: what was emitted, then what was returned.
+
+    Raises `InvalidOutput` where one is of no type, or of one that `emits` doesn't declare.
+    """
+    values = [*emitted, *(returned if isinstance(returned, list | tuple) else () if returned is None else (returned,))]
+    return [
+        _caused(_event(value, declared, catalogue), cause, subscription, generation, index)
+        for index, value in enumerate(values)
+    ]
+
+
+def _event(value: Any, declared: Sequence[str], catalogue: Catalogue) -> Event:
+    if isinstance(value, Event):
+        event = value
+    elif known := catalogue.types.of_object(value):
+        event = Event(type=known.name, data=value, dataschema=known.urn)
+    elif isinstance(value, dict):
+        if len(declared) != 1:
+            raise InvalidOutput(
+                f"a returned dict takes the only type in emits, and there are {len(declared)}: "
+                "return an Event(type=…, data=…) or an object of the type's schema"
+            )
+        event = Event(type=declared[0], data=value)
+    else:
+        raise InvalidOutput(
+            f"a handler returned a {type(value).__name__}: return an Event, an object of a registered"
+            " event type, a dict, a list of these, or nothing"
+        )
+    if event.type not in declared:
+        raise InvalidOutput(f"{event.type} is not declared: add it to emits=[…] of @on (declared: {list(declared)})")
+    return event
+
+
+def _caused(event: Event, cause: Event, subscription: str, generation: int, index: int) -> Event:
+    id = emitted_id(cause.source, cause.id, subscription, generation, index)
+    return event.but(
+        id=id,
+        source=event.source if event.source != DEFAULT_SOURCE else f"/subscriptions/{subscription}",
+        partitionkey=event.partitionkey if event.partitionkey is not None else cause.partitionkey,
+        correlationid=cause.correlationid or cause.id,
+        causationid=cause.id,
+        traceparent=_child_span(cause.traceparent, id),
+        tracestate=cause.tracestate,
+    )
+
+
+def _child_span(traceparent: str | None, id: str) -> str | None:
+    """The same trace, with a span of the event's own (https://www.w3.org/TR/trace-context/)."""
+    parts = (traceparent or "").split("-")
+    if len(parts) != 4:
+        return None
+    span = hashlib.blake2b(id.encode(), digest_size=8).hexdigest()
+    return f"{parts[0]}-{parts[1]}-{span}-{parts[3]}"

@@ -1,0 +1,203 @@
+"""The settle: outcomes in, one atomic step out.
+
+Turns the outcomes of a stream's entries into the steps of `settle.lua` and the
+record that the projector reads. Where some entries are no longer the lease's
+own (it was fenced), those are left out and the rest is settled: what is gone
+never comes back, so this ends.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from app.events.event import Event
+from app.events.ids import derived_id
+from app.events.topics import SETTLED
+from app.streams import keys
+from app.streams.broker import Broker, Step
+from app.streams.entry import Entry
+from app.subscriptions.delivery import Handling
+from app.subscriptions.outcomes import Again, Done, Excluded, Held, Outcome, Park
+
+SLOW = 1.0
+"""Seconds of handling from which a `packed` delivery gets a row of its own."""
+_PLAIN_ATTRIBUTES = ("id", "source", "type", "correlationid", "causationid", "partitionkey", "subject", "time")
+
+
+class Settled(NamedTuple):
+    """One entry with its outcome; times in seconds since 1970, `event` None where it can't be read."""
+
+    entry: Entry
+    event: Event | None
+    outcome: Outcome
+    started: float
+    ended: float
+
+
+class Settlement:
+    """Settles for one lease on one subscription; `partition` is that of its `again` stream."""
+
+    def __init__(self, broker: Broker, handling: Handling, consumer: str, worker: str, partition: int = 0):
+        self.broker = broker
+        self.handling = handling
+        self.consumer = consumer
+        self.worker = worker
+        self.partition = partition
+
+    def settle(self, work: Sequence[Settled]) -> list[Settled]:
+        """Settle entries of one stream; those that were fenced are returned."""
+        fenced: list[Settled] = []
+        group = self.handling.name
+        while work:
+            steps = [step for one in work for step in self.steps(one)]
+            ids = [one.entry.id for one in work]
+            stream = work[0].entry.stream
+            foreign = set(self.broker.settle(group, self.consumer, stream, ids, steps, self.record(work)))
+            if not foreign:
+                break
+            fenced += [one for one in work if one.entry.id in foreign]
+            work = [one for one in work if one.entry.id not in foreign]
+        return fenced
+
+    def steps(self, one: Settled) -> list[Step]:
+        """What is written with the acknowledgement of one entry."""
+        match one.outcome:
+            case Done(events):
+                outputs: list[Step] = [["add", prepared.stream, "e", prepared.stored] for prepared in events]
+                return outputs + self._next_of_key(one)
+            case Again(failure, wait, counts):
+                attempts = [*one.entry.attempts, failure.attempt()] if counts else one.entry.attempts
+                return self._delay(one, wait, attempts)
+            case Park():
+                return self._next_of_key(one)
+            case Held(key):
+                return [["hold", keys.held(self.handling.name, self.partition, key), self._fields(one.entry, head=True)]]
+            case Excluded():
+                return self._next_of_key(one)
+        raise AssertionError(f"unknown outcome {one.outcome!r}")
+
+    def _delay(self, one: Settled, wait: float, attempts: list[dict[str, Any]]) -> list[Step]:
+        key = self._ordered_key(one)
+        fields = self._fields(one.entry, attempts=attempts, suspect=False, head=key is not None)
+        again = keys.again_stream(self.handling.name, self.partition)
+        # The member is derived: a settle that is repeated after a lost reply delays nothing twice.
+        member = derived_id("again", self.handling.name, one.entry.stream, one.entry.id)
+        steps: list[Step] = [["delay", int(wait * 1000), member, again, *fields]]
+        if key is not None and not one.entry.head:
+            steps.append(["block", keys.blocked(self.handling.name, self.partition), key])
+        return steps
+
+    def _next_of_key(self, one: Settled) -> list[Step]:
+        """After the first of a key that waited, the next one comes."""
+        key = self._ordered_key(one)
+        if key is None or not one.entry.head:
+            return []
+        name, partition = self.handling.name, self.partition
+        return [
+            [
+                "next",
+                keys.blocked(name, partition),
+                key,
+                keys.held(name, partition, key),
+                keys.again_stream(name, partition),
+            ]
+        ]
+
+    def _ordered_key(self, one: Settled) -> str | None:
+        """The key whose order this delivery takes part in; replays stand outside of it."""
+        if not self.handling.subscription.ordered or one.entry.replay or one.event is None:
+            return None
+        return one.event.partitionkey
+
+    def _fields(self, entry: Entry, **changes: Any) -> list[bytes | str]:
+        return entry.fields(generation=self.handling.generation_of(entry), **changes)
+
+    # -- the record
+
+    def record(self, work: Sequence[Settled]) -> bytes:
+        """The stored form of the `penstock.settled` event for these deliveries; empty in the system lane."""
+        if self.handling.subscription.lane == "system":
+            return b""
+        counts = {"succeeded": 0, "retrying": 0, "parked": 0, "excluded": 0}
+        deliveries = []
+        waits: list[float] = []
+        works: list[float] = []
+        packed = True
+        for one in work:
+            state = _STATES[type(one.outcome)]
+            if state == "held":
+                continue
+            counts[state] += 1
+            if state == "excluded":
+                continue
+            event = one.event
+            if event is not None and event.recordedtime is not None:
+                waits.append(max(0.0, one.started - event.recordedtime.timestamp()))
+            works.append(one.ended - one.started)
+            tracking = self.handling.tracking_of(event.type) if event is not None else "run"
+            packed = packed and tracking == "packed"
+            if tracking == "run" or state != "succeeded" or works[-1] >= SLOW or one.entry.attempts or one.entry.replay:
+                deliveries.append(self._delivery(one, state))
+        data = {
+            "subscription": self.handling.name,
+            "lane": self.handling.subscription.lane,
+            "worker": self.worker,
+            "tracking": "packed" if packed else "run",
+            "counts": counts,
+            "waited": {"sum": sum(waits), "max": max(waits, default=0.0)},
+            "worked": {"sum": sum(works), "max": max(works, default=0.0)},
+            "at": work[-1].ended,
+            "deliveries": deliveries,
+        }
+        return Event(type=SETTLED, source=f"/workers/{self.worker}", data=data).to_bytes()
+
+    def _delivery(self, one: Settled, state: str) -> dict[str, Any]:
+        entry, event, outcome = one.entry, one.event, one.outcome
+        described = _event_attributes(event) if event is not None else _unreadable(entry)
+        told: dict[str, Any] = {
+            "event": described,
+            "generation": self.handling.generation_of(entry),
+            "attempt": len(entry.attempts) + 1,
+            "state": state,
+            "published": event.recordedtime.timestamp() if event is not None and event.recordedtime else one.started,
+            "started": one.started,
+            "ended": one.ended,
+            "replay": entry.replay,
+        }
+        if isinstance(outcome, Done):
+            told["emitted"] = [prepared.event.id for prepared in outcome.events]
+        elif isinstance(outcome, Again):
+            told["due"] = one.ended + outcome.wait
+            told |= {"error": outcome.failure.error, "traceback": outcome.failure.traceback}
+        elif isinstance(outcome, Park):
+            failure = outcome.failure
+            told |= {"error": failure.error, "traceback": failure.traceback}
+            told["letter"] = {
+                "event": event.to_dict() if event is not None else described,
+                "reason": outcome.reason,
+                "attempts": [*entry.attempts, failure.attempt()],
+                "group": failure.group,
+                "title": failure.title,
+                "frame": failure.frame,
+            }
+        return told
+
+
+_STATES = {Done: "succeeded", Again: "retrying", Park: "parked", Excluded: "excluded", Held: "held"}
+
+
+def _event_attributes(event: Event) -> dict[str, Any]:
+    return {name: value for name in _PLAIN_ATTRIBUTES if (value := getattr(event, name)) is not None}
+
+
+def _unreadable(entry: Entry) -> dict[str, Any]:
+    """What stands for an event that can't be read."""
+    return {
+        "specversion": "1.0",
+        "id": entry.id.decode(),
+        "source": f"/streams/{entry.stream}",
+        "type": "unreadable",
+        "data_base64": base64.b64encode(entry.raw).decode(),
+    }

@@ -1,0 +1,182 @@
+"""What each slot of a worker is doing, in memory that parent and children share.
+
+A page of memory made before the fork. The child writes which delivery it has
+in hand and until when; the parent reads it, to end what takes too long and to
+know, when a child has died, which event it had in hand. The parent writes
+that the worker is closing and which version of the operators' decisions holds.
+No locks: each field has one writer, and who reads a torn text sees a text that
+does not parse, and looks again.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from typing import NamedTuple
+
+HEADER = 64
+SLOT = 32 * 1024
+_CONTROL = struct.Struct("<q")
+# pid, state, started, deadline, checked, first index in hand, number in hand, rest released
+_STATE = struct.Struct("<qqdddqqq")
+_LENGTH = struct.Struct("<q")
+_TEXT = _STATE.size + _LENGTH.size
+FREE, IDLE, BUSY = 0, 1, 2
+
+
+class Hand(NamedTuple):
+    """What a slot has in hand.
+
+    `entries` are the (stream, id) of everything that was read and is not
+    settled; those from `index`, `count` of them, are being handled. `started`
+    and `deadline` are monotonic seconds, the latter 0 where there is no limit.
+    """
+
+    pid: int
+    state: int
+    subscription: str
+    partition: int
+    consumer: str
+    event: str
+    entries: list[tuple[str, bytes]]
+    index: int
+    count: int
+    started: float
+    deadline: float
+    checked: float
+
+
+class Slots:
+    """The shared page; made once in the parent, before its children are forked."""
+
+    def __init__(self, count: int):
+        self.count = count
+        self._page = mmap.mmap(-1, HEADER + SLOT * count)
+
+    @property
+    def closing(self) -> bool:
+        """Whether leases should finish what they have in hand and end."""
+        return self._page[0] != 0
+
+    @closing.setter
+    def closing(self, value: bool) -> None:
+        self._page[0] = int(value)
+
+    @property
+    def giving_way(self) -> bool:
+        """Whether leases should end so that an ordinary task gets a slot."""
+        return self._page[1] != 0
+
+    @giving_way.setter
+    def giving_way(self, value: bool) -> None:
+        self._page[1] = int(value)
+
+    @property
+    def control(self) -> int:
+        """The version of the operators' decisions that the parent saw last."""
+        return _CONTROL.unpack_from(self._page, 8)[0]
+
+    @control.setter
+    def control(self, version: int) -> None:
+        _CONTROL.pack_into(self._page, 8, version)
+
+    def slot(self, number: int) -> Slot:
+        return Slot(self, number)
+
+
+class Slot:
+    """One slot's part of the page. The lease that runs in it writes; its parent reads."""
+
+    def __init__(self, slots: Slots, number: int):
+        self.slots = slots
+        self.number = number
+        self._page = slots._page
+        self._at = HEADER + SLOT * number
+
+    # -- written by the lease
+
+    def open(self, consumer: str, now: float) -> None:
+        """A lease begins; nothing is in hand yet."""
+        self._write_text(f"{consumer}\n\n0\n\n")
+        _STATE.pack_into(self._page, self._at, os.getpid(), IDLE, now, 0.0, now, -1, 0, 0)
+
+    def close(self) -> None:
+        _STATE.pack_into(self._page, self._at, 0, FREE, 0.0, 0.0, self._checked(), -1, 0, 0)
+
+    def idle(self, now: float) -> None:
+        """The lease begins to wait for work."""
+        self._write_state(IDLE)
+        struct.pack_into("<d", self._page, self._at + 32, now)
+
+    def take(self, consumer: str, subscription: str, partition: int, entries: list[tuple[str, bytes]]) -> None:
+        """Entries were read, and are now held."""
+        streams = list(dict.fromkeys(stream for stream, _ in entries))
+        numbers = {stream: number for number, stream in enumerate(streams)}
+        ids = " ".join(f"{numbers[stream]}:{id.decode()}" for stream, id in entries)
+        self._write_text(f"{consumer}\n{subscription}\n{partition}\n{' '.join(streams)}\n{ids}")
+        self._write_state(BUSY)
+        struct.pack_into("<q", self._page, self._at + 56, 0)
+
+    def begin(self, index: int, count: int, now: float, deadline: float) -> None:
+        """The entries from `index` are being handled until `deadline`."""
+        _HAND_INTO(self._page, self._at + 16, now, deadline)
+        _INDEX_INTO(self._page, self._at + 40, index, count)
+
+    def end(self) -> None:
+        _INDEX_INTO(self._page, self._at + 40, -1, 0)
+
+    @property
+    def rest_released(self) -> bool:
+        """Whether the parent gave back what comes after the entry in hand."""
+        return self._page[self._at + 56] != 0
+
+    # -- written by the parent
+
+    def release_rest(self) -> None:
+        self._page[self._at + 56] = 1
+
+    # -- read by the parent
+
+    def state(self) -> int:
+        return struct.unpack_from("<q", self._page, self._at + 8)[0]
+
+    def read(self) -> Hand | None:
+        """What the slot has in hand; None where it is free or was being written just now."""
+        pid, state, started, deadline, checked, index, count, _ = _STATE.unpack_from(self._page, self._at)
+        if state == FREE:
+            return None
+        try:
+            consumer, subscription, partition, streams, ids = self._read_text().split("\n")
+            names = streams.split(" ")
+            entries = [
+                (names[int(number)], id.encode())
+                for number, _, id in (one.partition(":") for one in ids.split(" ") if one)
+            ]
+            event = entries[index][1].decode() if 0 <= index < len(entries) else ""
+            return Hand(
+                pid, state, subscription, int(partition), consumer, event, entries, index, count, started, deadline, checked
+            )
+        except (ValueError, IndexError, UnicodeDecodeError):
+            return None
+
+    def _checked(self) -> float:
+        return struct.unpack_from("<d", self._page, self._at + 32)[0]
+
+    def _write_state(self, state: int) -> None:
+        struct.pack_into("<q", self._page, self._at + 8, state)
+
+    def _write_text(self, text: str) -> None:
+        encoded = text.encode()[: SLOT - _TEXT]
+        _LENGTH.pack_into(self._page, self._at + _STATE.size, len(encoded))
+        begin = self._at + _TEXT
+        self._page[begin : begin + len(encoded)] = encoded
+
+    def _read_text(self) -> str:
+        (length,) = _LENGTH.unpack_from(self._page, self._at + _STATE.size)
+        begin = self._at + _TEXT
+        return self._page[begin : begin + length].decode()
+
+
+_HAND_INTO = struct.Struct("<dd").pack_into
+_INDEX_INTO = struct.Struct("<qq").pack_into
