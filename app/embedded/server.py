@@ -11,6 +11,7 @@ import secrets
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import IO
@@ -47,7 +48,9 @@ class EmbeddedServer:
             return f"redis://:{self._password}@127.0.0.1:{self._port}/0"
         return f"unix://{self._socket}?db=0"
 
-    def start(self, output: IO[bytes] | int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    def start(
+        self, output: IO[bytes] | int = subprocess.DEVNULL, inherit: Sequence[int] = ()
+    ) -> subprocess.Popen[bytes]:
         """Start the program in a session of its own; its log goes to `output`."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._mark.write_text(self.binary.product + "\n")
@@ -59,6 +62,7 @@ class EmbeddedServer:
             stderr=subprocess.STDOUT,
             cwd=self.folder,
             start_new_session=True,
+            pass_fds=inherit,
         )
         # By standard input, so that no password shows in the list of processes.
         assert self.process.stdin
@@ -80,7 +84,7 @@ class EmbeddedServer:
                 if self.process.poll() is not None:
                     raise SettingsError(
                         f"{self.binary} in {self.folder} ended at once (status "
-                        f"{self.process.returncode}): its last lines above say why"
+                        f"{self.process.returncode})"
                     )
                 if time.monotonic() > end:
                     raise SettingsError(

@@ -87,7 +87,7 @@ def exposition(platform: Any) -> bytes:
     if health["redis"] == health["database"] == "ok":
         for subscription in platform.subscriptions.list():
             _describe(metrics, subscription)
-    return generate_latest(metrics)  # type: ignore[arg-type]
+    return generate_latest(metrics)
 
 
 def _describe(metrics: _Families, subscription: Mapping[str, Any]) -> None:

@@ -1,0 +1,48 @@
+"""The processes of an installation, as `up` starts them on one machine.
+
+The Procfile starts the same ones; a test holds the two in step.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+from config.settings import VARIABLES, Settings
+
+# One worker for what must be quick, one for trainings, which may take an hour:
+# no training ever keeps an event of another lane waiting.
+WORKER_LANES = "default,inference,system"
+TRAINER_LANES = "training"
+
+
+def commands() -> dict[str, list[str]]:
+    """The command line of each process that runs for good."""
+    python = [sys.executable, "-m"]
+    return {
+        "web": [*python, "gunicorn", "-c", "config/gunicorn.py", "web:create_app()"],
+        "worker": [*python, *_celery("worker", WORKER_LANES, slots=2)],
+        "trainer": [*python, *_celery("trainer", TRAINER_LANES, slots=1)],
+    }
+
+
+def _celery(name: str, lanes: str, slots: int) -> list[str]:
+    start = ["celery", "-A", "workers", "worker", "-n", f"{name}@%h", "-Q", lanes]
+    return [*start, "-c", str(slots), "--without-gossip", "--without-mingle"]
+
+
+def environment(
+    settings: Settings, redis_url: str, given: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """What they need to know: what this process was given, and what it found out."""
+    environment = dict(os.environ if given is None else given)
+    environment.pop(VARIABLES["admin_password"], None)  # only the first start needs it
+    return environment | {
+        "PORT": str(settings.port),
+        "REDIS_URL": redis_url,
+        "PENSTOCK_SECRET_KEY": settings.secret_key.get_secret_value(),
+        "PENSTOCK_DATA_DIR": str(settings.data_dir),
+        "PENSTOCK_LOG_FORMAT": "text" if settings.log_format == "auto" else settings.log_format,
+        "PYTHONUNBUFFERED": "1",
+    }

@@ -1,0 +1,40 @@
+"""How gunicorn serves the web process: `gunicorn -c config/gunicorn.py 'web:create_app()'`.
+
+Threads, because a server-sent stream holds one for as long as a console is open. It stops
+within 20 s of SIGTERM, which is inside the 30 s that platforms allow.
+"""
+
+import os
+
+bind = f"0.0.0.0:{os.environ.get('PORT') or 8000}"
+workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
+worker_class = "gthread"
+threads = int(os.environ.get("WEB_THREADS") or 64)
+keepalive = 5
+timeout = 60  # a worker that doesn't answer its arbiter for so long is replaced
+graceful_timeout = 20
+max_requests = 50_000
+max_requests_jitter = 5_000
+# A heartbeat on disk can stall a worker where /tmp is slow.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+control_socket_disable = True
+forwarded_allow_ips = "*"  # only the scheme is used, and only behind a router: see web/__init__.py
+# The app's own settings rule the form of log lines; these get gunicorn's own through the root.
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "root": {"level": "INFO", "handlers": ["standard_error"]},
+    "handlers": {
+        "standard_error": {"class": "logging.StreamHandler", "formatter": "penstock"},
+    },
+    "formatters": {
+        "penstock": {
+            "()": "app.telemetry.logs.formatter",
+            "style": os.environ.get("PENSTOCK_LOG_FORMAT") or "auto",
+        },
+    },
+    "loggers": {
+        "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
+        "gunicorn.access": {"level": "WARNING", "handlers": [], "propagate": True},
+    },
+}
