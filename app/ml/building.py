@@ -1,0 +1,50 @@
+"""From a judged table to a model: read it, hold rows out, train on the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.ml import candidates, matrix
+from app.ml.artefact import Model
+from app.ml.reading import Table
+from app.ml.schema import Schema
+from app.ml.split import held_out
+from app.ml.training import Trained, Untrainable, train
+
+
+@dataclass(frozen=True)
+class Built:
+    """The model, how it was trained, and on how many rows; `held_out` is 0 where a second file is the test."""
+
+    model: Model
+    trained: Trained
+    rows: int
+    held_out: int
+
+
+def build(
+    table: Table,
+    schema: Schema,
+    *,
+    split: bool = True,
+    expected_rows: int = 0,
+    chosen: candidates.Parameters | None = None,
+) -> Built:
+    """Train on the table's rows, but for those held out (`split`)."""
+    data = matrix.read(table, schema, expected_rows=expected_rows)
+    held = held_out(data.keys, data.target, schema.task) if split else np.zeros(len(data), dtype=bool)
+    learn = data.take(~held)
+    if len(learn) < 2:
+        raise Untrainable(f"Only {len(learn)} rows are left to train on.")
+    trained = train(learn, schema, chosen)
+    model = Model(schema, trained.pipeline, trained.algorithm, _baseline(learn.target, schema))
+    return Built(model, trained, len(learn), int(held.sum()))
+
+
+def _baseline(target: np.ndarray, schema: Schema) -> tuple[float, ...]:
+    if schema.task == "regression":
+        return (float(target.mean()),)
+    counts = np.bincount(target.astype(int), minlength=len(schema.labels))
+    return tuple(float(share) for share in counts / counts.sum())

@@ -1,0 +1,139 @@
+"""How a text file spells a table: encoding, delimiter, decimal sign, header or none.
+
+Detected once, from the whole file for the encoding and from its first part
+for the rest, and then kept with the schema, so that training and evaluation
+read what validation read.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any, BinaryIO
+
+from app.ml.encodings import detect_encoding
+from app.ml.errors import Unreadable
+from app.ml.values import MISSING, number
+
+SAMPLE_BYTES = 1 << 18
+DELIMITERS = ",;\t|"
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+\Z")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What a reader needs to know before it can read a file's rows."""
+
+    encoding: str
+    delimiter: str
+    decimal: str
+    header: bool
+    columns: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"columns": list(self.columns)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Dialect:
+        return cls(**(data | {"columns": tuple(data["columns"])}))
+
+
+def detect(stream: BinaryIO, *, header: bool | None = None, target: str | None = None) -> Dialect:
+    """The dialect of the file; `target` helps: a header that has a column of this name is one."""
+    encoding = detect_encoding(stream)
+    lines = _sample(stream, encoding)
+    _refuse_other_formats(lines)
+    delimiter = _delimiter(lines)
+    rows = parse(lines, delimiter)
+    if not rows:
+        raise Unreadable("The file has no rows. Upload a CSV file with at least 10 rows.")
+    width = Counter(map(len, rows)).most_common(1)[0][0]
+    decimal = "," if delimiter != "," and _has_decimal_commas(rows) else "."
+    if header is None:
+        header = _looks_like_header(rows, width, decimal, target)
+    names = rows[0] if header else [f"column_{i}" for i in range(width)]
+    if header and not any(names):
+        raise Unreadable("The first line should name the columns, and it is blank.")
+    columns = tuple(name or f"column_{i}" for i, name in enumerate(names))
+    return Dialect(encoding, delimiter, decimal, header, columns)
+
+
+def parse(lines: list[str], delimiter: str) -> list[list[str]]:
+    """The lines' cells, stripped; blank lines are left out."""
+    try:
+        rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+        return [cells for row in rows if any(cells := [cell.strip() for cell in row])]
+    except csv.Error as error:
+        raise Unreadable(f"The file can't be read as CSV: {error}.") from error
+
+
+def _sample(stream: BinaryIO, encoding: str) -> list[str]:
+    text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
+    try:
+        sample = text.read(SAMPLE_BYTES)
+        whole = not text.read(1)
+    finally:
+        text.detach()
+        stream.seek(0)
+    lines = sample.splitlines(keepends=True)
+    return lines if whole or len(lines) < 2 else lines[:-1]
+
+
+def _refuse_other_formats(lines: list[str]) -> None:
+    start = "".join(lines[:20]).lstrip("\ufeff \t\r\n")[:500].lower()
+    if start.startswith(("<!doctype", "<html", "<head", "<?xml", "<svg")):
+        kind = "an HTML page" if "html" in start else "an XML document"
+        raise Unreadable(
+            f"This is {kind}, not a table. Open the address that you downloaded it from and save the CSV file itself."
+        )
+    if start.startswith("{") or start.startswith("[{"):
+        raise Unreadable("This is JSON, not a CSV file. Save the table as CSV and upload that.")
+
+
+def _delimiter(lines: list[str]) -> str:
+    """The delimiter that gives the most rows the same width, above one; a comma where none does."""
+    best, best_score = ",", (0.0, 0)
+    for delimiter in DELIMITERS:
+        try:
+            rows = parse(lines[:500], delimiter)
+        except Unreadable:
+            continue
+        if not rows:
+            continue
+        width, count = Counter(map(len, rows)).most_common(1)[0]
+        head_agrees = len(rows[0]) == width
+        score = (count / len(rows) + (0.5 if head_agrees else 0.0), width)
+        if width > 1 and score > best_score:
+            best, best_score = delimiter, score
+    return best
+
+
+def _has_decimal_commas(rows: list[list[str]]) -> bool:
+    cells = [cell for row in rows for cell in row]
+    commas = sum(1 for cell in cells if _DECIMAL_COMMA.match(cell))
+    points = sum(1 for cell in cells if "." in cell and number(cell) is not None)
+    return commas > points
+
+
+def _looks_like_header(rows: list[list[str]], width: int, decimal: str, target: str | None) -> bool:
+    """Names are filled in, differ, and aren't numbers; and the columns below look different."""
+    first, body = rows[0], [row for row in rows[1:] if len(row) == width]
+    if target is not None and target in first and number(target) is None:
+        return True
+    if len(first) != width or not body:
+        return False
+    if any(number(cell, decimal) is not None for cell in first) or len(set(first)) < width:
+        return False
+    if any(cell in MISSING for cell in first[1:]):
+        return False
+    for i, name in enumerate(first):
+        column = [row[i] for row in body if row[i] not in MISSING]
+        numeric = sum(1 for cell in column if number(cell, decimal) is not None)
+        if column and numeric > 0.9 * len(column):
+            return True
+        if name in column:
+            return False
+    return True

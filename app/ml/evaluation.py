@@ -1,0 +1,145 @@
+"""An honest test: the new model, the baseline and the champion on the very same rows.
+
+The rows are a second file's where there is one, else those that were held out
+of the training. What a champion can't read is no comparison, and said so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from app.ml import matrix, metrics
+from app.ml.artefact import Model
+from app.ml.errors import Incompatible
+from app.ml.matrix import Data
+from app.ml.reading import Table
+from app.ml.schema import Schema
+from app.ml.scoring import Scorer
+from app.ml.split import held_out
+from app.ml.training import measure, predict
+
+CHECK_ROWS = 50
+
+
+@dataclass
+class Evaluation:
+    """`champion` is None where there is none, or where it couldn't be compared (`incomparable` says why).
+
+    `better` answers for the whole: better than the baseline, and than the champion where there is one.
+    """
+
+    metric: str
+    metrics: dict[str, float]
+    baseline: dict[str, float]
+    champion: dict[str, float] | None
+    incomparable: str | None
+    better: bool
+    rows: int
+    source: str
+    reasons: list[str] = field(default_factory=list)
+    check: dict[str, Any] = field(default_factory=dict)
+
+
+def test_rows(table: Table, schema: Schema, *, split: bool, expected_rows: int = 0) -> Data:
+    """The rows to test on: the held-out ones of the table (`split`), or all of it."""
+    data = matrix.read(table, schema, expected_rows=expected_rows)
+    return data.take(held_out(data.keys, data.target, schema.task)) if split else data
+
+
+def evaluate(
+    model: Model, table: Table, *, split: bool, champion: Model | None = None, expected_rows: int = 0
+) -> Evaluation:
+    """Measure all three on the test rows of the table, and judge."""
+    data = test_rows(table, model.schema, split=split, expected_rows=expected_rows)
+    if not len(data):
+        raise Incompatible("There are no rows to test on: no row of the evaluation file has a target.")
+    own = measure(model.pipeline, data, model.schema)
+    result = Evaluation(
+        metric=metrics.deciding_metric(model.schema),
+        metrics=own,
+        baseline=_measure_baseline(model, data),
+        champion=None,
+        incomparable=None,
+        better=False,
+        rows=len(data),
+        source="held-out rows" if split else "evaluation file",
+    )
+    if result.metric not in own:
+        # One class only among the test rows: no ranking to judge by.
+        result.metric = "accuracy"
+    if champion is not None:
+        try:
+            result.champion = _measure_champion(champion, model, table, data)
+        except Incompatible as problem:
+            result.incomparable = str(problem)
+    _judge(result, had_champion=champion is not None)
+    result.check = check_sample(model, table, data)
+    return result
+
+
+def _measure_baseline(model: Model, data: Data) -> dict[str, float]:
+    guess = model.baseline_predictions(len(data))
+    if model.task == "regression":
+        return metrics.regression(data.target, guess)
+    return metrics.classification(data.target, guess)
+
+
+def _measure_champion(champion: Model, model: Model, table: Table, data: Data) -> dict[str, float]:
+    """The champion reads the same rows with a schema of its own; codes of its labels are made ours."""
+    theirs, ours = champion.schema, model.schema
+    if theirs.task != ours.task or theirs.target != ours.target:
+        raise Incompatible(f"The champion predicts {theirs.target!r} ({theirs.task}), not {ours.target!r} ({ours.task}).")
+    same = matrix.read_at(table, theirs, data.positions)
+    predicted = predict(champion.pipeline, same, theirs)
+    if ours.task == "regression":
+        return metrics.regression(data.target, predicted)
+    shared = [label for label in theirs.labels if label in ours.labels]
+    if len(shared) < 2:
+        raise Incompatible(f"The champion's classes ({', '.join(theirs.labels[:5])}) are others than these.")
+    aligned = np.zeros((len(predicted), len(ours.labels)))
+    for i, label in enumerate(theirs.labels):
+        if label in ours.labels:
+            aligned[:, ours.labels.index(label)] = predicted[:, i]
+    sums = aligned.sum(axis=1, keepdims=True)
+    aligned = np.divide(aligned, sums, out=np.full_like(aligned, 1 / len(ours.labels)), where=sums > 0)
+    return metrics.classification(data.target, aligned)
+
+
+def _judge(result: Evaluation, *, had_champion: bool) -> None:
+    metric, own = result.metric, result.metrics[result.metric]
+    beats_baseline = metrics.better(metric, own, result.baseline[metric])
+    result.reasons.append(_compared("the baseline", metric, own, result.baseline[metric]))
+    result.better = beats_baseline
+    if had_champion and result.champion is None:
+        result.better = False
+        result.reasons.append(
+            f"It can't be compared with the champion: {result.incomparable} Promote it by hand if it should take over."
+        )
+    elif result.champion is not None:
+        result.better &= metrics.better(metric, own, result.champion[metric])
+        result.reasons.append(_compared("the champion", metric, own, result.champion[metric]))
+
+
+def _compared(other: str, metric: str, own: float, theirs: float) -> str:
+    if metrics.better(metric, own, theirs):
+        return f"Better than {other}: {metric} {own:.4g} against {theirs:.4g}."
+    word = "No better" if own == theirs else "Worse"
+    return f"{word} than {other}: {metric} {own:.4g} against {theirs:.4g}."
+
+
+def check_sample(model: Model, table: Table, data: Data) -> dict[str, Any]:
+    """Some test rows as a client would send them, and what the model says: for the check before promotion."""
+    positions = [int(p) for p in data.positions[:CHECK_ROWS]]
+    cells = table.rows_at(set(positions))
+    names = {feature.name for feature in model.schema.features}
+    rows = [
+        {name: cell for name, cell in zip(table.columns, cells[p], strict=True) if name in names} for p in positions
+    ]
+    predictions, problems = Scorer(model).score(rows)
+    good = [i for i, prediction in enumerate(predictions) if prediction is not None]
+    if not good:
+        raise Incompatible(f"The model can't score its own test rows: {problems[0].problem}.")
+    return {"rows": [rows[i] for i in good], "predictions": [predictions[i] for i in good]}

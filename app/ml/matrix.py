@@ -1,0 +1,161 @@
+"""Rows of text as a float32 matrix, in the order of a schema's features.
+
+Numbers are numbers, a category is its index, -1 where it isn't known, and NaN
+is missing everywhere. The same function serves training, evaluation and
+prediction; a data frame would cost ten times the prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+
+from app.ml.errors import Incompatible
+from app.ml.labels import Labels
+from app.ml.reading import Table
+from app.ml.schema import Feature, Schema, find_column
+from app.ml.values import MISSING, number
+
+MOST_CELLS = 60_000_000
+"""Larger tables are thinned to this many cells (240 MB), by their rows' hashes."""
+UNKNOWN_LABEL = -1
+_CACHE_LIMIT = 100_000
+
+
+@dataclass(frozen=True)
+class Data:
+    """A table as arrays: `matrix` (rows, features); `target` float64 (values, or codes of labels);
+    `keys`, a hash of each row's features; `positions` in the file. `rows` had a target, of which
+    these may be a sample."""
+
+    matrix: np.ndarray
+    target: np.ndarray
+    keys: np.ndarray
+    positions: np.ndarray
+    rows: int
+
+    def take(self, mask: np.ndarray) -> Data:
+        return Data(self.matrix[mask], self.target[mask], self.keys[mask], self.positions[mask], self.rows)
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+class _Numbers(dict[str, float]):
+    """Cells to numbers, remembering what it has seen."""
+
+    def __init__(self, decimal: str):
+        super().__init__()
+        self._decimal = decimal
+
+    def __missing__(self, cell: str) -> float:
+        if len(self) > _CACHE_LIMIT:
+            self.clear()
+        value = None if cell in MISSING else number(cell, self._decimal)
+        self[cell] = found = float("nan") if value is None else value
+        return found
+
+
+class _Codes(dict[str, float]):
+    """Cells to the indexes of their categories."""
+
+    def __init__(self, categories: tuple[str, ...]):
+        super().__init__({text: float(i) for i, text in enumerate(categories)})
+
+    def __missing__(self, cell: str) -> float:
+        return float("nan") if cell in MISSING else -1.0
+
+
+def converter(feature: Feature, decimal: str) -> dict[str, float]:
+    """A mapping from a stripped cell to its number in the matrix; it answers every cell."""
+    return _Numbers(decimal) if feature.kind == "number" else _Codes(feature.categories)
+
+
+def read(table: Table, schema: Schema, *, most_cells: int = MOST_CELLS, expected_rows: int = 0) -> Data:
+    """Every row of the table that has a target. Raises Incompatible where a column is absent."""
+    places = feature_positions(table.columns, schema)
+    target_place = find_column(table.columns, schema.target)
+    converters = [converter(feature, table.dialect.decimal) for feature in schema.features]
+    keep = _share(expected_rows, len(places), most_cells)
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+    rows = start = 0
+    for chunk in table.chunks():
+        with_target = [i for i, row in enumerate(chunk) if row[target_place] not in MISSING]
+        rows += len(with_target)
+        keys = row_keys([chunk[i] for i in with_target], places)
+        kept = np.flatnonzero(_thinned(keys, keep))
+        picked = [chunk[with_target[i]] for i in kept]
+        columns = list(zip(*picked, strict=True)) or [()] * len(table.columns)
+        matrix = _matrix(columns, places, converters)
+        positions = np.asarray([start + with_target[i] for i in kept], dtype=np.int64)
+        parts.append((matrix, _targets(columns[target_place], schema, table.dialect.decimal), keys[kept], positions))
+        start += len(chunk)
+    if not parts:
+        empty = np.empty(0)
+        return Data(np.empty((0, len(places)), np.float32), empty, empty.astype(np.uint64), empty.astype(int), 0)
+    return Data(*(np.concatenate(part) for part in zip(*parts, strict=True)), rows)
+
+
+def feature_positions(columns: Sequence[str], schema: Schema) -> list[int]:
+    """Where each feature is in the table; raises Incompatible."""
+    known = {name: i for i, name in reversed(list(enumerate(columns)))}
+    absent = [feature.name for feature in schema.features if feature.name not in known]
+    if absent:
+        raise Incompatible(f"The table has no column {', '.join(map(repr, absent[:5]))}, which the model needs.")
+    return [known[feature.name] for feature in schema.features]
+
+
+def row_keys(rows: Iterable[Sequence[str]], places: Sequence[int]) -> np.ndarray:
+    """A 64-bit hash of each row's features, the same in every process and version."""
+    digests = b"".join(
+        blake2b("\x1f".join([row[i] for i in places]).encode(), digest_size=8).digest() for row in rows
+    )
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+
+
+def _share(rows: int, features: int, most_cells: int) -> float:
+    return min(1.0, most_cells / max(1, rows * features))
+
+
+def _thinned(keys: np.ndarray, keep: float) -> np.ndarray:
+    """A sample by the hashes' low bits; the split into held-out rows looks at the high ones."""
+    if keep >= 1:
+        return np.ones(len(keys), dtype=bool)
+    return (keys & np.uint64(0xFFFFFF)) < np.uint64(int(keep * 0x1000000))
+
+
+def _targets(cells: Sequence[str], schema: Schema, decimal: str) -> np.ndarray:
+    if schema.task == "regression":
+        numbers = _Numbers(decimal)
+        return np.asarray([numbers[cell] for cell in cells], dtype=np.float64)
+    labels = Labels(schema.labels)
+    codes = {cell: labels.code(cell) for cell in set(cells)}
+    return np.asarray([UNKNOWN_LABEL if codes[cell] is None else codes[cell] for cell in cells], dtype=np.float64)
+
+
+def read_at(table: Table, schema: Schema, positions: np.ndarray) -> np.ndarray:
+    """The matrix of the rows at these ascending positions, whatever their target."""
+    places = feature_positions(table.columns, schema)
+    converters = [converter(feature, table.dialect.decimal) for feature in schema.features]
+    parts, start = [np.empty((0, len(places)), np.float32)], 0
+    for chunk in table.chunks():
+        low, high = np.searchsorted(positions, [start, start + len(chunk)])
+        wanted = [chunk[int(p) - start] for p in positions[low:high]]
+        if wanted:
+            columns = list(zip(*wanted, strict=True))
+            parts.append(_matrix(columns, places, converters))
+        start += len(chunk)
+    return np.concatenate(parts)
+
+
+def _matrix(
+    columns: Sequence[Sequence[str]], places: Sequence[int], converters: Sequence[dict[str, float]]
+) -> np.ndarray:
+    rows = len(columns[0]) if columns else 0
+    matrix = np.empty((rows, len(places)), dtype=np.float32)
+    for i, (place, convert) in enumerate(zip(places, converters, strict=True)):
+        matrix[:, i] = [convert[cell] for cell in columns[place]]
+    return matrix

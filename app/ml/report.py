@@ -1,0 +1,73 @@
+"""The outcome of a validation: a verdict, its reasons, and what the table holds.
+
+Every reason and every note is a sentence for a person. `summary()` is small
+enough for an event; `to_dict()` has everything, the schema included, and goes
+to the blob store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.ml.dialect import Dialect
+from app.ml.schema import Schema
+
+SUMMARY_COLUMNS = 200
+SUMMARY_CLASSES = 50
+
+
+@dataclass
+class Report:
+    """`reasons` says why the table was rejected; empty means accepted."""
+
+    reasons: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    rows: int = 0
+    misshapen: int = 0
+    profile: list[dict[str, Any]] = field(default_factory=list)
+    classes: dict[str, int] = field(default_factory=dict)
+    dialect: Dialect | None = None
+    evaluation_dialect: Dialect | None = None
+    evaluation_rows: int | None = None
+    target: str | None = None
+    schema: Schema | None = None
+
+    @property
+    def accepted(self) -> bool:
+        return not self.reasons
+
+    def summary(self) -> dict[str, Any]:
+        """What people look at first; wide tables are cut, and a note says so."""
+        notes = list(self.notes)
+        if len(self.profile) > SUMMARY_COLUMNS:
+            notes.append(f"Only the first {SUMMARY_COLUMNS} of {len(self.profile)} columns are shown here.")
+        dialect = self.dialect
+        return {
+            "verdict": "accepted" if self.accepted else "rejected",
+            "rows": self.rows,
+            "columns": len(dialect.columns) if dialect else 0,
+            "target": self.target,
+            "task": self.schema.task if self.schema else None,
+            "classes": dict(list(self.classes.items())[:SUMMARY_CLASSES]),
+            "encoding": dialect.encoding if dialect else None,
+            "delimiter": dialect.delimiter if dialect else None,
+            "decimal": dialect.decimal if dialect else None,
+            "header": dialect.header if dialect else None,
+            "misshapen_rows": self.misshapen,
+            "evaluation_rows": self.evaluation_rows,
+            "profile": self.profile[:SUMMARY_COLUMNS],
+            "notes": notes,
+            "reasons": list(self.reasons),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            **self.summary(),
+            "notes": self.notes,
+            "profile": self.profile,
+            "classes": self.classes,
+            "dialect": self.dialect.to_dict() if self.dialect else None,
+            "evaluation_dialect": self.evaluation_dialect.to_dict() if self.evaluation_dialect else None,
+            "schema": self.schema.to_dict() if self.schema else None,
+        }

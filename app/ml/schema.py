@@ -1,0 +1,79 @@
+"""What a model expects of a row: its columns in order, their kinds and categories, the target.
+
+Decided at validation, used for training, evaluation and serving alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from app.errors import PenstockError
+from app.ml.values import label
+
+Task = Literal["classification", "regression"]
+Kind = Literal["number", "category"]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A column that a model learns from. `optional` where it was sometimes missing."""
+
+    name: str
+    kind: Kind
+    categories: tuple[str, ...] = ()
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The features, in the order of the matrix; the target; the labels of a classification."""
+
+    features: tuple[Feature, ...]
+    target: str
+    task: Task
+    labels: tuple[str, ...] = ()
+    decimal: str = "."
+
+    @property
+    def numbers(self) -> list[int]:
+        return [i for i, feature in enumerate(self.features) if feature.kind == "number"]
+
+    @property
+    def categories(self) -> list[int]:
+        return [i for i, feature in enumerate(self.features) if feature.kind == "category"]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Schema:
+        features = tuple(Feature(**(f | {"categories": tuple(f["categories"])})) for f in data["features"])
+        return cls(**(data | {"features": features, "labels": tuple(data["labels"])}))
+
+
+class NoSuchColumn(PenstockError):
+    """The target is neither a column's name nor a position."""
+
+
+def find_column(columns: list[str], target: str) -> int:
+    """A column by its exact name, or else by its position from 0."""
+    if target in columns:
+        return columns.index(target)
+    if target.strip() in columns:
+        return columns.index(target.strip())
+    if target.strip().isdigit() and int(target) < len(columns):
+        return int(target)
+    shown = ", ".join(columns[:12]) + (", …" if len(columns) > 12 else "")
+    raise NoSuchColumn(
+        f"There is no column {target!r}. The {len(columns)} columns are: {shown}. "
+        f"Name one of them exactly, or give its position from 0 to {len(columns) - 1}."
+    )
+
+
+def target_labels(values: dict[str, int]) -> dict[str, int]:
+    """Counted target values under their canonical labels."""
+    counted: dict[str, int] = {}
+    for value, times in values.items():
+        counted[label(value)] = counted.get(label(value), 0) + times
+    return counted

@@ -1,0 +1,156 @@
+"""Predictions for rows given as mappings, as they come by HTTP or in an event.
+
+A row that can't be scored is told apart and told why; the others are scored.
+Missing values and unknown categories are treated as in training, and one that
+training never saw missing has to be sent as null on purpose.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.ml.artefact import Model
+from app.ml.matrix import converter
+from app.ml.schema import Feature
+from app.ml.training import predict
+from app.ml.values import MISSING, number
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class RowProblem:
+    """Why a row, counted from 0, can't be scored."""
+
+    row: int
+    problem: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"row": self.row, "problem": self.problem}
+
+
+class Scorer:
+    """A model made ready for rows. Safe to share between threads."""
+
+    def __init__(self, model: Model):
+        self.model = model
+        self._names = [feature.name for feature in model.schema.features]
+        self._readers = [_reader(feature, model.schema.decimal) for feature in model.schema.features]
+
+    def score(self, rows: Sequence[Any]) -> tuple[list[dict[str, Any] | None], list[RowProblem]]:
+        """A prediction for each row, None where there is a problem, and the problems."""
+        encoded: list[list[float]] = []
+        places: list[int] = []
+        problems: list[RowProblem] = []
+        for i, row in enumerate(rows):
+            try:
+                encoded.append(self._encode(row))
+                places.append(i)
+            except ValueError as error:
+                problems.append(RowProblem(i, str(error)))
+        predictions: list[dict[str, Any] | None] = [None] * len(rows)
+        if encoded:
+            matrix = np.asarray(encoded, dtype=np.float32)
+            for i, found in zip(places, self.predict(matrix), strict=True):
+                predictions[i] = found
+        return predictions, problems
+
+    def predict(self, matrix: np.ndarray) -> list[dict[str, Any]]:
+        """Predictions for rows that are a matrix already."""
+        found = predict(self.model.pipeline, matrix, self.model.schema)
+        if self.model.task == "regression":
+            return [{"value": float(value)} for value in found]
+        labels = self.model.labels
+        return [
+            {"value": labels[best], "probabilities": dict(zip(labels, row, strict=True))}
+            for best, row in zip(found.argmax(axis=1).tolist(), found.round(6).tolist(), strict=True)
+        ]
+
+    def _encode(self, row: Any) -> list[float]:
+        if not isinstance(row, Mapping):
+            raise ValueError(f"a row is an object of column names and values, not {type(row).__name__}")
+        try:
+            return [read(row) for read in self._readers]
+        except KeyError:
+            raise ValueError(self._absent(row)) from None
+
+    def _absent(self, row: Mapping[str, Any]) -> str:
+        """Names what is absent; a name that was probably meant is shown beside it."""
+        needed = [f.name for f in self.model.schema.features if f.name not in row and not f.optional]
+        shown = ", ".join(map(repr, needed[:5])) + (", …" if len(needed) > 5 else "")
+        unknown = [name for name in row if isinstance(name, str) and name not in self._names]
+        close = difflib.get_close_matches(needed[0], unknown[:1000], 1)
+        hint = f" Is {close[0]!r} meant for {needed[0]!r}?" if close else ""
+        noun = "column" if len(needed) == 1 else "columns"
+        return f"{noun} {shown} not given; send null for a value that isn't known.{hint}"
+
+
+def _reader(feature: Feature, decimal: str) -> Any:
+    """A function from a row to this feature's number. Raises KeyError where it is absent and needed."""
+    name, optional = feature.name, feature.optional
+    convert = _to_number(feature, decimal) if feature.kind == "number" else _to_code(feature)
+
+    def read(row: Mapping[str, Any]) -> float:
+        if name not in row:
+            if optional:
+                return NAN
+            raise KeyError(name)
+        value = row[name]
+        return NAN if value is None else convert(value)
+
+    return read
+
+
+def _to_number(feature: Feature, decimal: str) -> Any:
+    def convert(value: Any) -> float:
+        if isinstance(value, str):
+            text = value.strip()
+            if text in MISSING:
+                return NAN
+            found = number(text, decimal)
+            if found is None:
+                found = number(text)
+        elif isinstance(value, (int, float)):
+            found = _finite(value)
+        else:
+            found = None
+        if found is None:
+            raise ValueError(f"column {feature.name!r} should be a number, and {_short(value)} is not one")
+        return found
+
+    return convert
+
+
+def _to_code(feature: Feature) -> Any:
+    codes = converter(feature, ".")
+
+    def convert(value: Any) -> float:
+        if isinstance(value, bool):
+            return next((codes[t] for t in (str(value), str(value).lower()) if codes[t] >= 0), -1.0)
+        if isinstance(value, float) and value.is_integer():
+            value = next((t for t in (str(value), str(int(value))) if codes[t] >= 0), str(value))
+        if not isinstance(value, (str, int, float)):
+            raise ValueError(f"column {feature.name!r} should be text, and {_short(value)} is not")
+        return codes[str(value).strip()]
+
+    return convert
+
+
+def _finite(value: float) -> float | None:
+    """As float32 holds it: an integer of a thousand digits is no number for a model."""
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) and abs(found) <= 3.4e38 else None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"

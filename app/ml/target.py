@@ -1,0 +1,85 @@
+"""Judging the target column: which task it means, its classes, and why it won't do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.ml.profile import ColumnProfile
+from app.ml.schema import Task, target_labels
+from app.ml.values import in_order
+
+MOST_CLASSES = 200
+FEW_NUMBERS = 20
+"""Whole numbers with at most this many different values are classes, not quantities."""
+
+
+@dataclass
+class TargetVerdict:
+    """The task (None where it can't be told) and the labels, or the reasons against."""
+
+    task: Task | None = None
+    labels: tuple[str, ...] = ()
+    classes: dict[str, int] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+def judge_target(column: ColumnProfile, wanted: Task | None) -> TargetVerdict:
+    verdict = TargetVerdict()
+    if column.rows and not column.present:
+        verdict.reasons.append(f"The target {column.name!r} is missing in every row.")
+    elif column.present:
+        verdict.task = wanted or _task_of(column)
+        if column.missing:
+            verdict.notes.append(f"{column.missing:,} of {column.rows:,} rows have no target and are left out.")
+        if verdict.task == "classification":
+            _judge_classes(verdict, column)
+        else:
+            _judge_quantity(verdict, column)
+    kind = "number" if verdict.task == "regression" else "category"
+    verdict.summary = column.summary(kind) | {"target": True}
+    return verdict
+
+
+def _task_of(column: ColumnProfile) -> Task:
+    numeric = column.numeric == column.present
+    many = column.overflowed or column.distinct > FEW_NUMBERS
+    few_fractions = column.fractional and column.distinct > FEW_NUMBERS // 2
+    return "regression" if numeric and (many or few_fractions) else "classification"
+
+
+def _judge_classes(verdict: TargetVerdict, column: ColumnProfile) -> None:
+    counted = target_labels(column.values)
+    if column.overflowed or len(counted) > MOST_CLASSES or len(counted) > column.present / 2:
+        number = f"more than {column.distinct:,}" if column.overflowed else f"{len(counted):,}"
+        verdict.reasons.append(
+            f"The target {column.name!r} has {number} different values in {column.present:,} rows: too many to be "
+            f"classes, and not all are numbers. Choose another target, or one with at most {MOST_CLASSES} classes."
+        )
+        return
+    verdict.labels = tuple(in_order(list(counted)))
+    verdict.classes = {text: counted[text] for text in verdict.labels}
+    if len(counted) == 1:
+        verdict.reasons.append(
+            f"The target {column.name!r} has one class only: {verdict.labels[0]!r} in every row. "
+            "There is nothing to tell apart."
+        )
+        return
+    rare = [text for text, times in verdict.classes.items() if times < 5]
+    if rare:
+        shown = ", ".join(rare[:5])
+        verdict.notes.append(f"Few rows to learn from for {len(rare)} of {len(counted)} classes (under 5 rows): {shown}.")
+
+
+def _judge_quantity(verdict: TargetVerdict, column: ColumnProfile) -> None:
+    if column.numeric < column.present:
+        verdict.reasons.append(
+            f"The target {column.name!r} should be a number for a regression, and "
+            f"{column.present - column.numeric:,} of its values aren't, such as {column.odd!r}."
+        )
+    elif column.lowest == column.highest:
+        verdict.reasons.append(
+            f"The target {column.name!r} is {column.lowest:g} in every row. There is nothing to predict."
+        )

@@ -1,0 +1,40 @@
+"""What a cell says: missing, a number, or text. The same for training and for serving."""
+
+from __future__ import annotations
+
+import math
+import re
+
+MISSING = frozenset(
+    ["", "?", "-", "--", "NA", "N/A", "n/a", "na", "#N/A", "NaN", "nan", "NULL", "null", "None", "none", "."]
+)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
+_COMMA_NUMBER = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?\Z")
+
+
+def number(cell: str, decimal: str = ".") -> float | None:
+    """The cell as a finite number, or None.
+
+    A pattern, because `float` also takes `1_000`, `infinity` and the digits of
+    other scripts, which in a table are text.
+    """
+    pattern = _NUMBER if decimal == "." else _COMMA_NUMBER
+    if not cell.isascii() or not pattern.match(cell):
+        return None
+    value = float(cell if decimal == "." else cell.replace(",", "."))
+    return value if math.isfinite(value) else None
+
+
+def label(cell: str) -> str:
+    """A class label's canonical spelling: whole numbers lose their `.0`, so that `7.0` is `7`."""
+    if cell.endswith(".0") and cell[:-2].lstrip("+-").isdigit():
+        return cell[:-2]
+    return cell
+
+
+def in_order(labels: list[str]) -> list[str]:
+    """Labels sorted as numbers where all of them are, else as text."""
+    numbers = {text: number(text) for text in labels}
+    if all(value is not None for value in numbers.values()):
+        return sorted(labels, key=lambda text: (numbers[text], text))
+    return sorted(labels)
