@@ -14,29 +14,39 @@ from app.streams.topics import Topics
 
 
 def follow(
-    client: redis.Redis, topics: Topics, types: Sequence[str] | None = None, since: str = "$", heartbeat: float = 1.0
+    client: redis.Redis,
+    topics: Topics,
+    types: Sequence[str] | None = None,
+    since: str = "$",
+    positions: dict[str, bytes] | None = None,
+    heartbeat: float = 1.0,
 ) -> Iterator[Event | None]:
     """Events as they are published, oldest first; None about every `heartbeat` seconds without one.
 
     `since` is `$` (from now), `0` (from the earliest kept) or a position or time in ms to go on after.
     Topics that appear later are followed too.
+
+    `positions` holds, at each yield, how far each stream was read; who hands them in again goes on
+    exactly there. Only streams of topics are read, whatever names are in it.
     """
-    positions: dict[str, bytes] = {}
-    first = True
+    positions = {} if positions is None else positions
+    resumed = dict(positions)
+    positions.clear()
+    first = not resumed
     while True:
         for name, count in topics.all().items():
             for partition in range(count if name != SYSTEM_TOPIC else 0):
                 stream = keys.topic_stream(name, partition)
                 if stream not in positions:
-                    positions[stream] = _start(client, stream, since if first else "0")
+                    start = resumed.get(stream)
+                    positions[stream] = start or _start(client, stream, since if first else "0")
         first = False
         if not positions:
             client.xread({keys.BELL: "$"}, block=int(heartbeat * 1000))  # there is no topic yet: just wait
             yield None
             continue
         found = client.xread(dict(positions), count=100, block=int(heartbeat * 1000))
-        if not found:
-            yield None
+        spoke = False
         for stream, entries in found:
             for id, fields in entries:
                 positions[stream.decode()] = id
@@ -45,7 +55,10 @@ def follow(
                 except msgspec.MsgspecError:
                     continue  # written by someone else; the archive reports it
                 if not types or event.type in types:
+                    spoke = True
                     yield event
+        if not spoke:
+            yield None  # so that who filters much still notices that its visitor has gone
 
 
 def _start(client: redis.Redis, stream: str, since: str) -> bytes:
