@@ -1,0 +1,101 @@
+"""The audit log: who changed what, when, from what to what.
+
+Append-only: the database itself refuses to change or delete a row (the
+triggers are in the first migration).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Index
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from app.clock import Clock, SystemClock
+from app.store.columns import JsonText, Key, Moment, Serial, key
+from app.store.database import Database
+from app.store.moments import iso, seconds
+from app.store.page import Page, paged, read_cursor
+
+
+class AuditRow(SQLModel, table=True):
+    __tablename__ = "audit"
+    __table_args__ = (
+        Index("audit_by_actor", "actor", "id"),
+        Index("audit_by_action", "action", "id"),
+        Index("audit_by_target", "target", "id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Serial)
+    at: float = Field(sa_type=Moment)
+    actor: str = Field(sa_type=Key)
+    action: str = Field(sa_type=Key)
+    target: str = Field(sa_type=Key)
+    before: Any = Field(default=None, nullable=True, sa_type=JsonText)
+    after: Any = Field(default=None, nullable=True, sa_type=JsonText)
+    details: dict[str, Any] = Field(sa_type=JsonText)
+
+
+class Audit:
+    def __init__(self, database: Database, clock: Clock | None = None):
+        self._database = database
+        self._clock = clock or SystemClock()
+
+    def record(
+        self,
+        actor: str,
+        action: str,
+        target: str,
+        before: Any = None,
+        after: Any = None,
+        *,
+        session: Session | None = None,
+        **details: Any,
+    ) -> None:
+        """Note a change: in the caller's transaction where one is given, so that both hold or neither."""
+        row = AuditRow(
+            at=self._clock.now(),
+            actor=key(actor),
+            action=key(action),
+            target=key(str(target)),
+            before=before,
+            after=after,
+            details=details,
+        )
+        if session is not None:
+            session.add(row)
+            return
+        with self._database.session() as own:
+            own.add(row)
+
+    def find(
+        self,
+        actor: str | None = None,
+        action: str | None = None,
+        target: str | None = None,
+        since: Any = None,
+        until: Any = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[dict[str, Any]]:
+        query = select(AuditRow).order_by(col(AuditRow.id).desc()).limit(limit + 1)
+        for column, wanted in (
+            (AuditRow.actor, actor),
+            (AuditRow.action, action),
+            (AuditRow.target, target),
+        ):
+            if wanted:
+                query = query.where(column == key(wanted))
+        if (start := seconds(since)) is not None:
+            query = query.where(AuditRow.at >= start)
+        if (end := seconds(until)) is not None:
+            query = query.where(AuditRow.at < end)
+        if cursor:
+            query = query.where(col(AuditRow.id) < read_cursor(cursor, int)[0])
+        with self._database.read() as session:
+            return paged(session.exec(query).all(), limit, lambda row: (row.id,), _show)
+
+
+def _show(row: AuditRow) -> dict[str, Any]:
+    shown = row.model_dump()
+    return {**shown, "at": iso(row.at)}

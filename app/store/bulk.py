@@ -1,0 +1,60 @@
+"""Many rows in one statement, on both databases.
+
+SQL here is written with `?`; PostgreSQL's driver wants `%s`. A list goes in as
+one parameter: an array there, JSON on SQLite. This bypasses SQLAlchemy's
+compilation, which would cost more than the database does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlmodel import Session
+
+
+class Bulk:
+    """Raw statements in a session's transaction."""
+
+    def __init__(self, session: Session):
+        self._connection = session.connection()
+        self.on_postgres = self._connection.dialect.name == "postgresql"
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once for each row."""
+        if rows:
+            self._connection.exec_driver_sql(self._spelled(sql), [tuple(row) for row in rows])
+
+    def run(self, sql: str, *parameters: Any) -> int:
+        """Run a statement; how many rows it touched."""
+        return self._connection.exec_driver_sql(self._spelled(sql), parameters).rowcount
+
+    def rows(self, sql: str, *parameters: Any) -> list[Any]:
+        return list(self._connection.exec_driver_sql(self._spelled(sql), parameters))
+
+    def any_of(self, column: str) -> str:
+        """A condition: the column is in a list, whose parameter is `listed(values)`."""
+        if self.on_postgres:
+            return f"{column} = ANY(?)"
+        return f"{column} IN (SELECT value FROM json_each(?))"
+
+    def elements(self, column: str) -> str:
+        """A subquery with one row for each value of a list, whose parameter is `listed(values)`."""
+        if self.on_postgres:
+            return f"SELECT unnest(?::text[]) AS {column}"
+        return f"SELECT value AS {column} FROM json_each(?)"
+
+    def listed(self, values: Iterable[Any]) -> Any:
+        return list(values) if self.on_postgres else json.dumps(list(values))
+
+    def lock(self, name: int) -> None:
+        """Wait until no other transaction holds this lock; held to the end of this one.
+
+        SQLite has one writer at a time anyway.
+        """
+        if self.on_postgres:
+            self._connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (name,))
+
+    def _spelled(self, sql: str) -> str:
+        return sql.replace("?", "%s") if self.on_postgres else sql

@@ -1,0 +1,177 @@
+"""One SQL database: an engine for each process, and transactions on it.
+
+Guarantees: `session()` commits whole or not at all; a forked child never
+touches its parent's connections; a condition of the database (lost, full,
+read-only, not migrated) is raised as `Unavailable` in words. SQLite runs in
+WAL, its writers take the lock at the start (a transaction that reads first and
+writes later can't wait for the lock: it fails at once).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlmodel import Session
+
+from app.errors import Unavailable
+from app.store.failures import translated
+
+BUSY_SECONDS = 30
+_BEGIN = "penstock_begin"
+
+
+class Database:
+    """The database at a URL. `connections` is the most that one process may open.
+
+    `synchronous` is SQLite's: FULL survives a power cut; NORMAL may lose the last
+    moments then (never in a crash of a process), which is enough where another
+    record of them exists, as for the archive, whose events Redis still holds.
+    """
+
+    def __init__(
+        self, url: str, *, connections: int = 10, synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    ):
+        self.url = make_url(url)
+        self.on_sqlite = self.url.get_backend_name() == "sqlite"
+        self.name = self.url.render_as_string(hide_password=True)
+        self._connections = connections
+        self._synchronous = synchronous
+        self._engine: Engine | None = None
+        self._process: int | None = None
+        self._inherited: list[Engine] = []
+
+    @property
+    def engine(self) -> Engine:
+        """This process's engine, made at the first use."""
+        if self._engine is None or self._process != os.getpid():
+            self.dispose(close=self._process == os.getpid())
+            self._engine = self._make()
+            self._process = os.getpid()
+        return self._engine
+
+    @property
+    def file(self) -> Path | None:
+        """The file of SQLite; None on PostgreSQL."""
+        return Path(self.url.database) if self.on_sqlite and self.url.database else None
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A transaction that may write: committed at the end, rolled back on an error."""
+        with self._transaction("IMMEDIATE") as session:
+            yield session
+            session.commit()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that only reads; on SQLite it blocks nobody and waits for nobody."""
+        with self._transaction("DEFERRED") as session:
+            yield session
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Session]:
+        with translated(self.name):
+            engine = self.engine.execution_options(**{_BEGIN: begin})
+            with Session(engine, expire_on_commit=False) as session:
+                yield session
+
+    def ping(self) -> None:
+        """Returns where the database answers. Raises `Unavailable` where it doesn't."""
+        with self.read() as session:
+            session.execute(text("SELECT 1"))
+
+    def dispose(self, close: bool = True) -> None:
+        """Forget this process's connections; after a fork without closing the parent's."""
+        if self._engine is None:
+            return
+        if close:
+            self._engine.dispose()
+        else:
+            # Kept, so that no garbage collection closes what the parent still uses.
+            self._inherited.append(self._engine)
+        self._engine = None
+
+    def _make(self) -> Engine:
+        if self.on_sqlite:
+            return self._make_sqlite()
+        kept = min(5, self._connections)
+        return create_engine(
+            self.url,
+            pool_size=kept,
+            max_overflow=self._connections - kept,
+            pool_timeout=15,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            connect_args={"connect_timeout": 10, "application_name": "penstock"},
+        )
+
+    def _make_sqlite(self) -> Engine:
+        if self.file is not None:
+            try:
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise Unavailable(
+                    f"The folder {self.file.parent} can't be made ({error.strerror}): "
+                    "set PENSTOCK_DATA_DIR to a folder that can be written."
+                ) from error
+        engine = create_engine(
+            self.url,
+            pool_size=self._connections,
+            max_overflow=0,
+            pool_timeout=15,
+            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        )
+        event.listen(engine, "connect", self._on_sqlite_connect)
+        event.listen(engine, "begin", _on_sqlite_begin)
+        return engine
+
+    def _on_sqlite_connect(self, connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions begin where we say, not where Python does
+        cursor = connection.cursor()
+        try:
+            _use_wal(cursor)
+            cursor.execute(f"PRAGMA synchronous = {self._synchronous}")
+            cursor.execute("PRAGMA foreign_keys = ON")
+            cursor.execute("PRAGMA temp_store = MEMORY")
+            cursor.execute("PRAGMA cache_size = -32000")
+            cursor.execute("PRAGMA journal_size_limit = 67108864")
+        finally:
+            cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """Switch the file to WAL once.
+
+    The switch takes a lock without waiting for it, so where several processes open a new
+    file at once, all but one may be refused; by then it is done, and reading it says so.
+    """
+    for _ in range(100):
+        if cursor.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+            return
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            cursor.execute("BEGIN IMMEDIATE")  # waits for the lock
+            cursor.execute("ROLLBACK")
+
+
+def _on_sqlite_begin(connection: Connection) -> None:
+    mode = connection.get_execution_options().get(_BEGIN, "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def open_databases(
+    url: str, archive_url: str, *, connections: int = 10
+) -> tuple[Database, Database]:
+    """The main database and the archive's, which are one where the URLs are the same."""
+    main = Database(url, connections=connections)
+    if archive_url == url:
+        return main, main
+    return main, Database(archive_url, connections=connections, synchronous="NORMAL")

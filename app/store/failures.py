@@ -1,0 +1,74 @@
+"""Which errors of a database mean "not now", and how to say so.
+
+A lost connection, a full or read-only disk, a lock that never came, tables
+that are not there yet: `Unavailable`, with what to do. Everything else is
+raised as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from app.errors import Unavailable
+
+# Beginnings of SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+_STATES = {
+    "08": "the connection was lost",
+    "57P": "the server is shutting down or starting",
+    "53100": "the server's disk is full: free some space there",
+    "53300": "the server has no connection left: lower the number of processes, or raise its limit",
+    "53": "the server is out of memory or disk",
+    "25006": "the server only allows reading: is it a standby?",
+    "40": "another transaction was in the way",
+    "55P03": "another transaction holds the lock",
+    "28": "the server refused the user or the password: check DATABASE_URL",
+    "3D000": "there is no such database on the server: create it, or check DATABASE_URL",
+    "42P01": "its tables are missing: run `python -m app migrate`",
+}
+_SQLITE = {
+    "database or disk is full": "the disk is full: free some space",
+    "readonly database": "the file or its folder is read-only: make it writable",
+    "unable to open database file": "the file can't be opened: check the folder and its rights",
+    "database is locked": "another process holds the file's lock",
+    "disk i/o error": "the disk failed: check it before anything else",
+    "no such table": "its tables are missing: run `python -m app migrate`",
+    "file is not a database": "the file is no SQLite database: move it away, or check the path",
+    "malformed": "the file is damaged: restore a copy of it",
+}
+
+
+@contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Raises `Unavailable` for what is wrong with the database called `name`."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeout) as error:
+        problem = describe(error)
+        if problem is None:
+            raise
+        raise Unavailable(f"The database {name} can't take this now: {problem}.") from error
+
+
+def describe(error: SQLAlchemyError) -> str | None:
+    """What is wrong in words, or None where it isn't the database's condition."""
+    if isinstance(error, PoolTimeout):
+        return "all connections of this process are in use; try again"
+    if not isinstance(error, DBAPIError):
+        return None
+    state = getattr(error.orig, "sqlstate", None)
+    if state:
+        found = [text for prefix, text in _STATES.items() if state.startswith(prefix)]
+        return found[0] if found else None
+    text = str(error.orig)
+    for part, problem in _SQLITE.items():
+        if part in text.lower():
+            return problem
+    if type(error.orig).__module__.startswith("psycopg") and (
+        error.connection_invalidated or type(error.orig).__name__ == "OperationalError"
+    ):
+        return f"no connection ({text.strip().splitlines()[0] if text.strip() else 'lost'})"
+    return None

@@ -1,0 +1,391 @@
+"""Replays: a frozen list of deliveries to send again, and how far that has come.
+
+The list never grows after it is made. An item is `pending`, then `sent` (handed
+to its subscription), then `succeeded`, `failed` or `cancelled`. What was claimed
+and not confirmed as sent, because its sender died, is claimed again after a
+while; sending twice is harmless, since a delivery is known by its event,
+subscription and generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Index, func
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from app.clock import Clock, SystemClock
+from app.errors import Conflict, NotFound, Refused
+from app.events.ids import uuid7
+from app.store.bulk import Bulk
+from app.store.columns import JsonText, Key, LongText, Moment, key, to_json
+from app.store.database import Database
+from app.store.moments import iso
+from app.store.page import Page, paged, read_cursor
+
+OPEN_STATES = ("canary", "running", "paused")
+STATES = (*OPEN_STATES, "succeeded", "failed", "cancelled")
+
+
+class ReplayRow(SQLModel, table=True):
+    __tablename__ = "replays"
+    __table_args__ = (Index("replays_by_time", "created", "id"), Index("replays_by_state", "state"))
+
+    id: str = Field(primary_key=True, sa_type=Key)
+    state: str = Field(sa_type=Key)
+    total: int
+    selection: dict[str, Any] = Field(sa_type=JsonText)
+    options: dict[str, Any] = Field(sa_type=JsonText)
+    reason: str = Field(default="", sa_type=LongText)
+    stopped: str | None = Field(default=None, sa_type=LongText)
+    created_by: str = Field(sa_type=Key)
+    created: float = Field(sa_type=Moment)
+    ended: float | None = Field(default=None, sa_type=Moment)
+    paused_from: str | None = Field(default=None, sa_type=Key)
+
+
+class ReplayItem(SQLModel, table=True):
+    __tablename__ = "replay_items"
+    __table_args__ = (
+        Index("replay_items_by_state", "replay_id", "state", "number"),
+        Index("replay_items_by_event", "replay_id", "sent_id", "subscription"),
+    )
+
+    replay_id: str = Field(primary_key=True, sa_type=Key)
+    number: int = Field(primary_key=True)
+    subscription: str = Field(sa_type=Key)
+    dead_letter: str | None = Field(default=None, sa_type=Key)
+    event_id: str = Field(sa_type=Key)
+    event_source: str = Field(sa_type=Key)
+    type: str = Field(sa_type=Key)
+    sent_id: str = Field(sa_type=Key)
+    event: dict[str, Any] | None = Field(default=None, sa_type=JsonText)
+    state: str = Field(sa_type=Key)
+    claimed: float | None = Field(default=None, sa_type=Moment)
+    error: str | None = Field(default=None, sa_type=LongText)
+
+
+class ReplayStore:
+    """Keeps replays; `app.subscriptions` decides when and how fast to send."""
+
+    def __init__(self, database: Database, clock: Clock | None = None):
+        self._database = database
+        self._clock = clock or SystemClock()
+
+    def create(
+        self,
+        items: Iterable[Mapping[str, Any]],
+        *,
+        selection: Mapping[str, Any],
+        options: Mapping[str, Any],
+        actor: str,
+        id: str | None = None,
+    ) -> str:
+        """Freeze a list and start; the replay's id. Raises `Refused` where the list is empty.
+
+        An item has `subscription` and `event` (a CloudEvents dict), and `dead_letter` where it
+        comes from one. `sent_id` is the event's id as it will be sent, where an edit changes it.
+        Whole events are kept only where no dead letter holds them or where they were edited.
+        The dead letters become `replaying`; one that is so already is refused by `Conflict`.
+        """
+        id = id or uuid7()
+        total = 0
+        with self._database.session() as session:
+            bulk = Bulk(session)
+            # The row goes first, so that the items of a large list needn't be counted before.
+            row = ReplayRow(
+                id=id, state="canary" if options.get("canary") else "running", total=0,
+                selection=dict(selection), options=dict(options),
+                reason=str(options.get("reason") or ""), created_by=actor,
+                created=self._clock.now(),
+            )  # fmt: skip
+            session.add(row)
+            session.flush()
+            for chunk in _chunks(items, 1000):
+                bulk.many(_INSERT, [_item(id, total + n, item) for n, item in enumerate(chunk)])
+                letters = [item["dead_letter"] for item in chunk if item.get("dead_letter")]
+                _take_letters(bulk, letters, id)
+                total += len(chunk)
+            if not total:
+                raise Refused("Nothing matches: there is nothing to replay.")
+            row.total = total
+            session.add(row)
+        return id
+
+    def claim(self, id: str, n: int, stale: float = 60.0) -> list[dict[str, Any]]:
+        """The next `n` items to send, in order; each is one sender's until `stale` seconds passed.
+
+        Confirm them with `sent`. Empty where the replay is not open or nothing is left.
+        """
+        now = self._clock.now()
+        with self._database.session() as session:
+            replay = session.get(ReplayRow, id, with_for_update=True)
+            if replay is None or replay.state not in ("canary", "running"):
+                return []
+            query = (
+                select(ReplayItem)
+                .where(ReplayItem.replay_id == id, ReplayItem.state == "pending")
+                .where(
+                    (col(ReplayItem.claimed).is_(None)) | (col(ReplayItem.claimed) < now - stale)
+                )
+                .order_by(col(ReplayItem.number))
+                .limit(n)
+            )
+            items = session.exec(query).all()
+            for item in items:
+                item.claimed = now
+                session.add(item)
+        return [_show_item(item) for item in items]
+
+    def sent(self, id: str, numbers: Iterable[int]) -> int:
+        """Confirm that items were handed to their subscriptions."""
+        with self._database.session() as session:
+            bulk = Bulk(session)
+            before = len(numbers := sorted(numbers))
+            bulk.many(
+                "UPDATE replay_items SET state = 'sent'"
+                " WHERE replay_id = ? AND number = ? AND state = 'pending'",
+                [(id, number) for number in numbers],
+            )
+        return before
+
+    def mark(self, results: Iterable[tuple[str, str, str, str, str | None]]) -> None:
+        """Note results: (replay, event id as sent, subscription, state, error), in a transaction of its own."""
+        with self._database.session() as session:
+            mark_items(session, list(results), self._clock.now())
+
+    def counts(self, id: str) -> dict[str, int]:
+        """How many items are in each state; `pending` are all that aren't over."""
+        with self._database.read() as session:
+            return _counts(session, [id])[id]
+
+    def get(self, id: str) -> dict[str, Any]:
+        """One replay with its counts. Raises `NotFound`."""
+        with self._database.read() as session:
+            row = session.get(ReplayRow, id)
+            if row is None:
+                raise NotFound(f"There is no replay {id!r}: `python -m app replays` lists them.")
+            return _show(row, _counts(session, [id])[id])
+
+    def find(
+        self, limit: int = 50, cursor: str | None = None, state: str | None = None
+    ) -> Page[dict[str, Any]]:
+        order = col(ReplayRow.created).desc(), col(ReplayRow.id).desc()
+        query = select(ReplayRow).order_by(*order).limit(limit + 1)
+        if state:
+            query = query.where(ReplayRow.state == state)
+        if cursor:
+            created, id = read_cursor(cursor, float, str)
+            query = query.where(
+                (col(ReplayRow.created) < created)
+                | ((col(ReplayRow.created) == created) & (col(ReplayRow.id) < id))
+            )
+        with self._database.read() as session:
+            rows = session.exec(query).all()
+            counts = _counts(session, [row.id for row in rows])
+            return paged(
+                rows,
+                limit,
+                lambda row: (row.created, row.id),
+                lambda row: _show(row, counts[row.id]),
+            )
+
+    def open(self) -> list[dict[str, Any]]:
+        """Those that are sending now: what a runner picks up after a restart."""
+        query = select(ReplayRow).where(col(ReplayRow.state).in_(("canary", "running")))
+        with self._database.read() as session:
+            rows = session.exec(query.order_by(ReplayRow.created)).all()
+            counts = _counts(session, [row.id for row in rows])
+        return [_show(row, counts[row.id]) for row in rows]
+
+    def items(
+        self, id: str, state: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[dict[str, Any]]:
+        """The frozen list, in order."""
+        query = select(ReplayItem).where(ReplayItem.replay_id == id)
+        if state:
+            # What was sent and isn't over is pending to people.
+            query = query.where(
+                col(ReplayItem.state).in_(("pending", "sent") if state == "pending" else (state,))
+            )
+        if cursor:
+            query = query.where(col(ReplayItem.number) > read_cursor(cursor, int)[0])
+        with self._database.read() as session:
+            if session.get(ReplayRow, id) is None:
+                raise NotFound(f"There is no replay {id!r}: `python -m app replays` lists them.")
+            rows = session.exec(query.order_by(col(ReplayItem.number)).limit(limit + 1)).all()
+        return paged(rows, limit, lambda row: (row.number,), _show_item)
+
+    def move(
+        self, id: str, to: str, allowed: Iterable[str] | None = None, stopped: str | None = None
+    ) -> dict[str, Any]:
+        """Another state, from one of `allowed` only. Raises `Conflict`, `NotFound`.
+
+        A replay that ends before its list does gives its dead letters back: they are parked again.
+        """
+        allowed = tuple(allowed or OPEN_STATES)
+        with self._database.session() as session:
+            row = session.get(ReplayRow, id, with_for_update=True)
+            if row is None:
+                raise NotFound(f"There is no replay {id!r}: `python -m app replays` lists them.")
+            if row.state not in allowed:
+                raise Conflict(f"Replay {id} is {row.state}: it can't become {to}.")
+            if to == "paused":
+                row.paused_from = row.state
+            row.state, row.stopped = to, stopped or row.stopped
+            if to not in OPEN_STATES:
+                row.ended = self._clock.now()
+                _give_back(Bulk(session), id)
+            session.add(row)
+            session.flush()
+            return _show(row, _counts(session, [id])[id])
+
+    def pause(self, id: str, stopped: str | None = None) -> dict[str, Any]:
+        return self.move(id, "paused", ("canary", "running"), stopped)
+
+    def resume(self, id: str) -> dict[str, Any]:
+        """Go on with the rest; after a canary that stopped, with all of it."""
+        with self._database.read() as session:
+            row = session.get(ReplayRow, id)
+        was = row.paused_from if row and not row.stopped else None
+        return self.move(id, was or "running", ("paused",))
+
+    def cancel(self, id: str) -> dict[str, Any]:
+        return self.move(id, "cancelled")
+
+
+_INSERT = """
+INSERT INTO replay_items (replay_id, number, subscription, dead_letter, event_id, event_source, type,
+                          sent_id, event, state, claimed, error)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', NULL, NULL)
+"""
+
+
+def _item(id: str, number: int, item: Mapping[str, Any]) -> tuple[Any, ...]:
+    event, letter = item["event"], item.get("dead_letter")
+    sent_id = item.get("sent_id") or event["id"]
+    whole = None if letter and not item.get("edited") else to_json(event)
+    return (
+        id, number, item["subscription"], letter, key(event["id"]),
+        key(event.get("source") or "penstock"), event["type"], key(sent_id), whole,
+    )  # fmt: skip
+
+
+def _chunks(items: Iterable[Mapping[str, Any]], size: int) -> Iterable[list[Mapping[str, Any]]]:
+    chunk: list[Mapping[str, Any]] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _take_letters(bulk: Bulk, letters: list[str], replay: str) -> None:
+    if not letters:
+        return
+    taken = bulk.run(
+        f"UPDATE dead_letters SET state = 'replaying', replay = ?"
+        f" WHERE {bulk.any_of('id')} AND state <> 'replaying'",
+        replay,
+        bulk.listed(letters),
+    )
+    if taken != len(set(letters)):
+        raise Conflict(
+            f"{len(set(letters)) - taken} of the dead letters are gone or being replayed already: "
+            "look at the replay that is running, or choose again."
+        )
+
+
+def _give_back(bulk: Bulk, id: str) -> None:
+    bulk.run(
+        "UPDATE dead_letters SET state = 'parked', replay = NULL WHERE state = 'replaying'"
+        " AND replay = ? AND id IN (SELECT dead_letter FROM replay_items"
+        " WHERE replay_id = ? AND state = 'pending')",
+        id,
+        id,
+    )
+    bulk.run(
+        "UPDATE replay_items SET state = 'cancelled' WHERE replay_id = ? AND state = 'pending'", id
+    )
+
+
+def mark_items(
+    session: Session, results: list[tuple[str, str, str, str, str | None]], now: float
+) -> None:
+    """Note results in the caller's transaction, and end the replays whose lists are through."""
+    if not results:
+        return
+    bulk = Bulk(session)
+    bulk.many(
+        "UPDATE replay_items SET state = ?, error = ? WHERE replay_id = ? AND sent_id = ?"
+        " AND subscription = ? AND state IN ('pending', 'sent')",
+        [
+            (state, error, replay, key(event), subscription)
+            for replay, event, subscription, state, error in sorted(results, key=lambda r: r[:3])
+        ],
+    )
+    for id in sorted({result[0] for result in results}):
+        _end_if_through(bulk, id, now)
+
+
+def _end_if_through(bulk: Bulk, id: str, now: float) -> None:
+    bulk.run(
+        "UPDATE replays SET ended = ?, state = CASE WHEN EXISTS (SELECT 1 FROM replay_items"
+        "   WHERE replay_id = replays.id AND state = 'failed') THEN 'failed' ELSE 'succeeded' END"
+        " WHERE id = ? AND state IN ('canary', 'running', 'paused')"
+        " AND NOT EXISTS (SELECT 1 FROM replay_items"
+        "   WHERE replay_id = replays.id AND state IN ('pending', 'sent'))",
+        now,
+        id,
+    )
+
+
+def _counts(session: Session, ids: list[str]) -> dict[str, dict[str, int]]:
+    counts = {
+        id: {"succeeded": 0, "failed": 0, "cancelled": 0, "pending": 0, "sent": 0} for id in ids
+    }
+    query = (
+        select(ReplayItem.replay_id, ReplayItem.state, func.count())
+        .where(col(ReplayItem.replay_id).in_(ids))
+        .group_by(ReplayItem.replay_id, ReplayItem.state)
+    )
+    for id, state, count in session.exec(query):
+        counts[id][state] += count
+        if state == "sent":
+            counts[id]["pending"] += count
+    return counts
+
+
+def _show(row: ReplayRow, counts: dict[str, int]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "state": row.state,
+        "total": row.total,
+        **counts,
+        "by": row.created_by,
+        "created": iso(row.created),
+        "ended": iso(row.ended),
+        "selection": row.selection,
+        "options": row.options,
+        "reason": row.reason,
+        "stopped": row.stopped,
+    }
+
+
+def _show_item(item: ReplayItem) -> dict[str, Any]:
+    """`event` is the id; `edited` the whole event where it isn't the dead letter's."""
+    return {
+        "number": item.number,
+        "event": item.event_id,
+        "source": item.event_source,
+        "type": item.type,
+        "subscription": item.subscription,
+        "dead_letter": item.dead_letter,
+        "sent_id": item.sent_id,
+        "whole": item.event,
+        "state": "pending" if item.state == "sent" else item.state,
+        "error": item.error,
+    }

@@ -1,0 +1,77 @@
+"""The types' schemas as SQL holds them: for the web process, which imports no handlers.
+
+Workers and the release step write them; who reads them often keeps them for a moment.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlmodel import Field, SQLModel, select
+
+from app.clock import Clock, SystemClock
+from app.store.columns import JsonText, Key, LongText, Moment
+from app.store.database import Database
+from app.store.moments import iso
+
+
+class SchemaRow(SQLModel, table=True):
+    __tablename__ = "schemas"
+
+    type: str = Field(primary_key=True, sa_type=Key)
+    version: int = Field(primary_key=True)
+    topic: str = Field(sa_type=Key)
+    tracking: str = Field(sa_type=Key)
+    json_schema: dict[str, Any] = Field(sa_type=JsonText)
+    doc: str = Field(default="", sa_type=LongText)
+    saved: float = Field(sa_type=Moment)
+
+
+class SchemaStore:
+    def __init__(self, database: Database, clock: Clock | None = None):
+        self._database = database
+        self._clock = clock or SystemClock()
+
+    def save(
+        self,
+        type: str,
+        version: int,
+        topic: str,
+        json_schema: dict[str, Any],
+        tracking: str = "run",
+        doc: str = "",
+    ) -> bool:
+        """Keep one version of a type; True where that changed anything."""
+        said = {"topic": topic, "json_schema": json_schema, "tracking": tracking, "doc": doc}
+        with self._database.read() as session:
+            row = session.get(SchemaRow, (type, version))
+        if row and all(getattr(row, name) == value for name, value in said.items()):
+            return False
+        with self._database.session() as session:
+            session.merge(SchemaRow(type=type, version=version, saved=self._clock.now(), **said))
+        return True
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every version of every type, the newest of each first."""
+        query = select(SchemaRow).order_by(SchemaRow.type, -SchemaRow.version)  # type: ignore[operator]
+        with self._database.read() as session:
+            return [_show(row) for row in session.exec(query)]
+
+    def get(self, type: str) -> dict[str, Any] | None:
+        """The newest version of a type, or None where it has no schema."""
+        query = select(SchemaRow).where(SchemaRow.type == type).order_by(-SchemaRow.version)  # type: ignore[operator]
+        with self._database.read() as session:
+            row = session.exec(query).first()
+        return _show(row) if row else None
+
+
+def _show(row: SchemaRow) -> dict[str, Any]:
+    return {
+        "type": row.type,
+        "version": row.version,
+        "topic": row.topic,
+        "tracking": row.tracking,
+        "schema": row.json_schema,
+        "doc": row.doc,
+        "saved": iso(row.saved),
+    }

@@ -1,0 +1,11 @@
+"""All tables of the main database that belong to this layer, for the migrations' checks."""
+
+from __future__ import annotations
+
+from sqlmodel import SQLModel
+
+from app.store import audit, deliveries, effects, replays, schemas, subscriptions, tokens, users
+from app.store.blobs import sql
+
+MODULES = (audit, deliveries, effects, replays, schemas, sql, subscriptions, tokens, users)
+METADATA = SQLModel.metadata
