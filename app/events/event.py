@@ -71,7 +71,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The CloudEvents JSON format: plain JSON values, extensions at the top level."""
         body = msgspec.to_builtins(self, enc_hook=plain)
         body.update(body.pop("extensions", {}))
-        return {"specversion": "1.0", **body}
+        return {"specversion": "1.0", "source": self.source, **body}
 
     @classmethod
     def from_dict(cls, mapping: Any) -> Event:
