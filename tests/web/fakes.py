@@ -29,6 +29,7 @@ from pydantic import SecretStr
 
 from app.clock import SystemClock
 from app.errors import Conflict, InvalidEvents, NotFound, Refused
+from app.events.event import Event
 from tests.web import fake_data
 from tests.web.fake_data import NOW, Json, at
 
@@ -88,23 +89,31 @@ class FakeTopics:
             for name, events in sorted(found.items())
         ]
 
-    def follow(self, types: Sequence[str] | None = None, since: str = "$") -> Iterator[Any]:
-        events = list(reversed(self._platform.data["events"]))
-        if since != "$":
-            ids = [e["id"] for e in events]
-            later = events[ids.index(since) + 1 :] if since in ids else []
-            yield from (e for e in later if not types or e["type"] in types)
+    def follow(self, types: Sequence[str] | None = None, since: str = "$",
+               positions: dict[str, bytes] | None = None) -> Iterator[Event | None]:
+        """One stream, `all`, whose positions are numbers of events."""
+        positions = {} if positions is None else positions
         mine: queue.Queue[Any] = queue.Queue()
         self._followers.append(mine)
         try:
+            kept = list(reversed(self._platform.data["events"]))
+            start = {"$": len(kept), "0": 0}.get(since, 0)
+            start = int(positions.get("all", b"%d-0" % start).partition(b"-")[0])
+            for number, event in enumerate(kept[start:], start + 1):
+                positions["all"] = b"%d-0" % number
+                if not types or event["type"] in types:
+                    yield Event.from_dict(event)
+            count = len(kept)
             while True:
                 try:
                     event = mine.get(timeout=0.2)
                 except queue.Empty:
                     yield None
                     continue
+                count += 1
+                positions["all"] = b"%d-0" % count
                 if not types or event["type"] in types:
-                    yield event
+                    yield Event.from_dict(event)
         finally:
             self._followers.remove(mine)
 
@@ -562,27 +571,27 @@ class FakeSchemas:
 
 
 class FakeChanges:
-    """Hints that something on a page has changed; `listen` yields names, or None as a heartbeat."""
+    """Hints that something on a page has changed; `listen` yields names, or none as a heartbeat."""
 
     def __init__(self) -> None:
         self._listeners: list[queue.Queue[str]] = []
         self._lock = threading.Lock()
 
-    def announce(self, what: str) -> None:
+    def announce(self, *what: str) -> None:
         with self._lock:
             for listener in self._listeners:
-                listener.put(what)
+                listener.put(" ".join(what))
 
-    def listen(self) -> Iterator[str | None]:
+    def listen(self, heartbeat: float = 0.2) -> Iterator[list[str]]:
         mine: queue.Queue[str] = queue.Queue()
         with self._lock:
             self._listeners.append(mine)
         try:
             while True:
                 try:
-                    yield mine.get(timeout=0.2)
+                    yield mine.get(timeout=heartbeat).split()
                 except queue.Empty:
-                    yield None
+                    yield []
         finally:
             with self._lock:
                 self._listeners.remove(mine)

@@ -1,0 +1,58 @@
+"""The web process: the HTTP API, the probes, sign-in and the console.
+
+`create_app()` only puts parts together. Views parse, call the platform and
+render; they hold no rule of their own. Nothing here imports workers or
+Celery, and nothing connects before the first request needs it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from config.settings import Settings
+from web.platform import PlatformHolder, hold_platform
+
+
+def create_app(platform: Any = None) -> Flask:
+    """The Flask app; by default with a Platform from the environment, at its first use.
+
+    Raises `SettingsError` when the environment is wrong.
+    """
+    settings = platform.settings if platform is not None else Settings.load()
+    app = Flask("web", template_folder="templates", static_folder="static")
+    app.secret_key = settings.secret_key.get_secret_value()
+    app.config["PENSTOCK_STARTED"] = time.time()
+    hold_platform(app, PlatformHolder(lambda: _build(settings), platform))
+    # Behind a router its header tells the visitor; without one (embedded), anyone may write it.
+    app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+        app.wsgi_app, x_for=0 if settings.embedded else 1, x_proto=1, x_host=0, x_prefix=0
+    )
+    _add_parts(app, settings)
+    return app
+
+
+def _build(settings: Settings) -> Any:
+    from app.bootstrap import build
+
+    logging.getLogger(__name__).info("building the platform of this process")
+    return build(settings)
+
+
+def _add_parts(app: Flask, settings: Any) -> None:
+    from web import api, console, health
+    from web.auth import add_auth
+    from web.headers import add_headers
+    from web.problems import add_problems
+
+    add_problems(app)
+    add_auth(app, settings)
+    add_headers(app)
+    app.register_blueprint(api.blueprint, url_prefix="/api/v1")
+    app.register_blueprint(api.document)
+    app.register_blueprint(health.blueprint)
+    app.register_blueprint(console.blueprint)

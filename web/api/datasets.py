@@ -1,0 +1,88 @@
+"""/datasets: upload a table, see what became of it.
+
+A file is spooled to disk by the form's parser and streamed from there to the
+blob store; at no time is it in memory as a whole.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+
+from web.api.models import found
+from web.api.pages import rendered
+from web.api.parameters import PAGE
+from web.api.routes import Body, route
+from web.api.shapes import TEXT, closed, many, obj, page_of
+from web.auth import current_actor
+from web.platform import current_platform
+from web.problems import BadInput, Unsupported
+
+LARGEST_UPLOAD = 2 * 1024**3
+
+FORM_FIELDS = ("name", "target", "task", "header", "csrf_token")
+FORM_FILES = ("file", "evaluation")
+FILE = {"type": "string", "format": "binary"}
+FORM = closed({"file": FILE, "name": TEXT, "target": TEXT}, evaluation=FILE,
+              task={"enum": ["classification", "regression"]},
+              header={"enum": ["true", "false"]})  # fmt: skip
+DATASET = obj({"name": TEXT}, versions=many(obj({"version": {"type": "integer"}})))
+
+
+@route("POST", "/datasets", "publisher", status=202, may_fail=(413,), max_body=LARGEST_UPLOAD,
+       answers=obj({"dataset": TEXT, "correlationid": TEXT}),
+       body=Body(FORM, parsed=False, media=("multipart/form-data",)))  # fmt: skip
+def upload_dataset() -> dict[str, Any]:
+    """Upload a table; a run validates it, trains, evaluates and deploys a model."""
+    if request.mimetype != "multipart/form-data":
+        kind = request.mimetype or "a body without a content type"
+        raise Unsupported(f"The body is {kind}; send multipart/form-data.")
+    form, files = request.form, request.files
+    known = {*FORM_FIELDS, *FORM_FILES}
+    for name in (*form, *files):
+        if name not in known:
+            takes = ", ".join(sorted(known - {"csrf_token"}))
+            raise BadInput(f"There is no field {name[:80]!r}; it takes: {takes}.")
+    file = files.get("file")
+    if file is None or not file.filename:
+        raise BadInput("The field `file` is missing: send the table as a file.")
+    evaluation = files.get("evaluation")
+    done = current_platform().datasets.upload(
+        file.stream,
+        _required("name"),
+        _required("target"),
+        filename=file.filename,
+        evaluation=evaluation.stream if evaluation and evaluation.filename else None,
+        task=_choice("task", {"classification": "classification", "regression": "regression"}),
+        header=_choice("header", {"true": True, "false": False}),
+        actor=current_actor(),
+    )
+    return {"dataset": done["dataset"], "correlationid": done["correlationid"]}
+
+
+@route("GET", "/datasets", "viewer", answers=page_of(DATASET), query=PAGE)
+def list_datasets(limit: int, cursor: str | None) -> dict[str, Any]:
+    """All datasets; newest first."""
+    return rendered(current_platform().datasets.find(limit=limit, cursor=cursor))
+
+
+@route("GET", "/datasets/<name>", "viewer", answers=DATASET, may_fail=(404,))
+def get_dataset(name: str) -> Any:
+    """One dataset: its versions, each with its report."""
+    return found(current_platform().datasets.get(name), "dataset", name)
+
+
+def _required(name: str) -> str:
+    value = request.form.get(name, "")
+    if not value:
+        raise BadInput(f"The field `{name}` is missing.")
+    return value
+
+
+def _choice(name: str, choices: dict[str, Any]) -> Any:
+    """The value of an optional field that takes one of a few words."""
+    given = request.form.get(name, "")
+    if given and given not in choices:
+        raise BadInput(f"{name} is {given[:40]!r}; it must be one of: {', '.join(choices)}.")
+    return choices.get(given)

@@ -1,0 +1,112 @@
+"""/events: publish, search, follow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Response, request
+
+from app.errors import NotFound
+from app.events.cloudevents import BATCHED, STRUCTURED, parse_request
+from web.api.pages import rendered
+from web.api.parameters import PAGE, SINCE, UNTIL, Parameter, Q
+from web.api.routes import Body, route
+from web.api.shapes import CLOUD_EVENT, COUNT, TEXT, TIME, many, obj, page_of
+from web.platform import current_platform
+from web.problems import BadInput
+from web.rendering import cloud_event, encode
+from web.sse import Message, event_stream
+
+LARGEST_BATCH = 32 * 1024 * 1024
+
+ACCEPTED = obj({"accepted": COUNT, "duplicates": COUNT, "ids": many(TEXT)})
+ARCHIVED = obj(
+    {"event": CLOUD_EVENT, "topic": TEXT, "partition": COUNT, "position": TEXT, "archived": TIME}
+)
+
+
+@route(
+    "POST", "/events", "publisher", answers=ACCEPTED, status=202, may_fail=(413, 422, 503),
+    max_body=LARGEST_BATCH,
+    body=Body({"oneOf": [CLOUD_EVENT, many(CLOUD_EVENT)]}, parsed=False,
+              media=(STRUCTURED, BATCHED, "application/json")),
+)  # fmt: skip
+def publish_events() -> dict[str, Any]:
+    """Publish CloudEvents: structured, batched or binary.
+
+    One bad event refuses the batch, and the answer names each bad one.
+    """
+    events = parse_request(request.content_type or "", request.headers, request.get_data())
+    if not events:
+        raise BadInput("The batch is empty: send one event or more.")
+    new = current_platform().publisher.publish(events)
+    return {
+        "accepted": sum(new),
+        "duplicates": len(new) - sum(new),
+        "ids": [event.id for event in events],
+    }
+
+
+@route(
+    "GET", "/events", "viewer", answers=page_of(CLOUD_EVENT),
+    query=(Parameter("type", "The event type."), Parameter("subject", "The subject."),
+           Parameter("partitionkey", "The partition key."),
+           Parameter("correlationid", "The run that the event belongs to."),
+           Parameter("topic", "The topic."), SINCE, UNTIL, Q, *PAGE),
+)  # fmt: skip
+def find_events(**filters: Any) -> dict[str, Any]:
+    """Search the archive; newest first."""
+    return rendered(current_platform().archive.find(**filters), cloud_event)
+
+
+@route("GET", "/events/<id>", "viewer", answers=ARCHIVED, may_fail=(404,))
+def get_event(id: str) -> dict[str, Any]:
+    """One archived event and where it is kept."""
+    found = current_platform().archive.get(id)
+    if found is None:
+        raise NotFound(f"No event with the id {id!r} is in the archive (new ones take a second).")
+    return {**found, "event": cloud_event(found["event"])}
+
+
+@route(
+    "GET", "/events/stream", "viewer", answers=TEXT, media="text/event-stream", may_fail=(503,),
+    query=(Parameter("type", "Event types, separated by commas; by default all."),
+           Parameter("since", "`$` (from now, the default), `0` (all that is kept), or "
+                              "milliseconds since 1970.", default="$")),
+)  # fmt: skip
+def stream_events(type: str | None, since: str) -> Response:
+    """Follow events as they are published (server-sent events).
+
+    Each message's data is a CloudEvent. `Last-Event-ID`, which browsers send
+    by themselves, goes on exactly after the last message that arrived.
+    """
+    if not re.fullmatch(r"\$|\d{1,18}(-\d{1,18})?", since):
+        raise BadInput(f"since is {since[:40]!r}; write `$`, `0` or milliseconds since 1970.")
+    types = [name.strip() for name in type.split(",") if name.strip()] if type else None
+    positions = read_positions(request.headers.get("Last-Event-ID", ""))
+    followed = current_platform().topics.follow(types, since, positions)
+    return event_stream(_messages(followed, positions))
+
+
+def _messages(followed: Iterator[Any], positions: dict[str, bytes]) -> Iterator[Message | None]:
+    for event in followed:
+        if event is None:
+            yield None
+            continue
+        data = encode(cloud_event(event)).decode()
+        yield Message(data, event="event", id=write_positions(positions))
+
+
+def write_positions(positions: dict[str, bytes]) -> str:
+    """How far each topic was read, as the id of a message."""
+    return ",".join(f"{name}={at.decode()}" for name, at in positions.items() if at != b"0")
+
+
+def read_positions(id: str) -> dict[str, bytes]:
+    """What `write_positions` wrote; empty for what it did not write."""
+    found = re.findall(r"([^,=\s]+)=(\d{1,18}-\d{1,18})(?:,|$)", id)
+    if write_positions({name: at.encode() for name, at in found}) != id:
+        return {}
+    return {name: at.encode() for name, at in found}

@@ -1,0 +1,64 @@
+"""/models: versions, promotion, predictions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.errors import NotFound
+from web.api.pages import rendered
+from web.api.parameters import PAGE
+from web.api.routes import Body, route
+from web.api.shapes import ANY_OBJECT, COUNT, MAYBE_COUNT, REASON, TEXT, closed, many, obj, page_of
+from web.auth import current_actor
+from web.platform import current_platform
+
+MOST_ROWS = 10_000
+VERSION = obj({"version": COUNT, "state": TEXT, "metrics": ANY_OBJECT})
+MODEL = obj({"name": TEXT, "champion": MAYBE_COUNT}, versions=many(VERSION))
+ROWS = closed({"rows": {**many(ANY_OBJECT), "minItems": 1, "maxItems": MOST_ROWS}})
+PREDICTION = obj({"value": {}}, probabilities={"type": ["object", "null"]})
+PREDICTIONS = obj({"model": TEXT, "version": COUNT, "predictions": many(PREDICTION)})
+
+
+@route("GET", "/models", "viewer", answers=page_of(MODEL), query=PAGE)
+def list_models(limit: int, cursor: str | None) -> dict[str, Any]:
+    """All models; newest first."""
+    return rendered(current_platform().models.find(limit=limit, cursor=cursor))
+
+
+@route("GET", "/models/<name>", "viewer", answers=MODEL, may_fail=(404,))
+def get_model(name: str) -> Any:
+    """One model with its versions, metrics and lineage."""
+    return found(current_platform().models.get(name), "model", name)
+
+
+@route("POST", "/models/<name>/predict", "viewer", answers=PREDICTIONS, body=Body(ROWS),
+       may_fail=(404, 409))  # fmt: skip
+def predict(name: str, body: dict[str, Any]) -> Any:
+    """Predictions of the champion, one for each row."""
+    return current_platform().models.predict(name, body["rows"])
+
+
+@route("POST", "/models/<name>/versions/<int:version>/promote", "operator", answers=MODEL,
+       body=Body(REASON, optional=True), may_fail=(404, 409))  # fmt: skip
+def promote_version(name: str, version: int, body: dict[str, Any]) -> Any:
+    """Make a version the champion."""
+    models = current_platform().models
+    models.promote(name, version, current_actor(), body.get("reason", ""))
+    return models.get(name)
+
+
+@route("POST", "/models/<name>/rollback", "operator", answers=MODEL,
+       body=Body(REASON, optional=True), may_fail=(404, 409))  # fmt: skip
+def roll_back_model(name: str, body: dict[str, Any]) -> Any:
+    """Make the champion before this one the champion again."""
+    models = current_platform().models
+    models.rollback(name, current_actor(), body.get("reason", ""))
+    return models.get(name)
+
+
+def found(value: Any, noun: str, name: str) -> Any:
+    """`value`, or NotFound where it is None."""
+    if value is None:
+        raise NotFound(f"There is no {noun} {name!r}: `python -m app {noun}s list` shows all.")
+    return value

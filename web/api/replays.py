@@ -1,0 +1,70 @@
+"""/replays: send parked or past events again, as an operation that can be watched and stopped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from web.api.pages import rendered
+from web.api.parameters import PAGE, Parameter
+from web.api.routes import Body, route
+from web.api.selection import REPLAY, read_selection
+from web.api.shapes import ANY_OBJECT, CLOUD_EVENT, COUNT, TEXT, closed, many, obj, page_of
+from web.auth import current_actor
+from web.platform import current_platform
+from web.rendering import answer
+
+STATES = ["canary", "running", "paused", "succeeded", "failed", "cancelled"]
+REPLAY_STATE = obj({"id": TEXT, "state": {"enum": STATES}, "total": COUNT, "succeeded": COUNT,
+                    "failed": COUNT, "pending": COUNT})  # fmt: skip
+PREVIEW = obj({"total": COUNT, "subscriptions": ANY_OBJECT, "sample": many(CLOUD_EVENT)})
+CONTROL = {
+    "answers": REPLAY_STATE,
+    "body": Body(closed({}), optional=True),
+    "may_fail": (404, 409),
+}
+
+
+@route("POST", "/replays", "operator", status=202, answers={"anyOf": [obj({"id": TEXT}), PREVIEW]},
+       body=Body(REPLAY), may_fail=(404, 409),
+       query=(Parameter("dry_run", "1: only say what would be sent (status 200).", "flag",
+                        default=False),))  # fmt: skip
+def start_replay(dry_run: bool, body: dict[str, Any]) -> Any:
+    """Send a selection of dead letters or past events again."""
+    selection, options = read_selection(body)
+    replays = current_platform().replays
+    if dry_run:
+        return answer(replays.preview(selection, options), 200)
+    return {"id": replays.start(selection, options, current_actor())}
+
+
+@route("GET", "/replays", "viewer", answers=page_of(REPLAY_STATE), query=PAGE)
+def list_replays(limit: int, cursor: str | None) -> dict[str, Any]:
+    """All replays; newest first."""
+    return rendered(current_platform().replays.find(limit=limit, cursor=cursor))
+
+
+@route("GET", "/replays/<id>", "viewer", answers=REPLAY_STATE, may_fail=(404,))
+def get_replay(id: str) -> Any:
+    """One replay and how far it is."""
+    return current_platform().replays.get(id)
+
+
+@route("POST", "/replays/<id>/pause", "operator", **CONTROL)
+def pause_replay(id: str, body: dict[str, Any]) -> Any:
+    """Send nothing more for now."""
+    current_platform().replays.pause(id, current_actor())
+    return current_platform().replays.get(id)
+
+
+@route("POST", "/replays/<id>/resume", "operator", **CONTROL)
+def resume_replay(id: str, body: dict[str, Any]) -> Any:
+    """Go on."""
+    current_platform().replays.resume(id, current_actor())
+    return current_platform().replays.get(id)
+
+
+@route("POST", "/replays/<id>/cancel", "operator", **CONTROL)
+def cancel_replay(id: str, body: dict[str, Any]) -> Any:
+    """End it; what was not sent stays parked."""
+    current_platform().replays.cancel(id, current_actor())
+    return current_platform().replays.get(id)

@@ -1,0 +1,105 @@
+"""The table that the API's routes and its OpenAPI document are both made from.
+
+A view is declared with `@route(...)`: who may call it, which query parameters
+it takes, the JSON Schema of its body, what it answers. Parameters and body
+are checked against that declaration before the view runs, so the document
+can't promise what the code does not do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+from flask import Blueprint, Response
+
+from web.api.body import read_body
+from web.api.parameters import Parameter, read_query
+from web.auth import accepts_body, requires
+from web.rendering import answer
+
+JsonSchema = Mapping[str, Any]
+Answer = Any
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a route reads. `optional`: an empty body counts as `{}`."""
+
+    schema: JsonSchema
+    optional: bool = False
+    media: Sequence[str] = ("application/json",)
+    parsed: bool = True  # by us, as JSON, and handed to the view as `body`
+
+
+@dataclass(frozen=True)
+class Route:
+    """One row of the table."""
+
+    method: str
+    path: str
+    level: str
+    summary: str
+    view: Callable[..., Answer]
+    answers: JsonSchema
+    status: int = 200
+    query: Sequence[Parameter] = ()
+    body: Body | None = None
+    media: str = "application/json"
+    may_fail: Sequence[int] = ()
+    tag: str = field(default="")
+
+    @property
+    def endpoint(self) -> str:
+        return self.view.__name__
+
+
+ROUTES: list[Route] = []
+
+
+def route(
+    method: str,
+    path: str,
+    level: str,
+    *,
+    answers: JsonSchema,
+    status: int = 200,
+    query: Sequence[Parameter] = (),
+    body: Body | None = None,
+    media: str = "application/json",
+    may_fail: Sequence[int] = (),
+    max_body: int | None = None,
+) -> Callable[[Callable[..., Answer]], Callable[..., Any]]:
+    """Add a view to the table. Its docstring's first line is the route's summary.
+
+    The view gets the path's variables, the query's parameters and, where the
+    route reads JSON, `body`; it returns a JSON value or a Response.
+    """
+
+    def decorate(view: Callable[..., Answer]) -> Callable[..., Any]:
+        @requires(level)
+        @wraps(view)
+        def called(**variables: Any) -> Response:
+            values = dict(variables, **read_query(query))
+            if body is not None and body.parsed:
+                values["body"] = read_body(body.schema, optional=body.optional)
+            result = view(**values)
+            return result if isinstance(result, Response) else answer(result, status)
+
+        guarded = accepts_body(max_body)(called) if max_body else called
+        summary = (view.__doc__ or "").strip().splitlines()[0].rstrip(".")
+        tag = path.split("/")[1]
+        ROUTES.append(
+            Route(method, path, level, summary, guarded, answers, status, query, body, media,
+                  may_fail, tag)
+        )  # fmt: skip
+        return guarded
+
+    return decorate
+
+
+def add_routes(blueprint: Blueprint) -> None:
+    for row in ROUTES:
+        blueprint.add_url_rule(row.path, row.endpoint, row.view, methods=[row.method])

@@ -1,0 +1,38 @@
+"""/runs: everything that one root event caused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.errors import NotFound
+from web.api.pages import rendered
+from web.api.parameters import PAGE, SINCE, UNTIL, Parameter, Q
+from web.api.routes import route
+from web.api.shapes import COUNT, MAYBE_TEXT, MAYBE_TIME, TEXT, TIME, many, obj, page_of
+from web.platform import current_platform
+
+STATES = ("running", "waiting", "succeeded", "failed", "cancelled")
+HEAD = {"correlationid": TEXT, "state": {"enum": [*STATES]}, "outcome": MAYBE_TEXT,
+        "started": TIME, "ended": MAYBE_TIME}  # fmt: skip
+STEP = obj({"event": TEXT, "type": TEXT, "subscription": MAYBE_TEXT, "state": TEXT,
+            "attempts": COUNT, "started": MAYBE_TIME, "ended": MAYBE_TIME,
+            "causationid": MAYBE_TEXT, "error": MAYBE_TEXT})  # fmt: skip
+RUN_HEAD = obj(HEAD, type=MAYBE_TEXT, subject=MAYBE_TEXT, events=COUNT)
+RUN = obj({**HEAD, "steps": many(STEP)})
+
+
+@route("GET", "/runs", "viewer", answers=page_of(RUN_HEAD),
+       query=(Parameter("state", "The run's state.", "text", STATES),
+              Parameter("type", "The root event's type."), Q, SINCE, UNTIL, *PAGE))  # fmt: skip
+def find_runs(**filters: Any) -> dict[str, Any]:
+    """Runs without their steps; newest first."""
+    return rendered(current_platform().runs.find(**filters))
+
+
+@route("GET", "/runs/<correlationid>", "viewer", answers=RUN, may_fail=(404,))
+def get_run(correlationid: str) -> Any:
+    """One run: a step for each delivery, and for each event that nobody consumes."""
+    found = current_platform().runs.get(correlationid)
+    if found is None:
+        raise NotFound(f"There is no run {correlationid!r} (a new one takes a second to appear).")
+    return found

@@ -1,0 +1,81 @@
+"""/subscriptions: look, pause, resume, rewind, change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from web.api.pages import sliced
+from web.api.parameters import PAGE
+from web.api.routes import Body, route
+from web.api.shapes import (
+    ANY_OBJECT,
+    COUNT,
+    FLAG,
+    MAYBE_COUNT,
+    MAYBE_NUMBER,
+    REASON,
+    TEXT,
+    closed,
+    many,
+    obj,
+    page_of,
+)
+from web.auth import current_actor
+from web.platform import current_platform
+
+SUBSCRIPTION = obj({
+    "name": TEXT, "types": many(TEXT), "topics": many(TEXT), "lane": TEXT, "emits": many(TEXT),
+    "ordered": FLAG, "batch": COUNT, "timeout": MAYBE_NUMBER, "retry": ANY_OBJECT, "filter": {},
+    "state": {"enum": ["healthy", "late", "failing", "paused"]},
+    "paused": {"type": ["object", "null"]}, "backlog": MAYBE_COUNT, "open": COUNT,
+    "retrying": COUNT, "parked": COUNT, "oldest": MAYBE_NUMBER, "changed": ANY_OBJECT,
+    "active": FLAG,
+})  # fmt: skip
+ONE = {"answers": SUBSCRIPTION, "may_fail": (404, 409)}
+
+
+@route("GET", "/subscriptions", "viewer", answers=page_of(SUBSCRIPTION), query=PAGE)
+def list_subscriptions(limit: int, cursor: str | None) -> dict[str, Any]:
+    """Every subscription and how it is doing."""
+    return sliced(current_platform().subscriptions.list(), limit, cursor)
+
+
+@route("GET", "/subscriptions/<name>", "viewer", answers=SUBSCRIPTION, may_fail=(404,))
+def get_subscription(name: str) -> Any:
+    """One subscription."""
+    return current_platform().subscriptions.get(name)
+
+
+@route("POST", "/subscriptions/<name>/pause", "operator", body=Body(REASON, optional=True), **ONE)
+def pause_subscription(name: str, body: dict[str, Any]) -> Any:
+    """Stop delivering to it; what is open is finished, the rest waits."""
+    control = current_platform().subscriptions
+    control.pause(name, current_actor(), body.get("reason", ""))
+    return control.get(name)
+
+
+@route("POST", "/subscriptions/<name>/resume", "operator",
+       body=Body(closed({}), optional=True), **ONE)  # fmt: skip
+def resume_subscription(name: str, body: dict[str, Any]) -> Any:
+    """Deliver again, from where it stopped."""
+    control = current_platform().subscriptions
+    control.resume(name, current_actor())
+    return control.get(name)
+
+
+@route("POST", "/subscriptions/<name>/rewind", "operator",
+       body=Body(closed({"to": {"type": ["string", "number"]}})), **ONE)  # fmt: skip
+def rewind_subscription(name: str, body: dict[str, Any]) -> Any:
+    """Move its position: `to` is `earliest`, `now`, a time or an event's id."""
+    control = current_platform().subscriptions
+    control.rewind(name, str(body["to"]), current_actor())
+    return control.get(name)
+
+
+@route("PATCH", "/subscriptions/<name>", "operator",
+       body=Body({"type": "object", "minProperties": 1}), **ONE)  # fmt: skip
+def change_subscription(name: str, body: dict[str, Any]) -> Any:
+    """Change fields such as `retry`, `timeout` or `filter`; they survive deploys."""
+    control = current_platform().subscriptions
+    control.update(name, body, current_actor())
+    return control.get(name)

@@ -1,0 +1,71 @@
+"""Sessions of people: a signed cookie that names the user and the version of their sessions.
+
+Nothing is kept on the server. Changing a user's password or role raises their
+`session_version`, and every cookie made before is worth nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, request, session
+from flask.sessions import SecureCookieSessionInterface
+from flask_login import LoginManager, UserMixin, login_user, logout_user
+
+from web.platform import current_platform
+
+LIFETIME = timedelta(hours=12)
+
+
+class SignedIn(UserMixin):
+    """A user as flask-login and the templates (`current_user`) see them."""
+
+    def __init__(self, user: Any):
+        self.name: str = user.name
+        self.role: str = user.role
+        self._version = user.session_version
+
+    def get_id(self) -> str:
+        return f"{self._version}:{self.name}"
+
+
+class CookieSessions(SecureCookieSessionInterface):
+    """Cookies that browsers send back over https only, where they came by https."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return request.is_secure
+
+
+def add_sessions(app: Flask) -> None:
+    app.session_interface = CookieSessions()
+    app.config.update(
+        SESSION_COOKIE_NAME="penstock",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=LIFETIME,
+    )
+    manager = LoginManager(app)
+    manager.session_protection = "basic"
+    manager.user_loader(load_user)
+
+
+def load_user(id: str) -> SignedIn | None:
+    """The user whom a cookie names, unless their sessions were ended since."""
+    version, _, name = id.partition(":")
+    user = current_platform().users.get(name)
+    if user is None or not user.active or str(user.session_version) != version:
+        return None
+    return SignedIn(user)
+
+
+def sign_in(user: Any) -> None:
+    """Begin a session; what the cookie held before is gone (session fixation)."""
+    session.clear()
+    session.permanent = True
+    login_user(SignedIn(user))
+
+
+def sign_out() -> None:
+    logout_user()
+    session.clear()

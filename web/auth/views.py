@@ -1,0 +1,68 @@
+"""The pages /sign-in and /sign-out."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from web.auth.sessions import sign_in, sign_out
+from web.auth.throttle import (
+    BY_ACCOUNT,
+    BY_ADDRESS,
+    BY_BOTH,
+    account,
+    account_and_address,
+    limiter,
+)
+from web.platform import current_platform
+
+blueprint = Blueprint("auth", __name__)
+
+# Hashing a password takes time by its length.
+LONGEST_PASSWORD = 1024
+
+
+@blueprint.get("/sign-in")
+def show_sign_in() -> ResponseReturnValue:
+    destination = local_path(request.args.get("next"))
+    if current_user.is_authenticated:
+        return redirect(destination)
+    return render_template("sign-in.html", next=destination, error=None)
+
+
+@blueprint.post("/sign-in")
+@limiter.limit(BY_BOTH, key_func=account_and_address)
+@limiter.limit(BY_ACCOUNT, key_func=account)
+@limiter.limit(BY_ADDRESS)
+def try_sign_in() -> ResponseReturnValue:
+    name = request.form.get("username", "").strip()
+    password = request.form.get("password", "")
+    destination = local_path(request.form.get("next"))
+    user = None
+    if len(password) <= LONGEST_PASSWORD:
+        user = current_platform().users.verify(name, password)
+    if user is None:
+        error = "That user and password don't go together. Check both and try again."
+        return render_template("sign-in.html", next=destination, error=error, username=name), 401
+    sign_in(user)
+    current_platform().audit.record(f"user:{user.name}", "user.signed-in", user.name)
+    return redirect(destination)
+
+
+@blueprint.post("/sign-out")
+def end_session() -> ResponseReturnValue:
+    sign_out()
+    return redirect(url_for("auth.show_sign_in"))
+
+
+def local_path(target: str | None) -> str:
+    """`target` where it is a path of this site, else `/`: nobody is sent elsewhere."""
+    if not target or not target.startswith("/") or target[1:2] in ("/", "\\"):
+        return "/"
+    if any(character <= " " or character in "\\\x7f" for character in target):
+        return "/"
+    parts = urlsplit(target)
+    return "/" if parts.scheme or parts.netloc else target
