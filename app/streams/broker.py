@@ -49,10 +49,14 @@ class Broker(Protocol):
         """Acknowledge `ids` and do the steps in one go; or nothing, and the ids that are not the consumer's."""
 
     def release(
-        self, group: str, consumer: str, stream: str, partition: int, generation: int, *,
+        self, group: str, consumer: str, stream: str, generation: int, *,
         suspect: bool = False, in_hand: bytes = b"", counts: str = "l",
+        only: tuple[bytes, bytes] = (b"-", b"+"),
     ) -> Released:
-        """Give back what the consumer holds of a stream to the subscription's `again` stream."""
+        """Give back what the consumer holds of a stream to the subscription's `again` stream.
+
+        `only`: from this id to that one. `suspect`, `in_hand` and `counts` are told in `scripts/release.lua`.
+        """
 
     def own(self, group: str, consumer: str, partition: int, streams: Sequence[str]) -> bool:
         """Take a partition of an ordered subscription, if nobody else has it."""
@@ -108,16 +112,17 @@ class RedisBroker:
         return self.wire.script("settle", (stream, RECORDS), (group, consumer, again, record, extras, *ids))
 
     def release(
-        self, group: str, consumer: str, stream: str, partition: int, generation: int, *,
+        self, group: str, consumer: str, stream: str, generation: int, *,
         suspect: bool = False, in_hand: bytes = b"", counts: str = "l",
+        only: tuple[bytes, bytes] = (b"-", b"+"),
     ) -> Released:
-        again = keys.again_stream(group, partition)
+        again = keys.again_stream(group, keys.partition_of(stream))
         moved, missing, left = 0, [], 1
         while left:
             some, gone, left = self.wire.script(
                 "release",
                 (stream, again, keys.BELL),
-                (group, consumer, generation, group, 500, "suspect" if suspect else "", in_hand, counts),
+                (group, consumer, generation, group, 500, "suspect" if suspect else "", in_hand, counts, *only),
             )
             moved += some
             missing += gone
@@ -128,6 +133,13 @@ class RedisBroker:
 
     def disown(self, group: str, consumer: str, partition: int) -> None:
         self.wire.script("disown", (keys.OWNERS,), (consumer, f"{group}:{partition}"))
+
+    def disown_all(self, consumer: str) -> None:
+        """Give up every partition that the consumer has."""
+        owned = self.wire("HGETALL", keys.OWNERS)
+        fields = [field for field, owner in zip(owned[::2], owned[1::2], strict=True) if owner == consumer.encode()]
+        if fields:
+            self.wire.script("disown", (keys.OWNERS,), (consumer, *fields))
 
     def blocked(self, group: str, partition: int) -> set[str]:
         return {key.decode() for key in self.wire("HKEYS", keys.blocked(group, partition))}

@@ -52,6 +52,11 @@ def topic_and_partition(stream: str) -> tuple[str, int]:
     return topic, int(partition)
 
 
+def partition_of(stream: str) -> int:
+    """The partition that a topic's or an `again` stream's name ends with."""
+    return int(stream.rpartition(":")[2])
+
+
 def blocked(subscription: str, partition: int) -> str:
     return f"penstock:blocked:{subscription}:{partition}"
 

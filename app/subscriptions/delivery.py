@@ -52,6 +52,8 @@ from app.subscriptions.retry import RetryPolicy
 CALM = (Unavailable,)
 """Errors of our surroundings: tried again without end, since no event is to blame."""
 SURROUNDINGS_WAIT = 5.0
+LOSSES, WORKER_LOSSES = 3, 5
+"""After how many deaths of its own process, or of the whole worker, an event in hand is parked."""
 
 
 class Handling:
@@ -67,6 +69,7 @@ class Handling:
         database: Any = None,
         retry: RetryPolicy | None = None,
         filter: Any = None,
+        timeout: float | None = None,
         generation: int = 0,
     ):
         self.subscription = subscription
@@ -78,6 +81,7 @@ class Handling:
         self.database = database
         self.retry = retry or subscription.retry
         self.predicate = compile_filter(subscription.filter if filter is None else filter)
+        self.timeout = subscription.timeout if timeout is None else timeout
         self.types = frozenset(subscription.types)
         self.everything = subscription.everything
         self.generation = generation
@@ -92,32 +96,39 @@ class Handling:
 
     # -- step 2: what is this entry?
 
-    def open(self, entry: Entry) -> Event | Outcome:
-        """The event to handle, or the outcome where there is nothing to handle."""
+    def open(self, entry: Entry) -> tuple[Event | None, Outcome | None]:
+        """The event, if it can be read, and the outcome where there is nothing to handle."""
         try:
             event = Event.from_bytes(entry.raw)
         except Exception as error:  # any bytes can lie in a stream
-            return Park(describe(error, self.name, self.clock.now()), "invalid")
+            return None, Park(describe(error, self.name, self.clock.now()), "invalid")
         if not self.everything and event.type not in self.types:
-            return EXCLUDED
+            return event, EXCLUDED
+        if self.predicate is not None and not self.predicate(event):
+            return event, EXCLUDED
         if event.expirytime is not None and event.expirytime < instant(self.clock.now()):
             message = f"it was to be handled before {event.expirytime.isoformat()}"
-            return Park(told("Expired", message, self.name, self.clock.now()), "expired")
-        if self.predicate is not None and not self.predicate(event):
-            return EXCLUDED
+            return event, Park(told("Expired", message, self.name, self.clock.now()), "expired")
+        if entry.suspect and (entry.losses >= LOSSES or entry.worker_losses >= WORKER_LOSSES):
+            return event, self._killer(entry)
+        if self.everything or event.type not in self.catalogue.types.newest:
+            return event, None
         return self._typed(event)
 
-    def _typed(self, event: Event) -> Event | Outcome:
+    def _killer(self, entry: Entry) -> Park:
+        times = f"{entry.losses} times" if entry.losses else f"{entry.worker_losses} times with its whole worker"
+        message = f"the process that handled this event died {times}: out of memory, or a crash in compiled code?"
+        return Park(told("ProcessDied", message, self.name, self.clock.now()), "killed")
+
+    def _typed(self, event: Event) -> tuple[Event, Outcome | None]:
         """The event with its data as an object of the type's newest class."""
-        if self.everything or event.type not in self.catalogue.types.newest:
-            return event
         try:
-            return event.but(data=self.catalogue.types.read(event.type, event.dataschema, event.data))
+            return event.but(data=self.catalogue.types.read(event.type, event.dataschema, event.data)), None
         except ValidationError as error:
             faults = "; ".join(f"{fault['field']}: {fault['problem']}" for fault in field_problems(error))
-            return Park(told("InvalidData", faults, self.name, self.clock.now()), "invalid")
+            return event, Park(told("InvalidData", faults, self.name, self.clock.now()), "invalid")
         except Exception as error:  # an author's upcaster or validator
-            return Park(describe(error, self.name, self.clock.now()), "invalid")
+            return event, Park(describe(error, self.name, self.clock.now()), "invalid")
 
     # -- steps 3 to 6, one event
 

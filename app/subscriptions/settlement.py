@@ -37,14 +37,13 @@ class Settled(NamedTuple):
 
 
 class Settlement:
-    """Settles for one lease on one subscription; `partition` is that of its `again` stream."""
+    """Settles for one consumer on one subscription."""
 
-    def __init__(self, broker: Broker, handling: Handling, consumer: str, worker: str, partition: int = 0):
+    def __init__(self, broker: Broker, handling: Handling, consumer: str, worker: str):
         self.broker = broker
         self.handling = handling
         self.consumer = consumer
         self.worker = worker
-        self.partition = partition
 
     def settle(self, work: Sequence[Settled]) -> list[Settled]:
         """Settle entries of one stream; those that were fenced are returned."""
@@ -73,7 +72,8 @@ class Settlement:
             case Park():
                 return self._next_of_key(one)
             case Held(key):
-                return [["hold", keys.held(self.handling.name, self.partition, key), self._fields(one.entry, head=True)]]
+                held = keys.held(self.handling.name, keys.partition_of(one.entry.stream), key)
+                return [["hold", held, self._fields(one.entry, head=True)]]
             case Excluded():
                 return self._next_of_key(one)
         raise AssertionError(f"unknown outcome {one.outcome!r}")
@@ -81,12 +81,13 @@ class Settlement:
     def _delay(self, one: Settled, wait: float, attempts: list[dict[str, Any]]) -> list[Step]:
         key = self._ordered_key(one)
         fields = self._fields(one.entry, attempts=attempts, suspect=False, head=key is not None)
-        again = keys.again_stream(self.handling.name, self.partition)
+        partition = keys.partition_of(one.entry.stream)
+        again = keys.again_stream(self.handling.name, partition)
         # The member is derived: a settle that is repeated after a lost reply delays nothing twice.
         member = derived_id("again", self.handling.name, one.entry.stream, one.entry.id)
         steps: list[Step] = [["delay", int(wait * 1000), member, again, *fields]]
         if key is not None and not one.entry.head:
-            steps.append(["block", keys.blocked(self.handling.name, self.partition), key])
+            steps.append(["block", keys.blocked(self.handling.name, partition), key])
         return steps
 
     def _next_of_key(self, one: Settled) -> list[Step]:
@@ -94,7 +95,7 @@ class Settlement:
         key = self._ordered_key(one)
         if key is None or not one.entry.head:
             return []
-        name, partition = self.handling.name, self.partition
+        name, partition = self.handling.name, keys.partition_of(one.entry.stream)
         return [
             [
                 "next",

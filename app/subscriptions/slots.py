@@ -36,7 +36,6 @@ class Hand(NamedTuple):
     pid: int
     state: int
     subscription: str
-    partition: int
     consumer: str
     event: str
     entries: list[tuple[str, bytes]]
@@ -98,7 +97,7 @@ class Slot:
 
     def open(self, consumer: str, now: float) -> None:
         """A lease begins; nothing is in hand yet."""
-        self._write_text(f"{consumer}\n\n0\n\n")
+        self._write_text(f"{consumer}\n\n\n")
         _STATE.pack_into(self._page, self._at, os.getpid(), IDLE, now, 0.0, now, -1, 0, 0)
 
     def close(self) -> None:
@@ -109,12 +108,12 @@ class Slot:
         self._write_state(IDLE)
         struct.pack_into("<d", self._page, self._at + 32, now)
 
-    def take(self, consumer: str, subscription: str, partition: int, entries: list[tuple[str, bytes]]) -> None:
+    def take(self, consumer: str, subscription: str, entries: list[tuple[str, bytes]]) -> None:
         """Entries were read, and are now held."""
         streams = list(dict.fromkeys(stream for stream, _ in entries))
         numbers = {stream: number for number, stream in enumerate(streams)}
         ids = " ".join(f"{numbers[stream]}:{id.decode()}" for stream, id in entries)
-        self._write_text(f"{consumer}\n{subscription}\n{partition}\n{' '.join(streams)}\n{ids}")
+        self._write_text(f"{consumer}\n{subscription}\n{' '.join(streams)}\n{ids}")
         self._write_state(BUSY)
         struct.pack_into("<q", self._page, self._at + 56, 0)
 
@@ -147,7 +146,7 @@ class Slot:
         if state == FREE:
             return None
         try:
-            consumer, subscription, partition, streams, ids = self._read_text().split("\n")
+            consumer, subscription, streams, ids = self._read_text().split("\n")
             names = streams.split(" ")
             entries = [
                 (names[int(number)], id.encode())
@@ -155,7 +154,7 @@ class Slot:
             ]
             event = entries[index][1].decode() if 0 <= index < len(entries) else ""
             return Hand(
-                pid, state, subscription, int(partition), consumer, event, entries, index, count, started, deadline, checked
+                pid, state, subscription, consumer, event, entries, index, count, started, deadline, checked
             )
         except (ValueError, IndexError, UnicodeDecodeError):
             return None

@@ -9,14 +9,15 @@
 -- KEYS  1 the stream, 2 the `again` stream, 3 the bell
 -- ARGV  1 group, 2 consumer, 3 generation of entries that come from a topic,
 --       4 subscription, 5 how many at most,
---       6 "" or "suspect" (they were held when a process died),
---       7 "" or the id of the entry that was in hand when it died,
---       8 the field that counts its loss: l (its own process) or w (the whole worker)
+--       6 "" or "suspect" (any of them may be why a process died),
+--       7 "" or the id of the entry that was in hand when it died: a suspect too,
+--       8 the field that counts its loss: l (its own process) or w (the whole worker),
+--       9, 10 the first and the last id: "-" and "+" for everything
 -- Returns {moved, missing, left}.
 local stream, again, bell = KEYS[1], KEYS[2], KEYS[3]
 local group, consumer, limit = ARGV[1], ARGV[2], tonumber(ARGV[5])
 local moved, missing = 0, {}
-local ok, pending = pcall(redis.call, 'XPENDING', stream, group, '-', '+', limit, consumer)
+local ok, pending = pcall(redis.call, 'XPENDING', stream, group, ARGV[9], ARGV[10], limit, consumer)
 if not ok or pending.err then return {0, {}, 0} end
 for _, entry in ipairs(pending) do
   local id = entry[1]
@@ -29,7 +30,7 @@ for _, entry in ipairs(pending) do
       else fields[#fields + 1] = name; fields[#fields + 1] = value; has[name] = #fields end
     end
     if not has['g'] then put('g', ARGV[3]) end
-    if ARGV[6] == 'suspect' then put('s', '1') end
+    if ARGV[6] == 'suspect' or ARGV[7] == id then put('s', '1') end
     if ARGV[7] == id then
       local losses = has[ARGV[8]] and tonumber(fields[has[ARGV[8]]]) or 0
       put(ARGV[8], tostring(losses + 1))
@@ -44,8 +45,10 @@ for _, entry in ipairs(pending) do
 end
 local left = 0
 if #pending == limit then
-  left = #redis.call('XPENDING', stream, group, '-', '+', 1, consumer)
+  left = #redis.call('XPENDING', stream, group, ARGV[9], ARGV[10], 1, consumer)
 end
-if left == 0 then redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer) end
+if left == 0 and #redis.call('XPENDING', stream, group, '-', '+', 1, consumer) == 0 then
+  redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer)
+end
 if moved > 0 then redis.call('XADD', bell, 'MAXLEN', '~', '1000', '*', 's', ARGV[4]) end
 return {moved, missing, left}

@@ -1,0 +1,44 @@
+"""Who a worker is: its id, and the names of its consumers."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+from contextlib import suppress
+
+
+def worker_id() -> str:
+    """A name that no other worker ever has: host, process id, and four random digits."""
+    host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
+    return f"{host}-{os.getpid()}-{secrets.token_hex(2)}"
+
+
+def consumer_name(worker: str, number: int) -> str:
+    """The name of a consumer of this worker, in this process."""
+    return f"{worker}.{os.getpid()}.{number}"
+
+
+def worker_of(consumer: str) -> str:
+    """The worker that a consumer belongs to."""
+    return consumer.partition(".")[0]
+
+
+def place() -> str:
+    """Where this process's ids of processes mean anything: the host and its namespace of them."""
+    namespace = 0
+    with suppress(OSError):  # there are none outside of Linux
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    return f"{socket.gethostname()}/{namespace}"
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this place exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,141 @@
+"""Giving back what a dead worker or child held.
+
+A worker is dead when its beats stop. Nobody's clock is compared with anybody
+else's: each observer measures with its own how long a beat has not changed,
+and begins anew after any gap in its contact with the server, since nobody
+could beat while the server stood still. On the same machine a process that
+does not exist any more needs no waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+import redis
+import structlog
+
+from app.clock import Clock
+from app.streams import keys
+from app.streams.broker import Broker
+from app.streams.client import run_script
+from app.streams.control import decisions
+from app.streams.topics import info_mapping
+from app.subscriptions.identity import is_alive, place, worker_of
+
+RECLAIM = 5.0
+"""Seconds without a beat after which a worker is dead."""
+GAP = 2.5
+"""Seconds without contact after which an observer begins anew."""
+SWEEP = 30.0
+"""Seconds between looks for consumers whose worker nobody knows."""
+
+log = structlog.get_logger(__name__)
+
+
+class Reaper:
+    """Watches the beats of all workers from one of them; `look` about every second."""
+
+    def __init__(self, client: redis.Redis, broker: Broker, streams: Callable[[], Iterable[str]], clock: Clock):
+        self.client = client
+        self.broker = broker
+        self.streams = streams
+        self.clock = clock
+        self._seen: dict[str, tuple[bytes, float]] = {}
+        self._looked = float("-inf")
+        self._swept = clock.monotonic()
+
+    def look(self) -> list[str]:
+        """Bury the workers that are dead; their ids."""
+        beats = {id.decode(): beat for id, beat in self.client.hgetall(keys.WORKERS).items()}
+        now = self.clock.monotonic()
+        if now - self._looked > GAP:
+            self._seen.clear()
+        self._looked = now
+        dead = [id for id, beat in beats.items() if self._is_dead(id, beat, now)]
+        for id in self._seen.keys() - beats.keys():
+            del self._seen[id]
+        for id in dead:
+            self.bury(id)
+        if now - self._swept > SWEEP:
+            self._swept = now
+            release_consumers(
+                self.client, self.broker, self.streams(), lambda consumer: worker_of(consumer) not in beats, suspect=True
+            )
+        return dead
+
+    def bury(self, worker: str) -> None:
+        """Give back what a worker held, and forget it."""
+        moved = release_consumers(
+            self.client, self.broker, self.streams(), lambda consumer: worker_of(consumer) == worker, suspect=True
+        )
+        self.client.hdel(keys.WORKERS, worker)
+        self._seen.pop(worker, None)
+        log.warning("a worker died; what it held goes to others", worker=worker, deliveries=moved)
+
+    def _is_dead(self, id: str, beat: bytes, now: float) -> bool:
+        known = self._seen.get(id)
+        if known is None or known[0] != beat:
+            self._seen[id] = (beat, now)
+            told = msgspec.json.decode(beat)
+            return told.get("place") == place() and not is_alive(told["pid"])
+        return now - known[1] > RECLAIM
+
+
+def release_consumers(
+    client: redis.Redis,
+    broker: Broker,
+    streams: Iterable[str],
+    theirs: Callable[[str], bool],
+    *,
+    suspect: bool,
+) -> int:
+    """Give back everything that some consumers hold, and delete them; how many deliveries that were.
+
+    `suspect`: they died, so each of what they held is handled alone from now on, and
+    the one that was announced as in hand has one more loss of its worker.
+    """
+    _, decided = decisions(client)
+    moved = 0
+    for stream, group, consumer in _consumers(client, list(streams)):
+        if not theirs(consumer):
+            continue
+        hand_stream, _, hand_id = (client.get(keys.hand(consumer)) or b"").decode().partition(" ")
+        generation = decided[group].generation if group in decided else 0
+        released = broker.release(
+            group,
+            consumer,
+            stream,
+            generation,
+            suspect=suspect,
+            in_hand=hand_id.encode() if hand_stream == stream else b"",
+            counts="w",
+        )
+        moved += released.moved
+        for id in released.missing:
+            log.error("an event was deleted before it was handled", subscription=group, stream=stream, position=id)
+    for field, owner in client.hgetall(keys.OWNERS).items():
+        if theirs(owner.decode()):
+            run_script(client, "disown", (keys.OWNERS,), (owner, field))
+    return moved
+
+
+def _consumers(client: redis.Redis, streams: list[str]) -> list[tuple[str, str, str]]:
+    """Every (stream, group, consumer)."""
+    pipe = client.pipeline(transaction=False)
+    for stream in streams:
+        pipe.execute_command("XINFO", "GROUPS", stream)
+    groups = [
+        (stream, info_mapping(group)["name"].decode())
+        for stream, reply in zip(streams, pipe.execute(raise_on_error=False), strict=True)
+        if not isinstance(reply, Exception)
+        for group in reply
+    ]
+    for stream, group in groups:
+        pipe.execute_command("XINFO", "CONSUMERS", stream, group)
+    return [
+        (stream, group, info_mapping(consumer)["name"].decode())
+        for (stream, group), reply in zip(groups, pipe.execute(raise_on_error=False), strict=True)
+        if not isinstance(reply, Exception)
+        for consumer in reply
+    ]

@@ -1,0 +1,246 @@
+"""One subscription's turn in a lease: read, handle, settle, until drained or time is up.
+
+What was read and not begun when the slot is asked for is given back. A suspect
+(an entry that was held when a process died) is handled and settled by itself,
+and announced before, so that its next death tells which event was the cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+
+from app.events.event import Event
+from app.streams.client import LOST
+from app.streams.entry import Entry
+from app.subscriptions.delivery import Handling
+from app.subscriptions.outcomes import Done, Excluded, Held, Outcome
+from app.subscriptions.settlement import Settled, Settlement
+
+if TYPE_CHECKING:
+    from app.subscriptions.lease import Lease
+
+TURN = 0.1
+"""Seconds after which the next subscription has its turn."""
+FLUSH = 0.02
+"""Seconds after which what is handled is settled, though more is to come."""
+
+log = structlog.get_logger(__name__)
+
+
+class Turn:
+    """Serves one subscription from some of its streams."""
+
+    def __init__(self, lease: Lease, handling: Handling, streams: Sequence[str]):
+        self.lease = lease
+        self.broker = lease.broker
+        self.clock = lease.clock
+        self.handling = handling
+        self.streams = streams
+        self.done: list[Settled] = []
+
+    def serve(self) -> tuple[int, bool]:
+        """How many entries were handled, and whether the streams are drained."""
+        total, end = 0, self.clock.monotonic() + TURN
+        while True:
+            entries, full = self._read()
+            if entries and not self._follow_decisions():
+                self.lease.give_back(self.handling, self.streams)
+                return total, True
+            handled = self._handle(entries) if entries else 0
+            total += handled
+            if handled < len(entries):
+                self.lease.give_back(self.handling, self.streams)
+                return total, False
+            if not full:
+                return total, self._drained(entries)
+            if self.lease.asked_for() or self.clock.monotonic() >= end:
+                return total, False
+
+    def _drained(self, entries: Sequence[Entry]) -> bool:
+        """After a read that brought less than asked for: is there nothing more?"""
+        return True
+
+    def _read(self) -> tuple[list[Entry], bool]:
+        """New entries, and whether there may be more."""
+        subscription, name = self.handling.subscription, self.handling.name
+        count = subscription.batch or self.lease.prefetch.count(name)
+        read = self.broker.read(name, self.lease.consumer, self.streams, count)
+        if read.control != self.lease.roster.version:
+            self.lease.refresh()
+        entries, missing = read.entries, read.missing
+        if subscription.linger and 0 < len(entries) < count:
+            self.clock.sleep(subscription.linger)
+            more = self.broker.read(name, self.lease.consumer, self.streams, count - len(entries))
+            entries, missing = entries + more.entries, missing + more.missing
+        for stream, id in missing:
+            # Deleted by somebody before it was handled: it can't be, but it isn't passed over in silence.
+            log.error("an event was deleted before it was handled", subscription=name, stream=stream, position=id)
+        return entries, len(read.entries) >= count
+
+    def _follow_decisions(self) -> bool:
+        """Take over what operators changed; False where the subscription is paused or moved elsewhere."""
+        roster = self.lease.roster
+        name = self.handling.name
+        if name in roster.paused or name not in roster.handlings:
+            return False
+        self.handling = roster.handlings[name]
+        return True
+
+    # -- handling
+
+    def _handle(self, entries: Sequence[Entry]) -> int:
+        """Handle and settle entries in order; how many, which is fewer where the slot is asked for."""
+        slot = self.lease.slot
+        slot.take(self.lease.consumer, self.handling.name, [(entry.stream, entry.id) for entry in entries])
+        begun = self.clock.monotonic()
+        flushed, handled = begun, 0
+        for index, some in self._portions(entries):
+            if slot.slots.closing or slot.rest_released:
+                break
+            self._handle_portion(index, some)
+            handled += len(some)
+            now = self.clock.monotonic()
+            if now - flushed > FLUSH or some[0].suspect or self._urgent(some):
+                self._settle()
+                flushed = now
+        self._settle()
+        if handled:
+            self.lease.prefetch.took(self.handling.name, self.clock.monotonic() - begun, handled)
+        return handled
+
+    def _portions(self, entries: Sequence[Entry]) -> Iterator[tuple[int, Sequence[Entry]]]:
+        """What is handled together, with the index of its first entry: singles, batches, suspects alone."""
+        batch = self.handling.subscription.batch
+        if not batch:
+            for index, entry in enumerate(entries):
+                yield index, (entry,)
+            return
+        start = 0
+        while start < len(entries):
+            end = start + 1
+            if not entries[start].suspect:
+                while end < len(entries) and end - start < batch and not entries[end].suspect:
+                    end += 1
+            yield start, entries[start:end]
+            start = end
+
+    def _handle_portion(self, index: int, some: Sequence[Entry]) -> None:
+        """Open, attempt, and note the outcomes of one portion."""
+        handling, clock, slot = self.handling, self.clock, self.lease.slot
+        started = clock.now()
+        entries: list[Entry] = []
+        events: list[Event] = []
+        for entry in some:
+            event, outcome = self._open(entry)
+            if outcome is None and event is not None:
+                entries.append(entry)
+                events.append(event)
+            elif outcome is not None:
+                self.done.append(Settled(entry, event, outcome, started, started))
+        if not entries:
+            return
+        if entries[0].suspect:
+            self._settle()
+            self.broker.hold_up(self.lease.consumer, entries[0].stream, entries[0].id)
+        now = clock.monotonic()
+        slot.begin(index, len(some), now, now + handling.timeout * len(some) if handling.timeout else 0.0)
+        if handling.subscription.batch:
+            outcomes: Sequence[Outcome] = handling.attempt_batch(entries, events)
+        else:
+            outcomes = (handling.attempt(entries[0], events[0]),)
+        slot.end()
+        ended = clock.now()
+        self.done += [
+            Settled(entry, event, outcome, started, ended)
+            for entry, event, outcome in zip(entries, events, outcomes, strict=True)
+        ]
+
+    def _open(self, entry: Entry) -> tuple[Event | None, Outcome | None]:
+        return self.handling.open(entry)
+
+    def _urgent(self, some: Sequence[Entry]) -> bool:
+        """Whether what follows depends on this being settled."""
+        return False
+
+    # -- settling
+
+    def _settle(self) -> None:
+        """Settle what is done, by stream; repeated until the server answers."""
+        done, self.done = self.done, []
+        while done:
+            stream = done[0].entry.stream
+            here = [one for one in done if one.entry.stream == stream]
+            done = [one for one in done if one.entry.stream != stream]
+            fenced = self._settle_stream(here)
+            if fenced:
+                log.warning("fenced: another worker has these deliveries", subscription=self.handling.name, deliveries=len(fenced))
+
+    def _settle_stream(self, here: Sequence[Settled]) -> list[Settled]:
+        settlement = Settlement(self.broker, self.handling, self.lease.consumer, self.lease.worker)
+        wait = 0.05
+        while True:
+            try:
+                return settlement.settle(here)
+            except LOST as error:
+                if self.lease.slot.slots.closing or self.lease.orphaned():
+                    raise
+                log.warning("lost Redis while settling; trying again", subscription=self.handling.name, error=str(error))
+                self.clock.sleep(wait)
+                wait = min(wait * 2, 1.0)
+
+
+class OrderedTurn(Turn):
+    """The same for one partition of an ordered subscription, whose only owner the lease is.
+
+    A failed delivery holds back the later ones of its key, and no others: they
+    wait in a list of their own until it is settled for good.
+    """
+
+    def __init__(self, lease: Lease, handling: Handling, streams: Sequence[str], partition: int, blocked: set[str]):
+        super().__init__(lease, handling, streams)
+        self.partition = partition
+        self.blocked = blocked
+
+    def _drained(self, entries: Sequence[Entry]) -> bool:
+        # The settle may have brought back the next one of a key.
+        return not entries
+
+    def _portions(self, entries: Sequence[Entry]) -> Iterator[tuple[int, Sequence[Entry]]]:
+        """Batches in which each key comes once: a failure must hold up the next one of its key."""
+        for start, some in super()._portions(entries):
+            seen: set[str] = set()
+            first = 0
+            for offset, entry in enumerate(some):
+                key = _key(entry)
+                if key is not None and key in seen:
+                    yield start + first, some[first:offset]
+                    first, seen = offset, set()
+                if key is not None:
+                    seen.add(key)
+            yield start + first, some[first:]
+
+    def _open(self, entry: Entry) -> tuple[Event | None, Outcome | None]:
+        event, outcome = super()._open(entry)
+        waits = event is not None and event.partitionkey in self.blocked and not entry.head and not entry.replay
+        if waits and not isinstance(outcome, Excluded):
+            return event, Held(event.partitionkey or "")
+        return event, outcome
+
+    def _urgent(self, some: Sequence[Entry]) -> bool:
+        return any(one.entry.head or not isinstance(one.outcome, Done | Excluded | Held) for one in self.done)
+
+    def _settle(self) -> None:
+        look = self._urgent(())
+        super()._settle()
+        if look:
+            self.blocked = self.broker.blocked(self.handling.name, self.partition)
+
+
+def _key(entry: Entry) -> str | None:
+    try:
+        return Event.from_bytes(entry.raw).partitionkey
+    except Exception:
+        return None  # it can't be read, and will be parked as such

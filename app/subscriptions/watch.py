@@ -1,0 +1,145 @@
+"""A worker's eye on its own slots: who died, who takes too long.
+
+It runs in the worker's parent process (or beside the threads of a pool of
+threads), looks at the shared page a few times a second, and acts for a lease
+that can't: settles the attempt that was in hand, and gives back the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+
+import structlog
+
+from app.clock import Clock
+from app.streams.broker import RedisBroker
+from app.streams.entry import Entry, parse_entry
+from app.subscriptions.failure import told
+from app.subscriptions.outcomes import Outcome
+from app.subscriptions.roster import Roster
+from app.subscriptions.settlement import Settled, Settlement
+from app.subscriptions.slots import Hand, Slot, Slots
+
+BUSY_REST = 1.0
+"""Seconds that an event may be in hand before what waits behind it goes to others."""
+
+log = structlog.get_logger(__name__)
+
+
+class Watch:
+    """Watches the slots of one worker."""
+
+    def __init__(self, slots: Slots, broker: RedisBroker, roster: Roster, worker: str, clock: Clock):
+        self.slots = slots
+        self.broker = broker
+        self.roster = roster
+        self.worker = worker
+        self.clock = clock
+
+    def look(self) -> None:
+        """Look at each slot once."""
+        if self.roster.version != self.slots.control:
+            self.roster.refresh()
+        for number in range(self.slots.count):
+            slot = self.slots.slot(number)
+            hand = slot.read()
+            if hand is None:
+                continue
+            if _is_dead(hand.pid):
+                self._after_death(slot, hand)
+            elif hand.index >= 0:
+                self._in_time(slot, hand)
+
+    def _in_time(self, slot: Slot, hand: Hand) -> None:
+        now = self.clock.monotonic()
+        if hand.deadline and now > hand.deadline:
+            self._end(slot, hand)
+        elif now - hand.started > BUSY_REST and not slot.rest_released:
+            rest = hand.entries[hand.index + hand.count :]
+            if rest:
+                slot.release_rest()
+                self._release(hand, rest)
+
+    def _after_death(self, slot: Slot, hand: Hand) -> None:
+        """A child is gone: what it had in hand has one more loss, the rest is nobody's fault."""
+        in_hand = hand.entries[hand.index : hand.index + hand.count] if hand.index >= 0 else []
+        log.warning("a child process died", pid=hand.pid, subscription=hand.subscription, in_hand=len(in_hand))
+        slot.close()
+        self._release_all(hand, in_hand)
+
+    def _end(self, slot: Slot, hand: Hand) -> None:
+        """The attempt in hand is over its time: end it where that is possible, and settle it as failed."""
+        in_hand = hand.entries[hand.index : hand.index + hand.count]
+        seconds = hand.deadline - hand.started
+        log.warning("a handler is over its time", subscription=hand.subscription, seconds=seconds, pid=hand.pid)
+        slot.release_rest()
+        if hand.pid != os.getpid():
+            with suppress(ProcessLookupError):
+                os.kill(hand.pid, signal.SIGKILL)
+            while not _is_dead(hand.pid):
+                self.clock.sleep(0.005)
+            slot.close()
+        else:
+            slot.begin(hand.index, hand.count, self.clock.monotonic(), 0.0)  # fenced; it is let run
+        if hand.count == 1:
+            self._fail(hand, in_hand[0], seconds)
+            self._release_all(hand, [])
+        else:
+            self._release_all(hand, in_hand)
+
+    def _fail(self, hand: Hand, place: tuple[str, bytes], seconds: float) -> None:
+        """Settle the attempt in hand, for the lease that can't, as one that took too long."""
+        handling = self.roster.handlings.get(hand.subscription)
+        entry = self._entry(place)
+        if handling is None or entry is None:
+            return
+        event, outcome = handling.open(entry)
+        now = self.clock.now()
+        failure = told("Timeout", f"the handler took more than {seconds:g} s", hand.subscription, now)
+        ended: Outcome = outcome or handling.after_failure(entry, failure)
+        settled = Settled(entry, event, ended, now - seconds, now)
+        Settlement(self.broker, handling, hand.consumer, self.worker).settle([settled])
+
+    def _entry(self, place: tuple[str, bytes]) -> Entry | None:
+        stream, id = place
+        found = self.broker.wire("XRANGE", stream, id, id)
+        return parse_entry(stream, *found[0]) if found else None
+
+    def _release_all(self, hand: Hand, in_hand: Sequence[tuple[str, bytes]]) -> None:
+        """Give back all that the consumer holds. Several in hand at once: any of them may be the cause."""
+        if not hand.subscription:
+            return
+        counted = in_hand[0] if len(in_hand) == 1 else None
+        for stream in dict.fromkeys(stream for stream, _ in hand.entries):
+            self.broker.release(
+                hand.subscription,
+                hand.consumer,
+                stream,
+                self._generation(hand),
+                suspect=len(in_hand) > 1,
+                in_hand=counted[1] if counted and counted[0] == stream else b"",
+            )
+        self.broker.disown_all(hand.consumer)
+
+    def _release(self, hand: Hand, rest: Sequence[tuple[str, bytes]]) -> None:
+        """Give back the entries behind the one in hand."""
+        for stream in dict.fromkeys(stream for stream, _ in rest):
+            ids = [id for name, id in rest if name == stream]
+            self.broker.release(hand.subscription, hand.consumer, stream, self._generation(hand), only=(ids[0], ids[-1]))
+
+    def _generation(self, hand: Hand) -> int:
+        handling = self.roster.handlings.get(hand.subscription)
+        return handling.generation if handling else 0
+
+
+def _is_dead(pid: int) -> bool:
+    """Whether a child is gone, reaped or not; our own process never is."""
+    if pid == os.getpid():
+        return False
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+    except ChildProcessError:
+        return True
