@@ -24,6 +24,7 @@ class ArchivedEvent(SQLModel, table=True):
         UniqueConstraint("id", "source", name="events_identity"),
         Index("events_by_time", "time", "number"),
         Index("events_by_type", "type", "time", "number"),
+        Index("events_by_topic", "topic", "time", "number"),
         Index("events_by_place", "topic", "partition", "position"),
         Index("events_by_correlation", "correlationid", "time", "number"),
         Index(

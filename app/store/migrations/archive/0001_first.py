@@ -60,6 +60,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("subject IS NOT NULL"),
     )
     op.create_index("events_by_time", "events", ["time", "number"], unique=False)
+    op.create_index("events_by_topic", "events", ["topic", "time", "number"], unique=False)
     op.create_index("events_by_type", "events", ["type", "time", "number"], unique=False)
 
 

@@ -1,0 +1,397 @@
+"""The archive: every event that was published, kept beyond its topic's days.
+
+Guarantees: adding is idempotent by (source, id), whole or not at all for a
+batch, and cheap enough to keep up with the streams. Reading never waits for
+writing. Lists are newest first by the event's own time; `select` goes oldest
+first, for replays, or in a topic's own order, for rewinds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlmodel import Session
+
+from app.clock import Clock, SystemClock
+from app.events.arrival import Arrival
+from app.events.event import Event, plain
+from app.store.archive_filter import EventFilter
+from app.store.archive_tables import ArchivedEvent, ArrivalCount
+from app.store.bulk import Bulk
+from app.store.columns import clean, from_json, key, key_or_none
+from app.store.database import Database
+from app.store.moments import iso, seconds
+from app.store.page import Page, cursor_of, read_cursor
+
+SCAN = 20_000
+SCAN_SECONDS = 1.5
+_ROW = "number, time, envelope, data"
+
+
+class Archive:
+    def __init__(self, database: Database, clock: Clock | None = None):
+        self._database = database
+        self._clock = clock or SystemClock()
+
+    def add(self, arrivals: Sequence[Arrival]) -> int:
+        """Keep events; how many were not there before."""
+        rows = {row[:2]: row for row in map(self._row, arrivals)}
+        if not rows:
+            return 0
+        # Topics' order, and the same order in every process, so that two can't deadlock.
+        ordered = sorted(rows.values(), key=lambda row: (row[6], row[7], row[8], row[0]))
+        with self._database.session() as session:
+            bulk = Bulk(session)
+            if bulk.on_postgres:
+                added = _insert_postgres(bulk, ordered)
+            else:
+                added = _insert_sqlite(bulk, ordered)
+            _count(bulk, added)
+        return len(added)
+
+    def _row(self, arrival: Arrival) -> tuple[Any, ...]:
+        event = arrival.event
+        return (
+            key(event.id),
+            key(event.source),
+            key(event.type),
+            key_or_none(event.subject),
+            key_or_none(event.partitionkey),
+            key(event.correlationid or event.id),
+            arrival.topic,
+            arrival.partition,
+            sortable(arrival.position),
+            event.time.timestamp(),
+            self._clock.now(),
+            clean(_envelope(event)),
+            None if event.data is None else clean(_data(event)),
+        )
+
+    def find(
+        self,
+        type: str | None = None,
+        subject: str | None = None,
+        partitionkey: str | None = None,
+        correlationid: str | None = None,
+        topic: str | None = None,
+        since: Any = None,
+        until: Any = None,
+        q: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        source: str | None = None,
+    ) -> Page[dict[str, Any]]:
+        """Events as CloudEvents dicts, newest first.
+
+        `type` may end in `.*`. `since` is included, `until` is not. `q` is a part of the type,
+        id, subject, key or data, in any case; a search gives up after a while with a page that
+        may be short or empty, and a cursor from where to go on.
+        """
+        wanted = EventFilter.of(
+            type=type, subject=subject, partitionkey=partitionkey, correlationid=correlationid,
+            topic=topic, since=since, until=until, source=source, q=q,
+        )  # fmt: skip
+        before = read_cursor(cursor, float, int) if cursor else None
+        with self._database.read() as session:
+            if wanted.q:
+                return self._search(Bulk(session), wanted, before, limit)
+            rows = _newest(Bulk(session), wanted, before, limit + 1)
+        more = len(rows) > limit
+        shown = rows[:limit]
+        last = shown[-1] if more else None
+        return Page([_event(*row[2:]) for row in shown], last and cursor_of(last[1], last[0]))
+
+    def _search(
+        self, bulk: Bulk, wanted: EventFilter, before: list[Any] | None, limit: int
+    ) -> Page[dict[str, Any]]:
+        found: list[Any] = []
+        over = self._clock.monotonic() + SCAN_SECONDS
+        while True:
+            rows, last = _newest_like(bulk, wanted, before, limit + 1 - len(found))
+            found += rows
+            if len(found) > limit:
+                before = [found[limit - 1][1], found[limit - 1][0]]
+                break
+            before = last
+            if before is None or self._clock.monotonic() > over:
+                break
+        items = [_event(*row[2:]) for row in found[:limit]]
+        return Page(items, before and cursor_of(*before))
+
+    def get(self, id: str, source: str | None = None) -> dict[str, Any] | None:
+        """An event with its place, or None; the newest where several sources use the id."""
+        where, parameters = ("id = ?", [key(id)])
+        if source is not None:
+            where, parameters = f"{where} AND source = ?", [*parameters, key(source)]
+        with self._database.read() as session:
+            rows = Bulk(session).rows(
+                "SELECT envelope, data, topic, partition, position, archived FROM events"
+                f" WHERE {where} ORDER BY number DESC LIMIT 1",
+                *parameters,
+            )
+        if not rows:
+            return None
+        envelope, data, topic, partition, position, archived = rows[0]
+        return {
+            "event": _event(envelope, data),
+            "topic": topic,
+            "partition": partition,
+            "position": entry_id(position),
+            "archived": iso(archived),
+        }
+
+    def types_of(self, ids: Iterable[str]) -> dict[str, str]:
+        """The types of those of these events that are archived, by id."""
+        wanted = [key(id) for id in ids]
+        if not wanted:
+            return {}
+        with self._database.read() as session:
+            bulk = Bulk(session)
+            sql = f"SELECT id, type FROM events WHERE {bulk.any_of('id')}"
+            return {id: type for id, type in bulk.rows(sql, bulk.listed(wanted))}
+
+    def counts(
+        self, since: Any, step: float = 60, type: str | None = None, topic: str | None = None
+    ) -> list[tuple[str, int]]:
+        """How many events came in each step of this many seconds, until now; steps of whole minutes."""
+        start, step = _steps(since, step)
+        found = self.arrivals(start, step, types=[type] if type else None, topic=topic)
+        end = self._clock.now()
+        at = start
+        counts = []
+        while at < end:
+            counts.append((iso(at) or "", found.get(at, 0)))
+            at += step
+        return counts
+
+    def arrivals(
+        self,
+        since: float,
+        step: float,
+        types: Sequence[str] | None = None,
+        topic: str | None = None,
+    ) -> dict[float, int]:
+        """How many events came, by the beginning of their step; steps with none are left out."""
+        where, parameters = ["minute >= ?"], [int(since // 60)]
+        with self._database.read() as session:
+            bulk = Bulk(session)
+            if types is not None:
+                where.append(bulk.any_of("type"))
+                parameters.append(bulk.listed(map(key, types)))
+            if topic:
+                where.append("topic = ?")
+                parameters.append(topic)
+            sql = f"SELECT minute, SUM(count) FROM arrival_counts WHERE {' AND '.join(where)} GROUP BY minute"
+            found: Counter[float] = Counter()
+            for minute, count in bulk.rows(sql, *parameters):
+                found[since + (minute * 60 - since) // step * step] += int(count)
+        return dict(found)
+
+    def select(
+        self, filter: Mapping[str, Any] | None = None, after: str | None = None, limit: int = 1000
+    ) -> Page[Arrival]:
+        """Arrivals, oldest first; `next` is where to go on, or None at the end.
+
+        The filter has the names of `find`'s arguments, and `partition`, `types` (a list) and
+        `position` (an entry id of a topic's stream, from which to start). With a `topic` the
+        order is that of the topic's partitions, one after the other; else by time.
+        """
+        wanted = EventFilter.of(**(filter or {}))
+        by_place = wanted.equal.get("topic") is not None
+        kinds = (int, str, int) if by_place else (float, int)
+        start = read_cursor(after, *kinds) if after else None
+        with self._database.read() as session:
+            rows = _oldest(Bulk(session), wanted, start, limit + 1, by_place)
+        more = len(rows) > limit
+        shown = rows[:limit]
+        following = None
+        if more:
+            number, time, partition, position = shown[-1][:4]
+            place = (partition, position, number) if by_place else (time, number)
+            following = cursor_of(*place)
+        return Page([_arrival(row) for row in shown], following)
+
+    def iterate(
+        self, filter: Mapping[str, Any] | None = None, limit: int = 1000
+    ) -> Iterator[Arrival]:
+        """All that `select` gives, page by page."""
+        after = None
+        while True:
+            page = self.select(filter, after, limit)
+            yield from page.items
+            if page.next is None:
+                return
+            after = page.next
+
+    def count(self, filter: Mapping[str, Any] | None = None) -> int:
+        """How many events a filter selects."""
+        wanted = EventFilter.of(**(filter or {}))
+        with self._database.read() as session:
+            bulk = Bulk(session)
+            where, parameters = wanted.sql(bulk)
+            return int(bulk.rows(f"SELECT COUNT(*) FROM events WHERE {where}", *parameters)[0][0])
+
+    def newest(self) -> float | None:
+        """When the last event was archived, in seconds since 1970."""
+        with self._database.read() as session:
+            sql = "SELECT archived FROM events ORDER BY number DESC LIMIT 1"
+            rows = Bulk(session).rows(sql)
+        return rows[0][0] if rows else None
+
+    def prune(self, before: float, limit: int = 5000) -> int:
+        """Forget up to `limit` of the events older than that; how many there were."""
+        with self._database.session() as session:
+            return prune(session, before, limit)
+
+
+def prune(session: Session, before: float, limit: int) -> int:
+    bulk = Bulk(session)
+    bulk.run("DELETE FROM arrival_counts WHERE minute < ?", int(before // 60))
+    return bulk.run(
+        "DELETE FROM events WHERE number IN"
+        " (SELECT number FROM events WHERE time < ? ORDER BY time, number LIMIT ?)",
+        before,
+        limit,
+    )
+
+
+def sortable(position: str) -> str:
+    """A stream's entry id as text that sorts like it."""
+    milliseconds, _, number = position.partition("-")
+    return f"{int(milliseconds):015d}-{int(number or 0):012d}"
+
+
+def entry_id(position: str) -> str:
+    milliseconds, _, number = position.partition("-")
+    return f"{int(milliseconds)}-{int(number)}"
+
+
+def recorded(position: str) -> float:
+    """When a position was given out, in seconds since 1970."""
+    return int(position.partition("-")[0]) / 1000
+
+
+_COLUMNS = (
+    "id", "source", "type", "subject", "partitionkey", "correlationid", "topic", "partition",
+    "position", "time", "archived", "envelope", "data",
+)  # fmt: skip
+
+
+def _insert_sqlite(bulk: Bulk, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    # Nobody else writes meanwhile, so what isn't there now is new.
+    known = {
+        tuple(found)
+        for found in bulk.rows(
+            f"SELECT id, source FROM events WHERE {bulk.any_of('id')}",
+            bulk.listed(row[0] for row in rows),
+        )
+    }
+    new = [row for row in rows if row[:2] not in known]
+    bulk.insert(ArchivedEvent, _COLUMNS, new)
+    return new
+
+
+def _insert_postgres(bulk: Bulk, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    added = bulk.insert(
+        ArchivedEvent,
+        _COLUMNS,
+        rows,
+        "ON CONFLICT (id, source) DO NOTHING",
+        "RETURNING id, source",
+    )
+    new = {tuple(row) for row in added}
+    return rows if len(new) == len(rows) else [row for row in rows if row[:2] in new]
+
+
+def _count(bulk: Bulk, rows: list[tuple[Any, ...]]) -> None:
+    counted = Counter((int(recorded(row[8]) // 60), row[2], row[6]) for row in rows)
+    bulk.insert(
+        ArrivalCount,
+        ("minute", "type", "topic", "count"),
+        [(*place, count) for place, count in sorted(counted.items())],
+        "ON CONFLICT (minute, type) DO UPDATE SET count = arrival_counts.count + excluded.count",
+    )
+
+
+def _newest(bulk: Bulk, wanted: EventFilter, before: list[Any] | None, limit: int) -> list[Any]:
+    where, parameters = wanted.sql(bulk)
+    if before:
+        where, parameters = f"{where} AND (time, number) < (?, ?)", [*parameters, *before]
+    sql = f"SELECT {_ROW} FROM events WHERE {where} ORDER BY time DESC, number DESC LIMIT ?"
+    return bulk.rows(sql, *parameters, limit)
+
+
+def _newest_like(
+    bulk: Bulk, wanted: EventFilter, before: list[Any] | None, limit: int
+) -> tuple[list[Any], list[Any] | None]:
+    """Rows of the next SCAN that match, and the key of the last that was looked at, if there is more."""
+    where, parameters = wanted.sql(bulk)
+    if before:
+        where, parameters = f"{where} AND (time, number) < (?, ?)", [*parameters, *before]
+    like, needles = wanted.like(bulk)
+    edge = bulk.rows(
+        f"SELECT time, number FROM events WHERE {where}"
+        " ORDER BY time DESC, number DESC LIMIT 1 OFFSET ?",
+        *parameters,
+        SCAN - 1,
+    )
+    last = list(edge[0]) if edge else None
+    if last:
+        where, parameters = f"{where} AND (time, number) >= (?, ?)", [*parameters, *last]
+    sql = (
+        f"SELECT {_ROW} FROM events WHERE {where} AND ({like})"
+        " ORDER BY time DESC, number DESC LIMIT ?"
+    )
+    return bulk.rows(sql, *parameters, *needles, limit), last
+
+
+def _oldest(
+    bulk: Bulk, wanted: EventFilter, start: list[Any] | None, limit: int, by_place: bool
+) -> list[Any]:
+    order = "partition, position, number" if by_place else "time, number"
+    where, parameters = wanted.sql(bulk)
+    if wanted.q:
+        like, needles = wanted.like(bulk)
+        where, parameters = f"{where} AND ({like})", [*parameters, *needles]
+    if start:
+        marks = ", ".join("?" * len(start))
+        where, parameters = f"{where} AND ({order}) > ({marks})", [*parameters, *start]
+    sql = (
+        f"SELECT number, time, partition, position, topic, envelope, data FROM events"
+        f" WHERE {where} ORDER BY {order} LIMIT ?"
+    )
+    return bulk.rows(sql, *parameters, limit)
+
+
+_encoder = msgspec.json.Encoder(enc_hook=plain)
+
+
+def _envelope(event: Event) -> str:
+    return (event.but(data=None) if event.data is not None else event).to_bytes().decode()
+
+
+def _data(event: Event) -> str:
+    return _encoder.encode(event.data).decode()
+
+
+def _stored(envelope: str, data: str | None) -> Event:
+    event = Event.from_bytes(envelope.encode())
+    return event if data is None else event.but(data=from_json(data))
+
+
+def _event(envelope: str, data: str | None) -> dict[str, Any]:
+    return _stored(envelope, data).to_dict()
+
+
+def _arrival(row: Any) -> Arrival:
+    _number, _time, partition, position, topic, envelope, data = row
+    return Arrival(_stored(envelope, data), topic, partition, entry_id(position))
+
+
+def _steps(since: Any, step: float) -> tuple[float, float]:
+    """The beginning of the first step and the length of each, in whole minutes."""
+    length = max(60.0, step // 60 * 60.0)
+    return (seconds(since) or 0) // length * length, length

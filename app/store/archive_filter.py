@@ -1,0 +1,92 @@
+"""What to look for in the archive, and the SQL of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from app.errors import Refused
+from app.store.bulk import Bulk
+from app.store.columns import key
+from app.store.moments import seconds
+
+EQUAL = ("type", "subject", "partitionkey", "correlationid", "topic", "partition", "source", "id")
+SEARCHED = ("type", "id", "subject", "partitionkey")
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """Conditions that all must hold. `types` is a list of which one must; `prefix` a type's beginning."""
+
+    equal: dict[str, Any] = field(default_factory=dict)
+    types: Sequence[str] | None = None
+    ids: Sequence[str] | None = None
+    prefix: str | None = None
+    position: str | None = None
+    since: float | None = None
+    until: float | None = None
+    q: str | None = None
+
+    @classmethod
+    def of(cls, **given: Any) -> EventFilter:
+        """From the names that people and APIs use; what is None or empty is left out."""
+        given = {name: value for name, value in given.items() if value not in (None, "", [])}
+        equal = {name: given.pop(name) for name in EQUAL if name in given}
+        prefix = None
+        if str(equal.get("type", "")).endswith("*"):
+            prefix = str(equal.pop("type")).rstrip("*")
+        for name, value in equal.items():
+            equal[name] = int(value) if name == "partition" else key(str(value))
+        since, until = seconds(given.pop("since", None)), seconds(given.pop("until", None))
+        unknown = set(given) - {"types", "ids", "position", "q"}
+        if unknown:
+            raise Refused(
+                f"Events can't be selected by {', '.join(sorted(unknown))}: use {', '.join(EQUAL)}, "
+                "types, ids, position, since, until or q."
+            )
+        return cls(equal=equal, prefix=prefix, since=since, until=until, **given)
+
+    def sql(self, bulk: Bulk) -> tuple[str, list[Any]]:
+        """A condition and its parameters, without `q`."""
+        where = ["1 = 1"]
+        parameters: list[Any] = []
+
+        def add(condition: str, *values: Any) -> None:
+            where.append(condition)
+            parameters.extend(values)
+
+        for name, value in self.equal.items():
+            add(f"{name} = ?", value)
+        if self.types is not None:
+            add(bulk.any_of("type"), bulk.listed(map(key, self.types)))
+        if self.ids is not None:
+            add(bulk.any_of("id"), bulk.listed(map(key, self.ids)))
+        if self.prefix:
+            add("substr(type, 1, ?) = ?", len(self.prefix), self.prefix)
+        if self.position:
+            from app.store.archive import sortable
+
+            add("position >= ?", sortable(self.position))
+        if self.since is not None:
+            add("time >= ?", self.since)
+        if self.until is not None:
+            add("time < ?", self.until)
+        return " AND ".join(where), parameters
+
+    def like(self, bulk: Bulk) -> tuple[str, list[str]]:
+        """The condition of `q` and its parameters: in any column searched, or in the data's JSON."""
+        operator = "ILIKE" if bulk.on_postgres else "LIKE"
+        conditions = [f"{column} {operator} ? ESCAPE '!'" for column in (*SEARCHED, "data")]
+        written = msgspec.json.encode(self.q or "").decode()[1:-1]
+        needles = [pattern(self.q or "")] * len(SEARCHED) + [pattern(written)]
+        return " OR ".join(conditions), needles
+
+
+def pattern(part: str) -> str:
+    """A LIKE pattern for texts with this part, with `!` as its escape."""
+    for special in "!%_":
+        part = part.replace(special, f"!{special}")
+    return f"%{part}%"
