@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,10 +18,6 @@ Row = Mapping[str, Any]
 Cell = Callable[[Row], Any]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def limit_option(default: int = 50) -> Callable[[Any], Any]:
-    return click.option("--limit", default=default, show_default=True, type=click.IntRange(1, 1000))
 
 
 def console() -> Console:
@@ -48,6 +44,16 @@ def show_table(rows: Iterable[Row], columns: Mapping[str, str | Cell], empty: st
     for row in rows:
         table.add_row(*[Text(text(_cell(row, column))) for column in columns.values()])
     console().print(table)
+
+
+def show_page(page: Any, columns: Mapping[str, str | Cell], as_json: bool, empty: str) -> None:
+    """A page of a list; where there is more, how to see it."""
+    if as_json:
+        show_json({"items": page.items, "next": page.next})
+        return
+    show_table(page.items, columns, empty)
+    if page.next:
+        click.echo(f"There are more: --cursor {page.next}", err=True)
 
 
 def show_fields(row: Row, fields: Mapping[str, str | Cell]) -> None:

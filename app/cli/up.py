@@ -116,8 +116,7 @@ def _prepare(settings: Settings, env: dict[str, str]) -> str | None:
         [sys.executable, "-m", "app", "migrate", "--json"],
         env=env | {VARIABLES["admin_password"]: password},
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         start_new_session=True,
     )

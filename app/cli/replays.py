@@ -1,0 +1,81 @@
+"""`python -m app replays …`: replays, and the hand on their gate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from app.cli.parameters import page_options
+from app.cli.platform import ACTOR, opened
+from app.cli.render import ago, json_option, show_fields, show_json, show_page
+from app.errors import NotFound
+
+
+@click.group(epilog="\b\nExamples:\n  python -m app replays list\n  python -m app replays pause ID")
+def replays() -> None:
+    """List, pause, resume and cancel replays."""
+
+
+@replays.command("list", epilog="\b\nExample:\n  python -m app replays list --limit 5")
+@page_options
+def list_(limit: int, cursor: str | None, as_json: bool) -> None:
+    """All replays, newest first."""
+    with opened() as platform:
+        page = platform.replays.find(limit=limit, cursor=cursor)
+    columns: Any = {
+        "id": "id",
+        "state": "state",
+        "started": lambda row: ago(row["created"]),
+        "by": "by",
+        "total": "total",
+        "succeeded": "succeeded",
+        "failed": "failed",
+        "pending": "pending",
+        "reason": "reason",
+    }
+    show_page(
+        page, columns, as_json, "There is no replay yet: `python -m app dead-letters replay ID`."
+    )
+
+
+@replays.command(epilog="\b\nExample:\n  python -m app replays show ID")
+@click.argument("id")
+@json_option
+def show(id: str, as_json: bool) -> None:
+    """One replay and how far it is."""
+    with opened() as platform:
+        found = platform.replays.get(id)
+    if found is None:
+        raise NotFound(f"There is no replay {id!r}: `python -m app replays list` shows all")
+    if as_json:
+        show_json(found)
+    else:
+        show_fields(found, {field: field for field in found})
+
+
+@replays.command(epilog="\b\nExample:\n  python -m app replays pause ID")
+@click.argument("id")
+def pause(id: str) -> None:
+    """Send nothing more for now."""
+    with opened() as platform:
+        platform.replays.pause(id, ACTOR)
+    click.echo(f"Paused replay {id}. Go on with: python -m app replays resume {id}")
+
+
+@replays.command(epilog="\b\nExample:\n  python -m app replays resume ID")
+@click.argument("id")
+def resume(id: str) -> None:
+    """Go on sending."""
+    with opened() as platform:
+        platform.replays.resume(id, ACTOR)
+    click.echo(f"Resumed replay {id}.")
+
+
+@replays.command(epilog="\b\nExample:\n  python -m app replays cancel ID")
+@click.argument("id")
+def cancel(id: str) -> None:
+    """Send nothing more; what was not sent stays parked."""
+    with opened() as platform:
+        platform.replays.cancel(id, ACTOR)
+    click.echo(f"Cancelled replay {id}.")

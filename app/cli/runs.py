@@ -1,0 +1,84 @@
+"""`python -m app runs …`: what became of what someone published."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from app.cli.parameters import between_options, page_options
+from app.cli.platform import opened
+from app.cli.render import ago, duration, json_option, show_json, show_page, show_table
+from app.errors import NotFound
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  python -m app runs list --state failed --since 1d
+  python -m app runs show CORRELATIONID
+"""
+)
+def runs() -> None:
+    """List runs and show one with its steps."""
+
+
+@runs.command("list", epilog="\b\nExample:\n  python -m app runs list --type dataset.uploaded")
+@click.option(
+    "--state",
+    type=click.Choice(["running", "waiting", "succeeded", "failed", "cancelled"]),
+    help="Only these.",
+)
+@click.option("--type", help="Only runs that began with this type.")
+@click.option("--search", "q", help="Only those that contain this text.")
+@between_options
+@page_options
+def list_(as_json: bool, **filters: Any) -> None:
+    """Runs, newest first."""
+    with opened() as platform:
+        page = platform.runs.find(**filters)
+    columns: Any = {
+        "run": "correlationid",
+        "state": "state",
+        "began with": "type",
+        "subject": "subject",
+        "last event": "outcome",
+        "events": "events",
+        "started": lambda row: ago(row["started"]),
+        "took": lambda row: duration(_took(row)),
+    }
+    show_page(page, columns, as_json, "There is no run yet: publish an event, or upload a dataset.")
+
+
+@runs.command(epilog="\b\nExample:\n  python -m app runs show CORRELATIONID --json")
+@click.argument("correlationid")
+@json_option
+def show(correlationid: str, as_json: bool) -> None:
+    """One run: every step with its state, times and error."""
+    with opened() as platform:
+        found = platform.runs.get(correlationid)
+    if found is None:
+        raise NotFound(
+            f"There is no run {correlationid!r} (yet): `python -m app runs list` shows all"
+        )
+    if as_json:
+        show_json(found)
+        return
+    click.echo(f"{found['state']}; last event {found['outcome']}; took {duration(_took(found))}\n")
+    columns: Any = {
+        "type": "type",
+        "subscription": "subscription",
+        "state": "state",
+        "attempts": "attempts",
+        "took": lambda row: duration(_took(row)),
+        "error": "error",
+    }
+    show_table(found["steps"], columns, "No step yet.")
+
+
+def _took(row: Any) -> float | None:
+    if not (row["started"] and row["ended"]):
+        return None
+    started, ended = (datetime.fromisoformat(row[end]) for end in ("started", "ended"))
+    return (ended - started).total_seconds()

@@ -1,0 +1,128 @@
+"""`python -m app subscriptions …`: what an operator does with subscriptions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from app.cli.parameters import MOMENT
+from app.cli.platform import ACTOR, opened
+from app.cli.render import duration, json_option, show_fields, show_json, show_table
+from app.errors import NotFound
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  python -m app subscriptions list
+  python -m app subscriptions pause workers.handlers.train --reason "the disk is full"
+  python -m app subscriptions rewind shop.handlers.notify --to 2h
+"""
+)
+def subscriptions() -> None:
+    """List, pause, resume and rewind subscriptions."""
+
+
+@subscriptions.command("list", epilog="\b\nExample:\n  python -m app subscriptions list --json")
+@json_option
+def list_(as_json: bool) -> None:
+    """All subscriptions and how they are."""
+    with opened() as platform:
+        found = platform.subscriptions.list()
+    if as_json:
+        show_json({"items": found, "next": None})
+        return
+    show_table(
+        found,
+        {
+            "subscription": "name",
+            "state": _state,
+            "lane": "lane",
+            "types": "types",
+            "backlog": lambda row: "unknown" if row["backlog"] is None else f"{row['backlog']:,}",
+            "open": "open",
+            "retrying": "retrying",
+            "parked": "parked",
+            "oldest": lambda row: duration(row["oldest"]),
+        },
+        "There is no subscription yet: a worker declares those of PENSTOCK_HANDLERS "
+        "when it starts.",
+    )
+
+
+@subscriptions.command(
+    epilog="\b\nExample:\n  python -m app subscriptions show workers.handlers.train"
+)
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """One subscription: what the code says, and what was changed."""
+    with opened() as platform:
+        found = platform.subscriptions.get(name)
+    if found is None:
+        raise NotFound(
+            f"There is no subscription {name!r}: `python -m app subscriptions list` shows all"
+        )
+    if as_json:
+        show_json(found)
+        return
+    fields: dict[str, Any] = {field: field for field in found if field not in ("state", "changed")}
+    show_fields(found, {"name": "name", "state": _state, **fields})
+    for field, values in found["changed"].items():
+        click.echo(f"{field} was changed: the code says {values['code']}, now {values['now']}")
+
+
+@subscriptions.command(
+    epilog='\b\nExample:\n  python -m app subscriptions pause shop.handlers.charge --reason "…"'
+)
+@click.argument("name")
+@click.option("--reason", default="", help="Everybody sees it.")
+def pause(name: str, reason: str) -> None:
+    """Shut a gate: nothing is handled until it is resumed; nothing is lost."""
+    with opened() as platform:
+        platform.subscriptions.pause(name, ACTOR, reason)
+    click.echo(f"Paused {name}. Open it again with: python -m app subscriptions resume {name}")
+
+
+@subscriptions.command(
+    epilog="\b\nExample:\n  python -m app subscriptions resume shop.handlers.charge"
+)
+@click.argument("name")
+def resume(name: str) -> None:
+    """Open a gate again: what has waited is handled."""
+    with opened() as platform:
+        platform.subscriptions.resume(name, ACTOR)
+    click.echo(f"Resumed {name}.")
+
+
+@subscriptions.command(
+    epilog="""\b
+Examples:
+  python -m app subscriptions rewind shop.handlers.profile --to 2h --yes
+  python -m app subscriptions rewind shop.handlers.profile --to start
+"""
+)
+@click.argument("name")
+@click.option("--to", required=True, help="A time, 2h ago, `start` (the earliest kept) or `now`.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def rewind(name: str, to: str, yes: bool) -> None:
+    """Move a subscription's position; what lies after it is handled again."""
+    if not yes:
+        click.confirm(
+            f"{name} will handle every event since {to} again, and its effects will "
+            "happen again. Go on?",
+            abort=True,
+        )
+    to = {"start": "earliest"}.get(to, to)
+    position = to if to in ("earliest", "now") else MOMENT.convert(to, None, None)
+    with opened() as platform:
+        platform.subscriptions.rewind(name, position, ACTOR)
+    click.echo(f"Rewound {name} to {to}.")
+
+
+def _state(row: Any) -> str:
+    if row["paused"]:
+        reason = f": {row['paused']['reason']}" if row["paused"].get("reason") else ""
+        return f"paused by {row['paused']['by']}{reason}"
+    return str(row["state"] if row.get("active", True) else "retired")
