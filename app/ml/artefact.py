@@ -25,19 +25,30 @@ FORMAT = 1
 MOST_BYTES = 2 << 30
 
 ALLOWED_NODES = frozenset(
-    "DTypeNode DictNode FunctionNode JsonNode ListNode LossNode NdArrayNode ObjectNode PartialNode "
-    "RandomGeneratorNode SliceNode SparseMatrixNode TupleNode TypeNode".split()
+    ["DTypeNode", "DictNode", "FunctionNode", "JsonNode", "ListNode", "LossNode", "NdArrayNode", "ObjectNode", "PartialNode", "RandomGeneratorNode", "SliceNode", "SparseMatrixNode", "TupleNode", "TypeNode"]
 )
 _BOOSTING = "sklearn.ensemble._hist_gradient_boosting"
 ALLOWED_TYPES = frozenset(
     [
-        *(f"builtins.{name}" for name in "dict list tuple str int float bool slice".split()),
+        *(f"builtins.{name}" for name in ["dict", "list", "tuple", "str", "int", "float", "bool", "slice"]),
         "functools.partial",  # only of check_array, inside histogram gradient boosting
-        *(f"numpy.{name}" for name in "dtype float32 float64 int32 int64 uint8 uint32 uint64 bool ndarray".split()),
+        *(
+            f"numpy.{name}"
+            for name in ["dtype", "float32", "float64", "int32", "int64", "uint8", "uint32", "uint64", "bool", "ndarray"]
+        ),
         "numpy.random._generator.Generator",
-        *(f"sklearn._loss._loss.CyHalf{name}" for name in "BinomialLoss MultinomialLoss SquaredError".split()),
-        *(f"sklearn._loss.loss.Half{name}" for name in "BinomialLoss MultinomialLoss SquaredError".split()),
-        *(f"sklearn._loss.link.{name}" for name in "IdentityLink Interval LogitLink MultinomialLogit".split()),
+        *(
+            f"sklearn._loss._loss.CyHalf{name}"
+            for name in ["BinomialLoss", "MultinomialLoss", "SquaredError"]
+        ),
+        *(
+            f"sklearn._loss.loss.Half{name}"
+            for name in ["BinomialLoss", "MultinomialLoss", "SquaredError"]
+        ),
+        *(
+            f"sklearn._loss.link.{name}"
+            for name in ["IdentityLink", "Interval", "LogitLink", "MultinomialLogit"]
+        ),
         "sklearn.compose._column_transformer.ColumnTransformer",
         f"{_BOOSTING}.binning._BinMapper",
         f"{_BOOSTING}.gradient_boosting.HistGradientBoostingClassifier",
@@ -94,7 +105,9 @@ def dump(model: Model) -> bytes:
         "schema": model.schema.to_dict(),
     }
     inner = canonical(skops.io.dumps(model.pipeline))
-    return zipped({"model.json": json.dumps(facts, indent=1).encode(), "pipeline.skops": inner}, packed=False)
+    return zipped(
+        {"model.json": json.dumps(facts, indent=1).encode(), "pipeline.skops": inner}, packed=False
+    )
 
 
 def load(data: bytes) -> Model:
@@ -105,14 +118,20 @@ def load(data: bytes) -> Model:
             facts = json.loads(archive.read("model.json"))
             inner = archive.read("pipeline.skops")
         if facts["format"] != FORMAT:
-            raise UntrustedArtefact(f"The artefact has format {facts['format']}, and this version reads {FORMAT} only.")
+            raise UntrustedArtefact(
+                f"The artefact has format {facts['format']}, and this version reads {FORMAT} only."
+            )
         _check_types(inner)
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
-        raise UntrustedArtefact(f"The artefact is damaged ({type(error).__name__}: {error}). Train it again.") from error
+        raise UntrustedArtefact(
+            f"The artefact is damaged ({type(error).__name__}: {error}). Train it again."
+        ) from error
     import skops.io
 
     pipeline = skops.io.loads(inner, trusted=sorted(ALLOWED_TYPES))
-    return Model(Schema.from_dict(facts["schema"]), pipeline, facts["algorithm"], tuple(facts["baseline"]))
+    return Model(
+        Schema.from_dict(facts["schema"]), pipeline, facts["algorithm"], tuple(facts["baseline"])
+    )
 
 
 def _check_size(archive: zipfile.ZipFile) -> None:
@@ -127,11 +146,17 @@ def _check_types(inner: bytes) -> None:
     for node in nodes(description):
         name, loader = f"{node.get('__module__')}.{node['__class__']}", node.get("__loader__")
         if name not in ALLOWED_TYPES:
-            raise UntrustedArtefact(f"The artefact holds the type {name}, which is not on the list of allowed ones.")
+            raise UntrustedArtefact(
+                f"The artefact holds the type {name}, which is not on the list of allowed ones."
+            )
         if loader not in ALLOWED_NODES:
-            raise UntrustedArtefact(f"The artefact asks for {loader} ({name}), which is not allowed.")
+            raise UntrustedArtefact(
+                f"The artefact asks for {loader} ({name}), which is not allowed."
+            )
         if loader == "FunctionNode" and _function(node) != "sklearn.utils.validation.check_array":
-            raise UntrustedArtefact(f"The artefact holds the function {_function(node)}, which is not allowed.")
+            raise UntrustedArtefact(
+                f"The artefact holds the function {_function(node)}, which is not allowed."
+            )
 
 
 def _function(node: dict[str, Any]) -> str:

@@ -34,7 +34,9 @@ def build(
 ) -> Built:
     """Train on the table's rows, but for those held out (`split`)."""
     data = matrix.read(table, schema, expected_rows=expected_rows)
-    held = held_out(data.keys, data.target, schema.task) if split else np.zeros(len(data), dtype=bool)
+    held = (
+        held_out(data.keys, data.target, schema.task) if split else np.zeros(len(data), dtype=bool)
+    )
     learn = data.take(~held)
     if len(learn) < 2:
         raise Untrainable(f"Only {len(learn)} rows are left to train on.")

@@ -18,7 +18,12 @@ Parameters = dict[str, dict[str, Any]]
 DEFAULTS: Parameters = {
     "logistic": {"C": 1.0, "max_iter": 400},
     "ridge": {"alpha": 1.0},
-    "boosting": {"learning_rate": 0.1, "max_iter": 150, "max_leaf_nodes": 31, "l2_regularization": 1.0},
+    "boosting": {
+        "learning_rate": 0.1,
+        "max_iter": 150,
+        "max_leaf_nodes": 31,
+        "l2_regularization": 1.0,
+    },
 }
 
 
@@ -37,7 +42,11 @@ def parameters(schema: Schema, chosen: Parameters | None = None) -> Parameters:
 
 def build(name: str, schema: Schema, values: dict[str, Any], seed: int = SEED) -> Any:
     """An unfitted scikit-learn pipeline."""
-    builders: dict[str, Callable[..., Any]] = {"logistic": _linear, "ridge": _linear, "boosting": _boosting}
+    builders: dict[str, Callable[..., Any]] = {
+        "logistic": _linear,
+        "ridge": _linear,
+        "boosting": _boosting,
+    }
     return builders[name](name, schema, values, seed)
 
 
@@ -45,7 +54,9 @@ def _linear(name: str, schema: Schema, values: dict[str, Any], seed: int) -> Any
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.pipeline import Pipeline
 
-    estimator = LogisticRegression(random_state=seed, **values) if name == "logistic" else Ridge(**values)
+    estimator = (
+        LogisticRegression(random_state=seed, **values) if name == "logistic" else Ridge(**values)
+    )
     return Pipeline([("prepare", _prepare(schema)), ("model", estimator)])
 
 
@@ -57,7 +68,10 @@ def _prepare(schema: Schema) -> Any:
 
     numbers = Pipeline(
         [
-            ("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)),
+            (
+                "impute",
+                SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+            ),
             ("scale", StandardScaler()),
         ]
     )
@@ -70,6 +84,17 @@ def _boosting(name: str, schema: Schema, values: dict[str, Any], seed: int) -> A
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.pipeline import Pipeline
 
-    kind = HistGradientBoostingClassifier if schema.task == "classification" else HistGradientBoostingRegressor
+    kind = (
+        HistGradientBoostingClassifier
+        if schema.task == "classification"
+        else HistGradientBoostingRegressor
+    )
     # Missing values and categories are its own business: NaN, and -1, go where they did in training.
-    return Pipeline([("model", kind(categorical_features=schema.categories or None, random_state=seed, **values))])
+    return Pipeline(
+        [
+            (
+                "model",
+                kind(categorical_features=schema.categories or None, random_state=seed, **values),
+            )
+        ]
+    )

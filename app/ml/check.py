@@ -35,10 +35,19 @@ def check(artefact: bytes, sample: dict[str, Any]) -> dict[str, Any]:
     elif problems:
         problem = f"Row {problems[0].row} can't be scored: {problems[0].problem}."
     else:
-        differing = [i for i, (new, old) in enumerate(zip(predictions, recorded, strict=True)) if not _same(new, old)]
+        differing = [
+            i
+            for i, (new, old) in enumerate(zip(predictions, recorded, strict=True))
+            if not _same(new, old)
+        ]
         if differing:
             problem = f"{len(differing)} of {len(rows)} predictions differ from those recorded, first at row {differing[0]}."
-    return {"ok": problem is None, "rows": len(rows), "seconds": round(time.monotonic() - started, 3), "problem": problem}
+    return {
+        "ok": problem is None,
+        "rows": len(rows),
+        "seconds": round(time.monotonic() - started, 3),
+        "problem": problem,
+    }
 
 
 def _same(new: Any, old: Any) -> bool:

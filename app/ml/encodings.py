@@ -38,7 +38,9 @@ def detect_encoding(stream: BinaryIO) -> str:
         raise Unreadable("The file is empty. Upload a CSV file with at least 10 rows.")
     for signature, what in _SIGNATURES:
         if head.startswith(signature):
-            raise Unreadable(f"This is {what}, not a CSV file. Save the table as CSV and upload that.")
+            raise Unreadable(
+                f"This is {what}, not a CSV file. Save the table as CSV and upload that."
+            )
     for mark, name in _MARKS:
         if head.startswith(mark):
             stream.seek(0)
@@ -82,4 +84,6 @@ def _utf8_or_latin1(stream: BinaryIO, piece: bytes) -> str:
 
 
 def _binary() -> Unreadable:
-    return Unreadable("The file holds binary data, not text. Save the table as CSV and upload that.")
+    return Unreadable(
+        "The file holds binary data, not text. Save the table as CSV and upload that."
+    )

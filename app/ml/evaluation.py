@@ -50,12 +50,19 @@ def test_rows(table: Table, schema: Schema, *, split: bool, expected_rows: int =
 
 
 def evaluate(
-    model: Model, table: Table, *, split: bool, champion: Model | None = None, expected_rows: int = 0
+    model: Model,
+    table: Table,
+    *,
+    split: bool,
+    champion: Model | None = None,
+    expected_rows: int = 0,
 ) -> Evaluation:
     """Measure all three on the test rows of the table, and judge."""
     data = test_rows(table, model.schema, split=split, expected_rows=expected_rows)
     if not len(data):
-        raise Incompatible("There are no rows to test on: no row of the evaluation file has a target.")
+        raise Incompatible(
+            "There are no rows to test on: no row of the evaluation file has a target."
+        )
     own = measure(model.pipeline, data, model.schema)
     result = Evaluation(
         metric=metrics.deciding_metric(model.schema),
@@ -91,20 +98,26 @@ def _measure_champion(champion: Model, model: Model, table: Table, data: Data) -
     """The champion reads the same rows with a schema of its own; codes of its labels are made ours."""
     theirs, ours = champion.schema, model.schema
     if theirs.task != ours.task or theirs.target != ours.target:
-        raise Incompatible(f"The champion predicts {theirs.target!r} ({theirs.task}), not {ours.target!r} ({ours.task}).")
+        raise Incompatible(
+            f"The champion predicts {theirs.target!r} ({theirs.task}), not {ours.target!r} ({ours.task})."
+        )
     same = matrix.read_at(table, theirs, data.positions)
     predicted = predict(champion.pipeline, same, theirs)
     if ours.task == "regression":
         return metrics.regression(data.target, predicted)
     shared = [label for label in theirs.labels if label in ours.labels]
     if len(shared) < 2:
-        raise Incompatible(f"The champion's classes ({', '.join(theirs.labels[:5])}) are others than these.")
+        raise Incompatible(
+            f"The champion's classes ({', '.join(theirs.labels[:5])}) are others than these."
+        )
     aligned = np.zeros((len(predicted), len(ours.labels)))
     for i, label in enumerate(theirs.labels):
         if label in ours.labels:
             aligned[:, ours.labels.index(label)] = predicted[:, i]
     sums = aligned.sum(axis=1, keepdims=True)
-    aligned = np.divide(aligned, sums, out=np.full_like(aligned, 1 / len(ours.labels)), where=sums > 0)
+    aligned = np.divide(
+        aligned, sums, out=np.full_like(aligned, 1 / len(ours.labels)), where=sums > 0
+    )
     return metrics.classification(data.target, aligned)
 
 
@@ -136,7 +149,8 @@ def check_sample(model: Model, table: Table, data: Data) -> dict[str, Any]:
     cells = table.rows_at(set(positions))
     names = {feature.name for feature in model.schema.features}
     rows = [
-        {name: cell for name, cell in zip(table.columns, cells[p], strict=True) if name in names} for p in positions
+        {name: cell for name, cell in zip(table.columns, cells[p], strict=True) if name in names}
+        for p in positions
     ]
     predictions, problems = Scorer(model).score(rows)
     good = [i for i, prediction in enumerate(predictions) if prediction is not None]

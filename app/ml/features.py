@@ -51,18 +51,28 @@ def _judge(column: ColumnProfile) -> tuple[Feature | None, str | None, str | Non
     optional = column.missing > 0
     if column.numeric >= NUMERIC_SHARE * column.present:
         odd = column.present - column.numeric
-        note = f"{odd:,} cells are no numbers, such as {column.odd!r}, and count as missing" if odd else None
+        note = (
+            f"{odd:,} cells are no numbers, such as {column.odd!r}, and count as missing"
+            if odd
+            else None
+        )
         return Feature(column.name, "number", optional=optional or odd > 0), None, note
     return _judge_text(column, optional)
 
 
-def _judge_text(column: ColumnProfile, optional: bool) -> tuple[Feature | None, str | None, str | None]:
+def _judge_text(
+    column: ColumnProfile, optional: bool
+) -> tuple[Feature | None, str | None, str | None]:
     common = [value for value, _ in column.values.most_common(MOST_CATEGORIES)]
     covered = sum(column.values[value] for value in common)
     if column.distinct > 0.9 * column.present and column.present > 20:
         return None, "different in almost every row, like an identifier or free text", None
     if covered < 0.5 * column.present:
-        return None, f"more than {MOST_CATEGORIES} rare values, like an identifier or free text", None
+        return (
+            None,
+            f"more than {MOST_CATEGORIES} rare values, like an identifier or free text",
+            None,
+        )
     note = None
     if column.distinct > len(common):
         note = f"the {MOST_CATEGORIES} most common of {column.distinct:,} values are told apart, the others are not"

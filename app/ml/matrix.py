@@ -38,7 +38,9 @@ class Data:
     rows: int
 
     def take(self, mask: np.ndarray) -> Data:
-        return Data(self.matrix[mask], self.target[mask], self.keys[mask], self.positions[mask], self.rows)
+        return Data(
+            self.matrix[mask], self.target[mask], self.keys[mask], self.positions[mask], self.rows
+        )
 
     def __len__(self) -> int:
         return len(self.target)
@@ -74,7 +76,9 @@ def converter(feature: Feature, decimal: str) -> dict[str, float]:
     return _Numbers(decimal) if feature.kind == "number" else _Codes(feature.categories)
 
 
-def read(table: Table, schema: Schema, *, most_cells: int = MOST_CELLS, expected_rows: int = 0) -> Data:
+def read(
+    table: Table, schema: Schema, *, most_cells: int = MOST_CELLS, expected_rows: int = 0
+) -> Data:
     """Every row of the table that has a target. Raises Incompatible where a column is absent."""
     places = feature_positions(table.columns, schema)
     target_place = find_column(table.columns, schema.target)
@@ -91,11 +95,24 @@ def read(table: Table, schema: Schema, *, most_cells: int = MOST_CELLS, expected
         columns = list(zip(*picked, strict=True)) or [()] * len(table.columns)
         matrix = _matrix(columns, places, converters)
         positions = np.asarray([start + with_target[i] for i in kept], dtype=np.int64)
-        parts.append((matrix, _targets(columns[target_place], schema, table.dialect.decimal), keys[kept], positions))
+        parts.append(
+            (
+                matrix,
+                _targets(columns[target_place], schema, table.dialect.decimal),
+                keys[kept],
+                positions,
+            )
+        )
         start += len(chunk)
     if not parts:
         empty = np.empty(0)
-        return Data(np.empty((0, len(places)), np.float32), empty, empty.astype(np.uint64), empty.astype(int), 0)
+        return Data(
+            np.empty((0, len(places)), np.float32),
+            empty,
+            empty.astype(np.uint64),
+            empty.astype(int),
+            0,
+        )
     return Data(*(np.concatenate(part) for part in zip(*parts, strict=True)), rows)
 
 
@@ -104,14 +121,17 @@ def feature_positions(columns: Sequence[str], schema: Schema) -> list[int]:
     known = {name: i for i, name in reversed(list(enumerate(columns)))}
     absent = [feature.name for feature in schema.features if feature.name not in known]
     if absent:
-        raise Incompatible(f"The table has no column {', '.join(map(repr, absent[:5]))}, which the model needs.")
+        raise Incompatible(
+            f"The table has no column {', '.join(map(repr, absent[:5]))}, which the model needs."
+        )
     return [known[feature.name] for feature in schema.features]
 
 
 def row_keys(rows: Iterable[Sequence[str]], places: Sequence[int]) -> np.ndarray:
     """A 64-bit hash of each row's features, the same in every process and version."""
     digests = b"".join(
-        blake2b("\x1f".join([row[i] for i in places]).encode(), digest_size=8).digest() for row in rows
+        blake2b("\x1f".join([row[i] for i in places]).encode(), digest_size=8).digest()
+        for row in rows
     )
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
@@ -133,7 +153,9 @@ def _targets(cells: Sequence[str], schema: Schema, decimal: str) -> np.ndarray:
         return np.asarray([numbers[cell] for cell in cells], dtype=np.float64)
     labels = Labels(schema.labels)
     codes = {cell: labels.code(cell) for cell in set(cells)}
-    return np.asarray([UNKNOWN_LABEL if codes[cell] is None else codes[cell] for cell in cells], dtype=np.float64)
+    return np.asarray(
+        [UNKNOWN_LABEL if codes[cell] is None else codes[cell] for cell in cells], dtype=np.float64
+    )
 
 
 def read_at(table: Table, schema: Schema, positions: np.ndarray) -> np.ndarray:

@@ -54,7 +54,9 @@ def _auc(truth: np.ndarray, probabilities: np.ndarray) -> float | None:
         return None
     if probabilities.shape[1] == 2:
         return float(roc_auc_score(truth == 1, probabilities[:, 1]))
-    return float(np.mean([roc_auc_score(truth == code, probabilities[:, code]) for code in present]))
+    return float(
+        np.mean([roc_auc_score(truth == code, probabilities[:, code]) for code in present])
+    )
 
 
 def regression(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:

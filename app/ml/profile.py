@@ -93,7 +93,9 @@ class ColumnProfile:
             "missing": self.missing,
             "distinct": self.distinct,
             "distinct_is_at_least": self.overflowed,
-            "common": [[value[:EXAMPLE_LENGTH], times] for value, times in self.values.most_common(5)],
+            "common": [
+                [value[:EXAMPLE_LENGTH], times] for value, times in self.values.most_common(5)
+            ],
         }
         if kind == "number" and self.numeric:
             found |= {

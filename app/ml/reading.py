@@ -32,7 +32,9 @@ class Table:
         self._stream = stream
 
     @classmethod
-    def open(cls, stream: BinaryIO, *, header: bool | None = None, target: str | None = None) -> Table:
+    def open(
+        cls, stream: BinaryIO, *, header: bool | None = None, target: str | None = None
+    ) -> Table:
         """Recognises the file; `stream` must be seekable. Raises Unreadable."""
         return cls(stream, detect(stream, header=header, target=target))
 

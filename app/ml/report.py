@@ -41,7 +41,9 @@ class Report:
         """What people look at first; wide tables are cut, and a note says so."""
         notes = list(self.notes)
         if len(self.profile) > SUMMARY_COLUMNS:
-            notes.append(f"Only the first {SUMMARY_COLUMNS} of {len(self.profile)} columns are shown here.")
+            notes.append(
+                f"Only the first {SUMMARY_COLUMNS} of {len(self.profile)} columns are shown here."
+            )
         dialect = self.dialect
         return {
             "verdict": "accepted" if self.accepted else "rejected",
@@ -68,6 +70,29 @@ class Report:
             "profile": self.profile,
             "classes": self.classes,
             "dialect": self.dialect.to_dict() if self.dialect else None,
-            "evaluation_dialect": self.evaluation_dialect.to_dict() if self.evaluation_dialect else None,
+            "evaluation_dialect": self.evaluation_dialect.to_dict()
+            if self.evaluation_dialect
+            else None,
             "schema": self.schema.to_dict() if self.schema else None,
         }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an accepted report says about reading the table again."""
+
+    schema: Schema
+    dialect: Dialect
+    evaluation_dialect: Dialect | None
+    rows: int
+
+    @classmethod
+    def of(cls, report: dict[str, Any]) -> Plan:
+        """From `Report.to_dict()` of an accepted table."""
+        second = report["evaluation_dialect"]
+        return cls(
+            Schema.from_dict(report["schema"]),
+            Dialect.from_dict(report["dialect"]),
+            Dialect.from_dict(second) if second else None,
+            report["rows"],
+        )

@@ -18,6 +18,11 @@ def digits_csv() -> bytes:
     digits = load_digits()
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*(f"px_{row}_{column}" for row in range(8) for column in range(8)), DIGITS_TARGET])
-    writer.writerows([*map(int, pixels), int(digit)] for pixels, digit in zip(digits.data, digits.target, strict=True))
+    writer.writerow(
+        [*(f"px_{row}_{column}" for row in range(8) for column in range(8)), DIGITS_TARGET]
+    )
+    writer.writerows(
+        [*map(int, pixels), int(digit)]
+        for pixels, digit in zip(digits.data, digits.target, strict=True)
+    )
     return out.getvalue().encode()

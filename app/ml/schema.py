@@ -48,7 +48,9 @@ class Schema:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Schema:
-        features = tuple(Feature(**(f | {"categories": tuple(f["categories"])})) for f in data["features"])
+        features = tuple(
+            Feature(**(f | {"categories": tuple(f["categories"])})) for f in data["features"]
+        )
         return cls(**(data | {"features": features, "labels": tuple(data["labels"])}))
 
 

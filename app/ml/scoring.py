@@ -41,7 +41,9 @@ class Scorer:
     def __init__(self, model: Model):
         self.model = model
         self._names = [feature.name for feature in model.schema.features]
-        self._readers = [_reader(feature, model.schema.decimal) for feature in model.schema.features]
+        self._readers = [
+            _reader(feature, model.schema.decimal) for feature in model.schema.features
+        ]
 
     def score(self, rows: Sequence[Any]) -> tuple[list[dict[str, Any] | None], list[RowProblem]]:
         """A prediction for each row, None where there is a problem, and the problems."""
@@ -69,12 +71,16 @@ class Scorer:
         labels = self.model.labels
         return [
             {"value": labels[best], "probabilities": dict(zip(labels, row, strict=True))}
-            for best, row in zip(found.argmax(axis=1).tolist(), found.round(6).tolist(), strict=True)
+            for best, row in zip(
+                found.argmax(axis=1).tolist(), found.round(6).tolist(), strict=True
+            )
         ]
 
     def _encode(self, row: Any) -> list[float]:
         if not isinstance(row, Mapping):
-            raise ValueError(f"a row is an object of column names and values, not {type(row).__name__}")
+            raise ValueError(
+                f"a row is an object of column names and values, not {type(row).__name__}"
+            )
         try:
             return [read(row) for read in self._readers]
         except KeyError:
@@ -82,7 +88,9 @@ class Scorer:
 
     def _absent(self, row: Mapping[str, Any]) -> str:
         """Names what is absent; a name that was probably meant is shown beside it."""
-        needed = [f.name for f in self.model.schema.features if f.name not in row and not f.optional]
+        needed = [
+            f.name for f in self.model.schema.features if f.name not in row and not f.optional
+        ]
         shown = ", ".join(map(repr, needed[:5])) + (", …" if len(needed) > 5 else "")
         unknown = [name for name in row if isinstance(name, str) and name not in self._names]
         close = difflib.get_close_matches(needed[0], unknown[:1000], 1)
@@ -121,7 +129,9 @@ def _to_number(feature: Feature, decimal: str) -> Any:
         else:
             found = None
         if found is None:
-            raise ValueError(f"column {feature.name!r} should be a number, and {_short(value)} is not one")
+            raise ValueError(
+                f"column {feature.name!r} should be a number, and {_short(value)} is not one"
+            )
         return found
 
     return convert

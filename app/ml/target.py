@@ -33,7 +33,9 @@ def judge_target(column: ColumnProfile, wanted: Task | None) -> TargetVerdict:
     elif column.present:
         verdict.task = wanted or _task_of(column)
         if column.missing:
-            verdict.notes.append(f"{column.missing:,} of {column.rows:,} rows have no target and are left out.")
+            verdict.notes.append(
+                f"{column.missing:,} of {column.rows:,} rows have no target and are left out."
+            )
         if verdict.task == "classification":
             _judge_classes(verdict, column)
         else:
@@ -70,7 +72,9 @@ def _judge_classes(verdict: TargetVerdict, column: ColumnProfile) -> None:
     rare = [text for text, times in verdict.classes.items() if times < 5]
     if rare:
         shown = ", ".join(rare[:5])
-        verdict.notes.append(f"Few rows to learn from for {len(rare)} of {len(counted)} classes (under 5 rows): {shown}.")
+        verdict.notes.append(
+            f"Few rows to learn from for {len(rare)} of {len(counted)} classes (under 5 rows): {shown}."
+        )
 
 
 def _judge_quantity(verdict: TargetVerdict, column: ColumnProfile) -> None:

@@ -45,7 +45,9 @@ def train(data: Data, schema: Schema, chosen: candidates.Parameters | None = Non
     tried = [_try(name, data, schema, built_with[name]) for name in built_with]
     usable = [result for result in tried if result.get("score") is not None]
     if not usable:
-        raise Untrainable("Nothing could be trained on this table. " + " ".join(r["problem"] for r in tried))
+        raise Untrainable(
+            "Nothing could be trained on this table. " + " ".join(r["problem"] for r in tried)
+        )
     metric = metrics.deciding_metric(schema)
     sign = -1 if metric in metrics.LOWER_IS_BETTER else 1
     best = max(usable, key=lambda result: sign * result["score"])
@@ -71,7 +73,11 @@ def _try(name: str, data: Data, schema: Schema, values: dict[str, Any]) -> dict[
 
 
 def _score(
-    name: str, data: Data, schema: Schema, values: dict[str, Any], fold: tuple[np.ndarray, np.ndarray]
+    name: str,
+    data: Data,
+    schema: Schema,
+    values: dict[str, Any],
+    fold: tuple[np.ndarray, np.ndarray],
 ) -> dict[str, float]:
     learn, test = fold
     pipeline = _fit(candidates.build(name, schema, values), data.take(learn), schema)
@@ -81,7 +87,10 @@ def _score(
 def _folds(data: Data, schema: Schema) -> list[tuple[np.ndarray, np.ndarray]]:
     from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
-    by_class = schema.task == "classification" and np.unique(data.target, return_counts=True)[1].min() >= FOLDS
+    by_class = (
+        schema.task == "classification"
+        and np.unique(data.target, return_counts=True)[1].min() >= FOLDS
+    )
     splitter: Any
     if len(data) > ONE_SPLIT_ABOVE:
         kind = StratifiedShuffleSplit if by_class else ShuffleSplit

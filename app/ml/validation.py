@@ -68,7 +68,9 @@ def _judge_columns(report: Report, table: Table) -> None:
         )
     twice = [name for name, times in Counter(table.columns).items() if times > 1]
     if twice:
-        report.reasons.append(f"Two columns have the same name: {', '.join(twice[:5])}. Rename one of each pair.")
+        report.reasons.append(
+            f"Two columns have the same name: {', '.join(twice[:5])}. Rename one of each pair."
+        )
 
 
 def _judge_shape(report: Report, table: Table) -> None:
@@ -84,12 +86,18 @@ def _judge_shape(report: Report, table: Table) -> None:
             "this is no table, or another character separates its cells."
         )
     elif report.misshapen == 1 and table.last_line_cut:
-        report.notes.append("The last row is cut off and was left out; the upload or download may be incomplete.")
+        report.notes.append(
+            "The last row is cut off and was left out; the upload or download may be incomplete."
+        )
     elif report.misshapen:
-        report.notes.append(f"{_count(report.misshapen, 'row')} with too many or too few cells left out.")
+        report.notes.append(
+            f"{_count(report.misshapen, 'row')} with too many or too few cells left out."
+        )
 
 
-def _judge_schema(report: Report, profiles: list[ColumnProfile], position: int, task: Task | None) -> None:
+def _judge_schema(
+    report: Report, profiles: list[ColumnProfile], position: int, task: Task | None
+) -> None:
     target = judge_target(profiles[position], task)
     report.reasons += target.reasons
     report.notes += target.notes
@@ -98,11 +106,17 @@ def _judge_schema(report: Report, profiles: list[ColumnProfile], position: int, 
     report.notes += chosen.notes
     report.profile = [*chosen.profile[:position], target.summary, *chosen.profile[position:]]
     if not chosen.features and len(profiles) > 1:
-        report.reasons.append("No column is left to learn from: all are empty, constant, or different in every row.")
+        report.reasons.append(
+            "No column is left to learn from: all are empty, constant, or different in every row."
+        )
     if report.reasons or target.task is None or report.dialect is None:
         return
     report.schema = Schema(
-        tuple(chosen.features), profiles[position].name, target.task, target.labels, report.dialect.decimal
+        tuple(chosen.features),
+        profiles[position].name,
+        target.task,
+        target.labels,
+        report.dialect.decimal,
     )
 
 
@@ -120,7 +134,9 @@ def _judge_evaluation(report: Report, file: BinaryIO) -> None:
     wanted = [feature.name for feature in schema.features] + [schema.target]
     absent = [name for name in wanted if name not in profiles]
     if absent:
-        report.reasons.append(f"The evaluation file lacks {_count(len(absent), 'column')}: {', '.join(absent[:8])}.")
+        report.reasons.append(
+            f"The evaluation file lacks {_count(len(absent), 'column')}: {', '.join(absent[:8])}."
+        )
         return
     target = profiles[schema.target]
     report.evaluation_rows = target.present
@@ -129,7 +145,9 @@ def _judge_evaluation(report: Report, file: BinaryIO) -> None:
     elif schema.task == "classification":
         _judge_labels(report, target, schema)
     elif target.numeric < target.present:
-        report.reasons.append(f"The evaluation file's target has values that are no numbers, such as {target.odd!r}.")
+        report.reasons.append(
+            f"The evaluation file's target has values that are no numbers, such as {target.odd!r}."
+        )
 
 
 def _judge_labels(report: Report, target: ColumnProfile, schema: Schema) -> None:
@@ -146,7 +164,9 @@ def _judge_labels(report: Report, target: ColumnProfile, schema: Schema) -> None
             f"({', '.join(list(unknown)[:5])}); each counts as an error of the model."
         )
     if respelt:
-        report.notes.append(f"{_count(respelt, 'label')} of the evaluation file differ by a trailing dot only; it is ignored.")
+        report.notes.append(
+            f"{_count(respelt, 'label')} of the evaluation file differ by a trailing dot only; it is ignored."
+        )
 
 
 def _count(n: int, noun: str) -> str:

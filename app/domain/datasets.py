@@ -1,0 +1,212 @@
+"""Datasets: uploading a table, and what became of each upload.
+
+An upload is kept when its event is: both are done in one transaction that ends
+with the publishing, so that a refused upload leaves nothing behind, and a
+handler that is quicker than our commit records the same version that we do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any, BinaryIO, cast, get_args
+
+from sqlmodel import Session, col, select
+
+from app.clock import Clock, SystemClock
+from app.domain.announcing import Announcer, announce_after
+from app.domain.dataset_record import Judged, Uploaded, record_dataset
+from app.domain.events import NAME_PATTERN, DatasetUploaded
+from app.domain.tables import DatasetRow, DatasetVersionRow
+from app.errors import NotFound, Refused
+from app.events.event import Event
+from app.ml.report import Report
+from app.ml.schema import Task
+from app.store.audit import Audit
+from app.store.blobs import BlobStore
+from app.store.database import Database
+from app.store.moments import iso
+from app.store.page import Page, paged, read_cursor
+from app.streams.publisher import Publisher
+
+SHOWN_VERSIONS = 100
+
+
+class Datasets:
+    """`changes` hears of what changed, for those who show it."""
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobStore,
+        publisher: Publisher,
+        clock: Clock | None = None,
+        audit: Audit | None = None,
+        changes: Announcer | None = None,
+    ):
+        self._database = database
+        self._blobs = blobs
+        self._publisher = publisher
+        self._clock = clock or SystemClock()
+        self._audit = audit
+        self._changes = changes
+
+    def upload(
+        self,
+        file: bytes | BinaryIO,
+        name: str,
+        target: str | int,
+        *,
+        filename: str = "",
+        evaluation: bytes | BinaryIO | None = None,
+        evaluation_filename: str = "",
+        task: str | None = None,
+        header: bool | None = None,
+        actor: str,
+    ) -> dict[str, str]:
+        """Keep a table and publish `dataset.uploaded`; `{"dataset", "correlationid"}`.
+
+        Raises `Refused` where a parameter is wrong. What is wrong with the file
+        shows at its validation, which happens in a worker.
+        """
+        _check_upload(name, str(target), task)
+        uploaded = DatasetUploaded(
+            dataset=name,
+            file=self._blobs.put(file),
+            target=str(target),
+            filename=PurePath(filename.replace("\\", "/")).name[:255],
+            evaluation=None if evaluation is None else self._blobs.put(evaluation),
+            evaluation_filename=PurePath(evaluation_filename.replace("\\", "/")).name[:255],
+            task=cast("Task | None", task),
+            header=header,
+            by=actor,
+        )
+        event = Event(type="dataset.uploaded", data=uploaded, partitionkey=name, subject=name)
+        with self._database.session() as session:
+            version = self.record_upload(session, event)
+            if self._audit:
+                after = {"version": version, "file": uploaded.file, "filename": uploaded.filename}
+                self._audit.record(actor, "dataset.uploaded", name, after=after, session=session)
+            self._publisher.publish([event])
+        return {"dataset": name, "correlationid": event.id}
+
+    def record_upload(self, session: Session, event: Event) -> int:
+        """The version of this upload, recorded where it isn't yet."""
+        data: DatasetUploaded = event.data
+        announce_after(session, self._changes, "datasets")
+        return record_dataset(
+            session,
+            Uploaded(
+                dataset=data.dataset,
+                event=event.id,
+                correlationid=event.correlationid or event.id,
+                target=str(data.target),
+                at=event.time.timestamp(),
+                file=data.file,
+                filename=data.filename,
+                size=self._size(data.file),
+                evaluation=data.evaluation,
+                evaluation_filename=data.evaluation_filename,
+                task=data.task,
+                by=data.by,
+            ),
+        )
+
+    def record_judgement(
+        self, session: Session, event: Event, report: Report, ref: str | None
+    ) -> int:
+        """The verdict on the upload that `event` announced; its version."""
+        self.record_upload(session, event)
+        state = "validated" if report.accepted else "rejected"
+        return record_dataset(
+            session,
+            Judged(
+                event.data.dataset,
+                event.id,
+                state,
+                report.summary(),
+                self._clock.now(),
+                ref,
+                report.reasons,
+            ),
+        )
+
+    def find(self, limit: int = 50, cursor: str | None = None) -> Page[dict[str, Any]]:
+        """Datasets, the last changed first, each with its newest version only."""
+        query = select(DatasetRow).order_by(
+            col(DatasetRow.updated).desc(), col(DatasetRow.name).desc()
+        )
+        if cursor:
+            at, name = read_cursor(cursor, float, str)
+            query = query.where(
+                (col(DatasetRow.updated) < at)
+                | ((col(DatasetRow.updated) == at) & (col(DatasetRow.name) < name))
+            )
+        with self._database.read() as session:
+            rows = session.exec(query.limit(limit + 1)).all()
+            newest = {
+                row.name: [session.get_one(DatasetVersionRow, (row.name, row.versions))]
+                for row in rows
+            }
+        return paged(
+            rows,
+            limit,
+            lambda row: (row.updated, row.name),
+            lambda row: _show(row, newest[row.name]),
+        )
+
+    def get(self, name: str) -> dict[str, Any]:
+        """A dataset with its versions, newest first. Raises `NotFound`."""
+        query = (
+            select(DatasetVersionRow)
+            .where(col(DatasetVersionRow.dataset) == name)
+            .order_by(col(DatasetVersionRow.version).desc())
+            .limit(SHOWN_VERSIONS)
+        )
+        with self._database.read() as session:
+            row = session.get(DatasetRow, name)
+            if row is None:
+                raise NotFound(
+                    f"There is no dataset {name!r}; `python -m app datasets list` shows those there are."
+                )
+            return _show(row, session.exec(query).all())
+
+    def _size(self, ref: str | None) -> int | None:
+        return self._blobs.size(ref) if ref and self._blobs.exists(ref) else None
+
+
+def _check_upload(name: str, target: str, task: str | None) -> None:
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise Refused(
+            f"{name!r} can't be a dataset's name: use up to 64 letters, digits, dots, dashes and underscores, "
+            "beginning with a letter or a digit."
+        )
+    if not target.strip():
+        raise Refused(
+            "The target is missing: name the column to predict, or give its position from 0."
+        )
+    if task is not None and task not in get_args(Task):
+        raise Refused(f"{task!r} is no task: use classification or regression, or leave it out.")
+
+
+def _show(row: DatasetRow, versions: Sequence[DatasetVersionRow]) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "target": row.target,
+        "state": versions[0].state if versions else None,
+        "created": iso(row.created),
+        "updated": iso(row.updated),
+        "versions": [_show_version(version) for version in versions],
+    }
+
+
+def _show_version(version: DatasetVersionRow) -> dict[str, Any]:
+    shown = version.model_dump(exclude={"dataset", "event", "summary", "report", "uploaded"})
+    return {
+        **shown,
+        "sha256": (version.file or "").removeprefix("sha256:"),
+        "uploaded": iso(version.uploaded),
+        "report": version.summary,
+        "report_file": version.report,
+    }

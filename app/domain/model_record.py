@@ -1,0 +1,171 @@
+"""The one place that writes models: `record_model(session, change)`.
+
+The champion is an alias that is swapped by compare-and-set: whoever swaps it
+says which champion it expects, and learns in a `Conflict` that it was
+overtaken. A run registers an artefact once, however often it is tried.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from app.domain.rows import locked
+from app.domain.tables import ModelRow, ModelVersionRow, PromotionRow
+from app.errors import Conflict, NotFound
+from app.store.columns import clean, key, key_or_none
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A tested model gets its version. State: candidate."""
+
+    model: str
+    correlationid: str
+    artefact: str
+    sample: str
+    task: str
+    classes: list[str]
+    metric: str
+    metrics: dict[str, float]
+    baseline: dict[str, float]
+    champion: dict[str, Any] | None
+    lineage: dict[str, Any]
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A version was `approved`, `rejected`, or failed its deployment (`rolledback`)."""
+
+    model: str
+    version: int
+    state: str
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """A version takes over from `expected`; `back` where it is an earlier champion again."""
+
+    model: str
+    version: int
+    expected: int | None
+    by: str | None
+    reason: str
+    at: float
+    back: bool = False
+
+
+Change = Registered | Decided | Promoted
+
+
+def record_model(session: Session, change: Change) -> int:
+    """Apply a change; the version's number. Raises `NotFound`, or `Conflict` where the champion is another."""
+    match change:
+        case Registered():
+            return _register(session, change)
+        case Decided():
+            return _decide(session, change)
+        case Promoted():
+            return _promote(session, change)
+
+
+def _register(session: Session, change: Registered) -> int:
+    new = ModelRow(name=change.model, task=change.task, created=change.at, updated=change.at)
+    model = locked(session, ModelRow, change.model, new)
+    known = session.exec(
+        select(ModelVersionRow.version).where(
+            col(ModelVersionRow.model) == change.model,
+            col(ModelVersionRow.correlationid) == key(change.correlationid),
+            col(ModelVersionRow.artefact) == change.artefact,
+        )
+    ).first()
+    if known is not None:
+        return known
+    model.versions += 1
+    model.task, model.updated = change.task, change.at
+    session.add(
+        ModelVersionRow(
+            model=change.model,
+            version=model.versions,
+            correlationid=key(change.correlationid),
+            artefact=change.artefact,
+            sample=change.sample,
+            state="candidate",
+            task=change.task,
+            classes=change.classes,
+            metric=change.metric,
+            metrics=change.metrics,
+            baseline=change.baseline,
+            champion=change.champion,
+            lineage=change.lineage,
+            reason=clean(change.reason),
+            registered=change.at,
+        )
+    )
+    session.flush()
+    return model.versions
+
+
+def _decide(session: Session, change: Decided) -> int:
+    version = _version(session, change.model, change.version)
+    if version.state not in ("champion", "retired"):  # a late decision doesn't depose anybody
+        version.state = change.state
+        version.reason = clean(change.reason)
+        session.flush()
+    return version.version
+
+
+def _promote(session: Session, change: Promoted) -> int:
+    version = _version(session, change.model, change.version)
+    swapped = session.execute(
+        update(ModelRow)
+        .where(
+            col(ModelRow.name) == change.model,
+            col(ModelRow.champion).is_not_distinct_from(change.expected),
+        )
+        .values(champion=change.version, updated=change.at)
+    )
+    if swapped.rowcount == 0:  # type: ignore[attr-defined]
+        now = session.exec(
+            select(ModelRow.champion).where(col(ModelRow.name) == change.model)
+        ).first()
+        raise Conflict(
+            f"Version {change.version} of {change.model} was to take over from {_called(change.expected)}, and meanwhile "
+            f"{_called(now)} is the champion. Compare with that one, and promote again if it still should."
+        )
+    if change.expected is not None:
+        _version(session, change.model, change.expected).state = "retired"
+    version.state = "champion"
+    session.add(
+        PromotionRow(
+            model=change.model,
+            version=change.version,
+            previous=change.expected,
+            back=change.back,
+            by=key_or_none(change.by),
+            reason=clean(change.reason),
+            at=change.at,
+        )
+    )
+    session.flush()
+    return version.version
+
+
+def _version(session: Session, model: str, version: int) -> ModelVersionRow:
+    row = session.get(ModelVersionRow, (model, version))
+    if row is None:
+        raise NotFound(
+            f"There is no version {version} of a model {model!r}; `python -m app models show {model}` lists them."
+        )
+    return row
+
+
+def _called(version: int | None) -> str:
+    return "nobody" if version is None else f"version {version}"

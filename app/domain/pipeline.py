@@ -1,0 +1,137 @@
+"""The pipeline's work between blobs and events: judge a table, train, evaluate.
+
+Each function reads blobs, computes, writes blobs and returns what to say about
+it. None touches SQL, so that no transaction is open while a model learns.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from typing import Any
+
+from app.domain.events import (
+    Compared,
+    DatasetUploaded,
+    DatasetValidated,
+    Lineage,
+    ModelEvaluated,
+    TrainingFinished,
+    TrainingStarted,
+)
+from app.domain.serving import Champion
+from app.ml import artefact, building, candidates, evaluation, validation
+from app.ml.code import code_version, library_versions
+from app.ml.reading import Table
+from app.ml.report import Plan, Report
+from app.store.blobs import BlobStore
+
+
+def judge(blobs: BlobStore, upload: DatasetUploaded) -> tuple[Report, str]:
+    """The report on an uploaded table, and its reference."""
+    assert upload.file is not None
+    with ExitStack() as stack:
+        file = stack.enter_context(blobs.open(upload.file))
+        second = stack.enter_context(blobs.open(upload.evaluation)) if upload.evaluation else None
+        report = validation.validate(
+            file, str(upload.target), task=upload.task, header=upload.header, evaluation=second
+        )
+    return report, put_json(blobs, report.to_dict())
+
+
+def order_training(
+    blobs: BlobStore, validated: DatasetValidated, correlationid: str
+) -> TrainingStarted:
+    """What is to be trained on a validated table, and with which parameters."""
+    plan = plan_of(blobs, validated.report)
+    return TrainingStarted(
+        model=validated.dataset,
+        file=validated.file,
+        evaluation=validated.evaluation,
+        report=validated.report,
+        task=validated.task,
+        parameters=candidates.parameters(plan.schema),
+        lineage=Lineage(
+            dataset=validated.dataset,
+            dataset_version=validated.version,
+            sha256=validated.file.removeprefix("sha256:"),
+            rows=plan.rows,
+            by=validated.by,
+            correlationid=correlationid,
+        ),
+    )
+
+
+def train(blobs: BlobStore, started: TrainingStarted) -> TrainingFinished:
+    """Train the candidates, keep the best. Raises `Untrainable` where the data defeats them all."""
+    plan = plan_of(blobs, started.report)
+    with blobs.open(started.file) as file:
+        built = building.build(
+            Table(file, plan.dialect),
+            plan.schema,
+            split=started.evaluation is None,
+            expected_rows=plan.rows,
+            chosen=started.parameters,
+        )
+    lineage = started.lineage.model_copy(
+        update={
+            "parameters": built.trained.parameters,
+            "candidates": built.trained.candidates,
+            "trained_on": built.rows,
+            "held_out": built.held_out,
+            "code": code_version(),
+            "libraries": library_versions(),
+            "seconds": built.trained.seconds,
+        }
+    )
+    return TrainingFinished(
+        model=started.model,
+        artefact=blobs.put(artefact.dump(built.model)),
+        algorithm=built.trained.algorithm,
+        file=started.file,
+        evaluation=started.evaluation,
+        report=started.report,
+        task=started.task,
+        lineage=lineage,
+    )
+
+
+def evaluate(
+    blobs: BlobStore, finished: TrainingFinished, champion: Champion | None
+) -> ModelEvaluated:
+    """Test the model as it was stored, beside the baseline and the champion."""
+    plan = plan_of(blobs, finished.report)
+    model = artefact.load(blobs.read(finished.artefact))
+    against = artefact.load(blobs.read(champion.artefact)) if champion else None
+    with blobs.open(finished.evaluation or finished.file) as file:
+        result = evaluation.evaluate(
+            model,
+            Table(file, plan.evaluation_dialect or plan.dialect),
+            split=finished.evaluation is None,
+            champion=against,
+            expected_rows=plan.rows if finished.evaluation is None else 0,
+        )
+    tested = {"tested_on": result.rows, "test_source": result.source}
+    return ModelEvaluated(
+        model=finished.model,
+        task=finished.task,
+        classes=list(model.labels),
+        metric=result.metric,
+        metrics=result.metrics,
+        baseline=result.baseline,
+        champion=Compared(version=champion.version, metrics=result.champion) if champion else None,
+        better=result.better,
+        reasons=result.reasons,
+        artefact=finished.artefact,
+        sample=put_json(blobs, result.check),
+        lineage=finished.lineage.model_copy(update=tested),
+    )
+
+
+def plan_of(blobs: BlobStore, report: str) -> Plan:
+    """How to read the table, from its report."""
+    return Plan.of(json.loads(blobs.read(report)))
+
+
+def put_json(blobs: BlobStore, value: Any) -> str:
+    return blobs.put(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())

@@ -1,0 +1,179 @@
+"""The sample pipeline: from an uploaded table to a deployed model, and its predictions.
+
+Each handler does one step and says what happened; `app.domain` knows how. Files
+are read and models trained before `ctx.session` is first used, so that no
+transaction is open meanwhile. A verdict (a bad table, a worse model, a failed
+check) is an event; an exception is for what may go better the next time.
+"""
+
+from __future__ import annotations
+
+from app import Context, Event, Reject, RetryPolicy, on
+from app.domain import inference, pipeline
+from app.domain.events import (
+    DatasetRejected,
+    DatasetValidated,
+    DeploymentFinished,
+    DeploymentRolledBack,
+    DeploymentStarted,
+    ModelApproved,
+    ModelRegistered,
+    ModelRejected,
+)
+from app.errors import Conflict, NotFound
+
+HOUR = 3600
+
+
+@on(
+    "dataset.uploaded",
+    emits=["dataset.validated", "dataset.rejected"],
+    lane="default",
+    retry=RetryPolicy(attempts=5),
+    timeout=600,
+)
+def validate(event: Event, ctx: Context) -> Event:
+    """Judge the table."""
+    upload = event.data
+    if not upload.file:
+        raise Reject("an upload without a file")
+    try:
+        report, ref = pipeline.judge(ctx.blobs, upload)
+    except NotFound as error:
+        raise Reject(str(error)) from error
+    version = ctx.platform.datasets.record_judgement(ctx.session, event, report, ref)
+    if not report.accepted or report.schema is None:
+        rejected = DatasetRejected(
+            dataset=upload.dataset,
+            version=version,
+            reason=" ".join(report.reasons),
+            reasons=report.reasons,
+            report=ref,
+        )
+        return _about(upload.dataset, "dataset.rejected", rejected)
+    validated = DatasetValidated(
+        dataset=upload.dataset,
+        version=version,
+        file=upload.file,
+        evaluation=upload.evaluation,
+        report=ref,
+        target=report.schema.target,
+        task=report.schema.task,
+        summary=report.summary(),
+        by=upload.by,
+    )
+    return _about(upload.dataset, "dataset.validated", validated)
+
+
+@on("dataset.validated", emits=["training.started"], lane="default", timeout=60)
+def start_training(event: Event, ctx: Context) -> Event:
+    """Order a training with the parameters that the table calls for."""
+    started = pipeline.order_training(ctx.blobs, event.data, ctx.correlationid)
+    return _about(started.model, "training.started", started)
+
+
+@on(
+    "training.started",
+    emits=["training.finished"],
+    lane="training",
+    retry=RetryPolicy(attempts=2),
+    timeout=HOUR,
+)
+def train(event: Event, ctx: Context) -> Event:
+    """Train the candidates and keep the best."""
+    return _about(event.data.model, "training.finished", pipeline.train(ctx.blobs, event.data))
+
+
+@on(
+    "training.finished",
+    emits=["model.evaluated"],
+    lane="training",
+    retry=RetryPolicy(attempts=2),
+    timeout=HOUR,
+)
+def evaluate(event: Event, ctx: Context) -> Event:
+    """Test the model beside the baseline and the champion."""
+    champion = ctx.platform.models.champion(event.data.model)
+    evaluated = pipeline.evaluate(ctx.blobs, event.data, champion)
+    return _about(evaluated.model, "model.evaluated", evaluated)
+
+
+@on("model.evaluated", emits=["model.registered"], lane="default", timeout=60)
+def register(event: Event, ctx: Context) -> Event:
+    """Give the model a version."""
+    model = event.data
+    version = ctx.platform.models.register(ctx.session, model, ctx.correlationid)
+    kept = model.model_dump(exclude={"task", "classes", "lineage"})
+    return _about(model.model, "model.registered", ModelRegistered(version=version, **kept))
+
+
+@on("model.registered", emits=["model.approved", "model.rejected"], lane="default", timeout=60)
+def decide(event: Event, ctx: Context) -> Event:
+    """Approve what is better than the baseline, and than the champion if there is one."""
+    model = event.data
+    champion = model.champion.version if model.champion else None
+    state = "approved" if model.better else "rejected"
+    ctx.platform.models.decide(
+        ctx.session, model.model, model.version, state, " ".join(model.reasons)
+    )
+    verdict = ModelApproved if model.better else ModelRejected
+    data = verdict(
+        model=model.model, version=model.version, champion=champion, reasons=model.reasons
+    )
+    return _about(model.model, f"model.{state}", data)
+
+
+@on("model.approved", emits=["deployment.started"], lane="default", timeout=60)
+def start_deployment(event: Event, ctx: Context) -> Event:
+    """Say that the version is about to take over."""
+    model = event.data
+    started = DeploymentStarted(model=model.model, version=model.version, champion=model.champion)
+    return _about(model.model, "deployment.started", started)
+
+
+@on(
+    "deployment.started",
+    emits=["deployment.finished", "deployment.rolledback"],
+    lane="default",
+    timeout=300,
+)
+def deploy(event: Event, ctx: Context) -> Event:
+    """Check the version in a clean process, then swap the champion, or say why not."""
+    models, started = ctx.platform.models, event.data
+    name, version = started.model, started.version
+    checked = models.check(name, version)
+    problem = checked.problem
+    if problem is None:
+        try:
+            models.swap(
+                ctx.session, name, version, started.champion, reason="Better, and passed its check."
+            )
+        except Conflict as error:
+            problem = str(error)
+    if problem is None:
+        done = DeploymentFinished(
+            model=name, version=version, previous=started.champion, checked_rows=checked.rows
+        )
+        return _about(name, "deployment.finished", done)
+    models.decide(ctx.session, name, version, "rolledback", problem)
+    champion = models.champion_in(ctx.session, name)
+    failed = DeploymentRolledBack(model=name, version=version, champion=champion, reason=problem)
+    return _about(name, "deployment.rolledback", failed)
+
+
+@on(
+    "inference.requested",
+    emits=["inference.completed", "inference.failed"],
+    batch=64,
+    linger=0.005,
+    lane="inference",
+    timeout=60,
+)
+def score(events: list[Event], ctx: Context) -> list[inference.Answer]:
+    """Predict with the champions, a micro-batch at a time."""
+    return inference.answer(ctx.platform.models.serving, [event.data for event in events])
+
+
+def _about(dataset: str, type: str, data: object) -> Event:
+    """An event of a dataset's run: what is of the same dataset keeps its order."""
+    return Event(type=type, data=data, partitionkey=dataset, subject=dataset)
