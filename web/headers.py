@@ -71,7 +71,7 @@ def content_hash(folder: str, name: str) -> str | None:
         return None
     try:
         status = Path(path).stat()
-    except OSError:
+    except (OSError, ValueError):  # no file of ours has a NUL in its name
         return None
     return _hash_of(path, status.st_mtime_ns, status.st_size)
 

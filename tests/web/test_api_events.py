@@ -38,8 +38,8 @@ def test_plain_json_is_taken_too(api) -> None:
 
 
 def test_a_binary_event_has_its_attributes_in_headers(api, platform) -> None:
-    headers = {"ce-id": "b1", "ce-type": "thing.happened", "ce-source": "s", "ce-specversion": "1.0",
-               "ce-partitionkey": "caf%C3%A9"}  # fmt: skip
+    headers = {"ce-id": "b1", "ce-type": "thing.happened", "ce-source": "s",
+               "ce-specversion": "1.0", "ce-partitionkey": "caf%C3%A9"}  # fmt: skip
     answer = api.post("/events", data=b'{"x": 1}', content_type="application/json", headers=headers)
     assert answer.status_code == 202, answer.text
     event = platform.publisher.published[0]

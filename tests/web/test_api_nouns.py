@@ -140,7 +140,8 @@ def test_a_replay_is_previewed_started_watched_paused_and_cancelled(api, platfor
 
 
 def test_past_events_are_replayed_to_one_subscription(api, platform) -> None:
-    body = {"events": {"type": "order.placed", "since": "1h"}, "subscription": "shop.handlers.charge"}
+    events = {"type": "order.placed", "since": "1h"}
+    body = {"events": events, "subscription": "shop.handlers.charge"}
     assert api.post("/replays", json=body).status_code == 202
     kept = platform.data["replays"][0]
     assert kept["selection"]["subscription"] == "shop.handlers.charge"

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from flask import request
 from jsonschema import Draft202012Validator
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.errors import Refused
 from web.problems import BadInput, Unsupported
@@ -23,7 +24,7 @@ DEEPEST = 64
 
 def read_body(schema: Mapping[str, Any], *, optional: bool = False) -> Any:
     """The request's JSON. Raises BadInput, Unsupported or Refused."""
-    raw = request.get_data(cache=False)
+    raw = whole_body()
     if not raw.strip() and optional:
         return {}
     media = request.mimetype
@@ -32,6 +33,19 @@ def read_body(schema: Mapping[str, Any], *, optional: bool = False) -> Any:
     value = parse_json(raw)
     check(value, schema)
     return value
+
+
+def whole_body() -> bytes:
+    """The bytes of the body. Raises RequestEntityTooLarge.
+
+    A body sent in chunks says no length beforehand, and reading it stops
+    silently at the limit: one that reaches it is taken as too large.
+    """
+    raw = request.get_data(cache=False)
+    limit = request.max_content_length
+    if request.content_length is None and limit is not None and len(raw) >= limit:
+        raise RequestEntityTooLarge
+    return raw
 
 
 def parse_json(raw: bytes) -> Any:

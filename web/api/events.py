@@ -10,6 +10,7 @@ from flask import Response, request
 
 from app.errors import NotFound
 from app.events.cloudevents import BATCHED, STRUCTURED, parse_request
+from web.api.body import whole_body
 from web.api.pages import rendered
 from web.api.parameters import PAGE, SINCE, UNTIL, Parameter, Q
 from web.api.routes import Body, route
@@ -38,7 +39,7 @@ def publish_events() -> dict[str, Any]:
 
     One bad event refuses the batch, and the answer names each bad one.
     """
-    events = parse_request(request.content_type or "", request.headers, request.get_data())
+    events = parse_request(request.content_type or "", request.headers, whole_body())
     if not events:
         raise BadInput("The batch is empty: send one event or more.")
     new = current_platform().publisher.publish(events)

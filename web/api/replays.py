@@ -58,7 +58,7 @@ def pause_replay(id: str, body: dict[str, Any]) -> Any:
 
 @route("POST", "/replays/<id>/resume", "operator", **CONTROL)
 def resume_replay(id: str, body: dict[str, Any]) -> Any:
-    """Go on."""
+    """Go on with a paused replay."""
     current_platform().replays.resume(id, current_actor())
     return current_platform().replays.get(id)
 

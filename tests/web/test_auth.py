@@ -1,0 +1,246 @@
+"""Who gets in: sessions, tokens, roles, scopes, CSRF, the throttle."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.web.conftest import Api, csrf_of, sign_in
+from tests.web.fakes import API_TOKEN, FakePlatform
+from tests.web.problems import assert_problem
+from web import create_app
+from web.api.routes import ROUTES
+from web.auth.identity import LEVELS, Identity
+from web.auth.views import local_path
+
+# What each scope's token and each role's session may do, written out by hand.
+MAY = {
+    "read": {"viewer"},
+    "publish": {"publisher"},
+    "operate": {"viewer", "operator"},
+    "admin": {"viewer", "publisher", "operator", "administrator"},
+}
+ROLES_MAY = {
+    "viewer": {"viewer"},
+    "operator": {"viewer", "publisher", "operator"},
+    "admin": {"viewer", "publisher", "operator", "administrator"},
+}
+SAMPLE = {"id": "nope", "name": "nope", "type": "nope", "correlationid": "nope", "version": "1"}
+
+
+def filled(path: str) -> str:
+    for name, value in SAMPLE.items():
+        path = path.replace(f"<int:{name}>", value).replace(f"<{name}>", value)
+    assert "<" not in path
+    return path
+
+
+def called(caller, row):
+    answer = caller(row.method, filled(row.path), json={} if row.method != "GET" else None)
+    status = answer.status_code
+    answer.close()
+    return status
+
+
+@pytest.mark.parametrize("row", ROUTES, ids=lambda row: row.endpoint)
+def test_every_route_is_open_to_exactly_those_scopes(api_as, row) -> None:
+    for scope, levels in MAY.items():
+        status = called(api_as(scope), row)
+        assert (status == 403) == (row.level not in levels), (scope, status)
+        assert status not in (401, 500), (scope, status)
+
+
+@pytest.mark.parametrize("row", ROUTES, ids=lambda row: row.endpoint)
+def test_every_route_is_open_to_exactly_those_roles(app, browser_of, row) -> None:
+    for name, levels in ROLES_MAY.items():
+        browser = browser_of(name)
+        token = {"X-CSRFToken": csrf_of_session(browser)}
+        answer = browser.open(f"/api/v1{filled(row.path)}", method=row.method, headers=token,
+                              json={} if row.method != "GET" else None)  # fmt: skip
+        answer.close()
+        assert (answer.status_code == 403) == (row.level not in levels), (name, answer.status_code)
+        assert answer.status_code not in (401, 500), (name, answer.status_code)
+
+
+def csrf_of_session(browser) -> str:
+    from flask_wtf.csrf import generate_csrf
+
+    with browser.application.test_request_context():
+        from flask import session
+
+        with browser.session_transaction() as kept:
+            session.update(kept)
+            token = generate_csrf()
+            kept.update(session)
+        return token
+
+
+@pytest.mark.parametrize("row", ROUTES, ids=lambda row: row.endpoint)
+def test_nobody_gets_in_without_a_token_or_a_session(anonymous, row) -> None:
+    answer = anonymous.open(f"/api/v1{filled(row.path)}", method=row.method, data=b"{}")
+    assert_problem(answer, 401, "Authorization: Bearer")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("header", [
+    "Bearer wrong", "Bearer ", "Bearer", "bearer x y", f"Bearer {API_TOKEN}x", "Bearer \xff\xfe",
+    f"Bearer {API_TOKEN[:-1]}", "Token abc", "Basic YWRtaW46YWRtaW4=",
+])  # fmt: skip
+def test_a_wrong_token_is_401(anonymous, header: str) -> None:
+    answer = anonymous.get("/api/v1/runs", headers={"Authorization": header})
+    assert_problem(answer, 401)
+
+
+def test_the_bootstrap_token_is_an_administrators(app) -> None:
+    api = Api(app, API_TOKEN)
+    assert api.get("/runs").status_code == 200
+    paused = api.post("/subscriptions/shop.handlers.charge/pause").get_json()
+    assert paused["paused"]["by"] == "token:bootstrap"
+
+
+def test_without_a_bootstrap_token_none_is_one() -> None:
+    app = create_app(FakePlatform(api_token=None))
+    for secret in ("None", "", API_TOKEN):
+        assert Api(app, secret).get("/runs").status_code == 401
+
+
+def test_a_revoked_token_is_out_at_once(app, platform, api_as) -> None:
+    api = api_as("read")
+    assert api.get("/runs").status_code == 200
+    platform.tokens.revoke("t1")
+    assert_problem(api.get("/runs"), 401, "revoked")
+
+
+def test_a_bad_token_is_not_rescued_by_a_session(browser_of) -> None:
+    browser = browser_of("admin")
+    assert browser.get("/api/v1/runs").status_code == 200
+    answer = browser.get("/api/v1/runs", headers={"Authorization": "Bearer wrong"})
+    assert answer.status_code == 401
+
+
+def test_signing_in_and_out(app, platform) -> None:
+    browser = sign_in(app, "operator", next="/runs?state=failed")
+    assert browser.get("/api/v1/runs").status_code == 200
+    assert platform.audit.rows[0]["action"] == "user.signed-in"
+    token = csrf_of_session(browser)
+    assert browser.post("/sign-out", data={"csrf_token": token}).status_code == 302
+    assert browser.get("/api/v1/runs").status_code == 401
+
+
+def test_the_cookie_is_strict_and_secure_behind_https(app) -> None:
+    client = app.test_client()
+    https = {"X-Forwarded-Proto": "https"}
+    page = client.get("/sign-in", headers=https)
+    assert "Secure" in page.headers["Set-Cookie"]
+    assert "HttpOnly" in page.headers["Set-Cookie"]
+    assert "SameSite=Lax" in page.headers["Set-Cookie"]
+    assert "Secure" not in app.test_client().get("/sign-in").headers["Set-Cookie"]
+
+
+def test_a_session_begins_with_a_new_cookie(app) -> None:
+    client = app.test_client()
+    token = csrf_of(client.get("/sign-in").text)
+    with client.session_transaction() as session:
+        session["planted"] = "by an attacker"
+    client.post("/sign-in", data={"username": "admin", "password": "admin-password",
+                                  "csrf_token": token})  # fmt: skip
+    with client.session_transaction() as session:
+        assert "planted" not in session
+
+
+def test_a_changed_password_or_role_ends_the_sessions(app, platform, browser_of) -> None:
+    first, second = browser_of("operator"), browser_of("viewer")
+    platform.users.set_password("operator", "another-password")
+    platform.users.set_role("viewer", "operator")
+    assert first.get("/api/v1/runs").status_code == 401
+    assert second.get("/api/v1/runs").status_code == 401
+
+
+def test_a_disabled_user_is_out_at_once(platform, browser_of) -> None:
+    browser = browser_of("operator")
+    platform.users.get("operator").active = False
+    assert browser.get("/api/v1/runs").status_code == 401
+
+
+@pytest.mark.parametrize(("name", "password"), [
+    ("admin", "wrong"), ("admin", ""), ("nobody", "admin-password"), ("", ""),
+    ("admin", "x" * 5000), ("admin' OR 1=1 --", "x"), ("<b>me</b>", "x"),
+])  # fmt: skip
+def test_a_wrong_password_is_told_the_same_for_every_name(app, name: str, password: str) -> None:
+    client = app.test_client()
+    token = csrf_of(client.get("/sign-in").text)
+    answer = client.post("/sign-in", data={"username": name, "password": password,
+                                           "csrf_token": token})  # fmt: skip
+    assert answer.status_code == 401
+    assert "go together" in answer.text
+    assert "<b>me" not in answer.text
+
+
+def test_passwords_cant_be_guessed_quickly(app) -> None:
+    client = app.test_client()
+    token = csrf_of(client.get("/sign-in").text)
+    form = {"username": "admin", "password": "wrong", "csrf_token": token}
+    statuses = [client.post("/sign-in", data=form).status_code for _ in range(11)]
+    assert statuses == [401] * 10 + [429]
+    # Not even with the right one, nor by spelling the name otherwise.
+    right = {**form, "password": "admin-password"}
+    assert client.post("/sign-in", data=right).status_code == 429
+    assert client.post("/sign-in", data={**right, "username": "ADMIN"}).status_code == 429
+    assert "Retry-After" in client.post("/sign-in", data=right).headers
+    # Somebody else still gets in.
+    sign_in(app, "operator")
+
+
+def test_an_address_that_is_only_claimed_gives_no_new_tries(app) -> None:
+    client = app.test_client()
+    token = csrf_of(client.get("/sign-in").text)
+    form = {"username": "admin", "password": "wrong", "csrf_token": token}
+    statuses = [client.post("/sign-in", data=form, headers={"X-Forwarded-For": f"10.0.0.{n}"})
+                .status_code for n in range(11)]  # fmt: skip
+    assert statuses[-1] == 429
+
+
+@pytest.mark.parametrize("target", [
+    "https://evil.example/", "//evil.example/", "/\\evil.example", "/\t/evil.example", "\\\\evil",
+    "javascript:alert(1)", "/ /evil.example", "evil.example", "/%0d%0aSet-Cookie:x=1\r\n", "",
+    "http:evil.example", "///evil.example",
+])  # fmt: skip
+def test_nobody_is_sent_to_another_site(target: str) -> None:
+    assert local_path(target) == "/"
+
+
+@pytest.mark.parametrize("target", ["/", "/runs?state=failed&q=a%20b", "/events/x#y", "/a//b"])
+def test_a_path_of_this_site_is_kept(target: str) -> None:
+    assert local_path(target) == target
+
+
+def test_after_signing_in_one_lands_where_one_wanted(app) -> None:
+    client = app.test_client()
+    token = csrf_of(client.get("/sign-in").text)
+    for target, lands in (("/runs?q=1", "/runs?q=1"), ("//evil.example/x", "/")):
+        answer = client.post("/sign-in", data={"username": "viewer", "password": "viewer-password",
+                                               "csrf_token": token, "next": target})  # fmt: skip
+        assert answer.headers["Location"] == lands
+        token = csrf_of_session(client)
+
+
+def test_a_change_by_a_session_needs_its_csrf_token(app, browser_of, platform) -> None:
+    browser = browser_of("admin")
+    path = "/api/v1/subscriptions/shop.handlers.charge/pause"
+    for headers in ({}, {"X-CSRFToken": "made up"}, {"Origin": "https://evil.example"}):
+        assert_problem(browser.post(path, json={}, headers=headers), 400, "not sent from this site")
+    other = csrf_of_session(browser_of("operator"))
+    assert_problem(browser.post(path, json={}, headers={"X-CSRFToken": other}), 400)
+    assert platform.subscriptions.get("shop.handlers.charge")["paused"] is None
+    mine = {"X-CSRFToken": csrf_of_session(browser)}
+    assert browser.post(path, json={}, headers=mine).status_code == 200
+
+
+def test_signing_in_needs_a_csrf_token_too(anonymous) -> None:
+    answer = anonymous.post("/sign-in", data={"username": "admin", "password": "admin-password"})
+    assert answer.status_code == 400
+
+
+def test_unknown_scopes_and_roles_grant_nothing() -> None:
+    for identity in (Identity.of_token("x", ["root"]), Identity.of_user("x", "owner"),
+                     Identity.of_token("x", [])):  # fmt: skip
+        assert not any(identity.may(level) for level in LEVELS)
