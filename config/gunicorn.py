@@ -5,6 +5,7 @@ within 20 s of SIGTERM, which is inside the 30 s that platforms allow.
 """
 
 import os
+from typing import Any
 
 bind = f"0.0.0.0:{os.environ.get('PORT') or 8000}"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
@@ -38,3 +39,10 @@ logconfig_dict = {
         "gunicorn.access": {"level": "WARNING", "handlers": [], "propagate": True},
     },
 }
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let live streams end as soon as this worker is told to stop, and not hold it up."""
+    from web import sse
+
+    sse.stop_when(lambda: not worker.alive)
