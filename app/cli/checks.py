@@ -10,7 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -89,26 +89,19 @@ def _locked(file: IO[str]) -> bool:
 
 def server_answers(url: str) -> dict[str, Any]:
     """What INFO says. Raises SettingsError where there is no server, or one that is too old."""
-    client = redis.Redis.from_url(
-        url,
-        socket_connect_timeout=5,
-        socket_timeout=5,
-        retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0),
-    )
     try:
-        info: dict[str, Any] = client.info()
+        with closing(_client(url)) as client:
+            info: dict[str, Any] = client.info()
     except redis.exceptions.AuthenticationError as error:
         raise SettingsError(
             f"REDIS_URL ({without_password(url)}) is refused ({error}): correct its password"
         ) from None
-    except (redis.exceptions.RedisError, OSError) as error:
+    except (redis.exceptions.RedisError, OSError, ValueError) as error:
         raise SettingsError(
             f"REDIS_URL ({without_password(url)}): no server answers "
             f"({' '.join(str(error).split()).rstrip('.')}): start it, correct the address, "
             "or unset REDIS_URL to run with a server of Penstock's own"
         ) from None
-    finally:
-        client.close()
     version = tuple(int(part) for part in str(info["redis_version"]).split(".")[:2])
     if version < OLDEST:
         raise SettingsError(
@@ -116,6 +109,23 @@ def server_answers(url: str) -> dict[str, Any]:
             "Penstock needs 6.2 or newer, or any Valkey"
         )
     return info
+
+
+def server_setting(url: str, name: str) -> str | None:
+    """One of the server's settings; None where it doesn't tell, as hosted ones do."""
+    try:
+        with closing(_client(url)) as client:
+            found: dict[str, str] = client.config_get(name)
+    except redis.exceptions.ResponseError:
+        return None
+    return found.get(name)
+
+
+def _client(url: str) -> redis.Redis:
+    once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
+    return redis.Redis.from_url(
+        url, socket_connect_timeout=5, socket_timeout=5, retry=once, decode_responses=True
+    )
 
 
 def without_password(url: str) -> str:

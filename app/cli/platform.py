@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import redis
+
+from app.errors import Unavailable
 from app.telemetry import logs
 from config.settings import Settings
 
@@ -19,14 +22,17 @@ ACTOR = "cli"
 
 @contextmanager
 def opened() -> Iterator[Platform]:
-    """A platform that is closed at the end of the block. Raises SettingsError."""
+    """A platform that is closed at the end of the block. Raises SettingsError or Unavailable."""
     from app.bootstrap import build
 
-    settings = loaded()
-    settings.require_redis()
-    platform = build(settings)
+    platform = build(loaded())
     try:
         yield platform
+    except redis.exceptions.RedisError as error:
+        raise Unavailable(
+            f"The Redis server can't do this now ({error}): "
+            "`python -m app doctor` says what is wrong"
+        ) from error
     finally:
         platform.close()
 

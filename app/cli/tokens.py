@@ -52,8 +52,11 @@ def list_(as_json: bool) -> None:
     "--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="May do."
 )
 @click.option("--expires", type=SPAN, help="Ends after 12h, 90d.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the secret alone.")
 @json_option
-def create(name: str, scopes: tuple[str, ...], expires: float | None, as_json: bool) -> None:
+def create(
+    name: str, scopes: tuple[str, ...], expires: float | None, quiet: bool, as_json: bool
+) -> None:
     """Make a token for NAME; its secret is shown once."""
     end = None if expires is None else time.time() + expires
     with opened() as platform:
@@ -61,6 +64,9 @@ def create(name: str, scopes: tuple[str, ...], expires: float | None, as_json: b
         platform.audit.record(ACTOR, "token.created", name, after={"scopes": list(scopes)})
     if as_json:
         show_json({"id": token.id, "name": name, "secret": secret, "scopes": list(scopes)})
+        return
+    if quiet:
+        click.echo(secret)
         return
     click.echo(f"Token {token.id} for {name}; the secret is shown only now:\n{secret}")
     click.echo('Use it as: curl -H "Authorization: Bearer …" http://localhost:8000/api/v1/topics')

@@ -1,0 +1,198 @@
+"""`python -m app doctor`: is this installation whole, and if not, what mends it.
+
+Each check is a small function that answers a Finding or several; one that can't look because
+something it needs is broken says so rather than fail. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import click
+
+from app.cli import checks
+from app.cli.platform import loaded
+from app.cli.render import json_option, show_json
+from app.errors import PenstockError
+from app.store import migrate
+from app.store.database import Database
+from app.store.users import Users
+from config.settings import Settings
+
+State = Literal["ok", "note", "problem"]
+
+LEAST_FREE = 1_000_000_000  # bytes on the data folder's disk
+SHORTEST_SECRET = 32
+MARKS = {"ok": ("✓", "green"), "note": ("•", "yellow"), "problem": ("✗", "red")}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check saw; `cure` says what to do about it."""
+
+    check: str
+    state: State
+    said: str
+    cure: str = ""
+
+
+@click.command(
+    epilog="\b\nExamples:\n  python -m app doctor\n"
+    "  python -m app doctor --json | jq '.items[] | select(.state != \"ok\")'"
+)
+@json_option
+def doctor(as_json: bool) -> int:
+    """Check this installation; status 1 where something is wrong."""
+    found: list[Finding] = []
+    for finding in examine():
+        found.append(finding)
+        if not as_json:
+            _show(finding)
+    problems = sum(finding.state == "problem" for finding in found)
+    if as_json:
+        show_json({"items": [asdict(finding) for finding in found], "next": None})
+    else:
+        click.echo(f"{problems} to mend." if problems else "All is well.")
+    return 1 if problems else 0
+
+
+def examine() -> Iterator[Finding]:
+    """Every finding, in the order in which things depend on each other."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", "ok", python)
+    try:
+        settings = loaded()
+    except PenstockError as error:
+        yield Finding("settings", "problem", str(error), "correct the variable")
+        return
+    yield Finding("settings", "ok", "embedded" if settings.embedded else "REDIS_URL is set")
+    for check in (_folder, _secret, _redis, _handlers, _database, _people, _workers):
+        yield from _guarded(check, settings)
+
+
+def _guarded(
+    check: Callable[[Settings], Iterator[Finding]], settings: Settings
+) -> Iterator[Finding]:
+    try:
+        yield from check(settings)
+    except PenstockError as error:
+        yield Finding(check.__name__.strip("_"), "problem", str(error))
+
+
+def _folder(settings: Settings) -> Iterator[Finding]:
+    checks.folder_is_writable(settings.data_dir)
+    free = shutil.disk_usage(settings.data_dir).free
+    said = f"{settings.data_dir}, {free / 1e9:.1f} GB free"
+    if free < LEAST_FREE:
+        yield Finding("disk", "problem", said, "make room: a full disk stops every write")
+    else:
+        yield Finding("disk", "ok", said)
+
+
+def _secret(settings: Settings) -> Iterator[Finding]:
+    if len(settings.secret_key.get_secret_value()) < SHORTEST_SECRET:
+        cure = "set PENSTOCK_SECRET_KEY to the output of `openssl rand -hex 32`; sessions end"
+        yield Finding("secret", "problem", f"shorter than {SHORTEST_SECRET} characters", cure)
+    else:
+        yield Finding("secret", "ok", "long enough")
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    url = settings.require_redis()
+    info = checks.server_answers(url)
+    product = "Valkey" if "valkey_version" in info else "Redis"
+    version = info.get("valkey_version", info["redis_version"])
+    yield Finding("server", "ok", f"{product} {version} at {checks.without_password(url)}")
+    if not info.get("aof_enabled"):
+        cure = "set `appendonly yes`: after a crash, events since the last snapshot are lost"
+        yield Finding("durability", "problem", "no append-only file", cure)
+    else:
+        yield _fsync(checks.server_setting(url, "appendfsync"))
+    policy = info.get("maxmemory_policy", "noeviction")
+    if info.get("maxmemory") and policy != "noeviction":
+        cure = "set `maxmemory-policy noeviction`: this one throws events away when memory is full"
+        yield Finding("memory", "problem", f"maxmemory-policy {policy}", cure)
+    else:
+        used = f"{info['used_memory'] / 1e6:.0f} MB used"
+        limit = f" of {info['maxmemory'] / 1e6:.0f} MB" if info.get("maxmemory") else ", no limit"
+        yield Finding("memory", "ok", used + limit)
+
+
+def _fsync(policy: str | None) -> Finding:
+    if policy is None:
+        return Finding("durability", "note", "the server doesn't tell its fsync policy")
+    if policy == "no":
+        cure = "set `appendfsync everysec`, or `always` to lose nothing"
+        return Finding("durability", "problem", "append-only file, fsync no", cure)
+    may = "" if policy == "always" else ": a crash of the machine may lose the last second"
+    return Finding("durability", "ok", f"append-only file, fsync {policy}{may}")
+
+
+def _handlers(settings: Settings) -> Iterator[Finding]:
+    for name in settings.handlers:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # an author's module may raise anything
+            said = f"{name} can't be imported: {type(error).__name__}: {error}"
+            yield Finding("handlers", "problem", said, "correct it, or PENSTOCK_HANDLERS")
+        else:
+            yield Finding("handlers", "ok", name)
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    main, archive = Database(settings.database_url), Database(settings.archive_url)
+    try:
+        main.ping()
+        kind = "SQLite" if settings.on_sqlite else "PostgreSQL"
+        yield Finding("database", "ok", kind)
+        missing = migrate.missing(main) + migrate.missing(archive, "archive")
+        if missing:
+            said = f"{len(missing)} are not applied"
+            yield Finding("migrations", "problem", said, "python -m app migrate")
+        else:
+            yield Finding("migrations", "ok", "all are applied")
+    finally:
+        main.dispose()
+        archive.dispose()
+
+
+def _people(settings: Settings) -> Iterator[Finding]:
+    database = Database(settings.database_url)
+    try:
+        if migrate.missing(database):
+            return  # said above
+        people = Users(database).find()
+    finally:
+        database.dispose()
+    if any(user.role == "administrator" and user.active for user in people):
+        yield Finding("people", "ok", f"{len(people)} can sign in")
+    else:
+        cure = "python -m app users add admin --role administrator"
+        yield Finding("people", "problem", "there is no administrator", cure)
+
+
+def _workers(settings: Settings) -> Iterator[Finding]:
+    from app.bootstrap import build
+
+    if settings.redis_url is None:
+        return  # said above
+    platform = build(settings)
+    try:
+        lanes = sorted({lane for worker in platform.workers.list() for lane in worker["lanes"]})
+    finally:
+        platform.close()
+    if not lanes:
+        yield Finding("workers", "problem", "none is alive", "celery -A workers worker")
+    else:
+        yield Finding("workers", "ok", f"alive, with the lanes {', '.join(lanes)}")
+
+
+def _show(finding: Finding) -> None:
+    mark, colour = MARKS[finding.state]
+    click.secho(f"{mark} {finding.check:<12}", fg=colour, nl=False)
+    click.echo(f"{finding.said}" + (f" — {finding.cure}" if finding.cure else ""))

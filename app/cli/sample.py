@@ -1,0 +1,95 @@
+"""The sample that `up` loads: real data through the whole pipeline, followed on the terminal.
+
+scikit-learn's handwritten digits (1,797 images of 8 by 8 pixels) are uploaded as anybody would
+upload a table. Where there is a dataset already, it does nothing.
+Run as `python -m app.cli.sample`, so that its imports and its memory end with it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from app.cli.failures import explained
+from app.cli.following import follow_run
+from app.cli.platform import opened
+from app.errors import PenstockError
+from app.ml.samples import digits_csv
+
+NAME, TARGET = "digits", "digit"
+LONGEST_RUN = 300.0  # seconds until we stop watching; the run itself goes on
+DONE = {"succeeded": "done", "parked": "FAILED", "cancelled": "cancelled"}
+
+
+def load(platform: Any, say: Callable[[str], None] = click.echo) -> bool:
+    """Upload the sample and follow its run; whether a model answers at the end."""
+    if platform.datasets.find(limit=1).items:
+        return True
+    table = digits_csv()
+    rows = len(table.splitlines()) - 1
+    say(f"Sample: {rows:,} handwritten digits go through the pipeline.")
+    upload = platform.datasets.upload(
+        io.BytesIO(table), NAME, TARGET, filename="digits.csv", actor="sample"
+    )
+    run = _follow(platform, upload["correlationid"], say)
+    if run is None or run["state"] != "succeeded":
+        state = "not over yet" if run is None else run["state"]
+        say(f"Sample: the run is {state}; see `python -m app runs show {upload['correlationid']}`")
+        return False
+    _say_it_answers(platform, table, say)
+    return True
+
+
+def _follow(platform: Any, correlationid: str, say: Callable[[str], None]) -> Any:
+    told: set[tuple[str, str]] = set()
+    run = None
+    for run in follow_run(platform, correlationid, LONGEST_RUN):
+        for step in run["steps"] if run else ():
+            key = (step["event"], step["subscription"])
+            if key not in told and (step["state"] in DONE or step["subscription"] is None):
+                told.add(key)
+                say(_line(step))
+    return platform.runs.get(correlationid)
+
+
+def _line(step: dict[str, Any]) -> str:
+    mark = "✗" if step["state"] == "parked" else "✓"
+    by = (step["subscription"] or "").rpartition(".")[2]
+    error = f"  {step['error']}" if step["error"] else ""
+    return f"  {mark} {step['type']:<22} {by}{error}"
+
+
+def _say_it_answers(platform: Any, table: bytes, say: Callable[[str], None]) -> None:
+    head, first = table.decode().splitlines()[:2]
+    row = dict(zip(head.split(","), first.split(","), strict=True))
+    right = row.pop(TARGET)
+    answer = platform.models.predict(NAME, [row])["predictions"][0]
+    port = platform.settings.port
+    body = json.dumps({"rows": [{name: float(value) for name, value in row.items()}]})
+    example = platform.settings.data_dir / "digit.json"
+    example.write_text(body)
+    token = "$(.venv/bin/python -m app tokens create me --scope read --quiet)"
+    say("")
+    say(f"  The model answers: the first digit is {answer['value']} (it is {right}). Ask it:")
+    say(f'    curl -H "Authorization: Bearer {token}" \\')
+    say(f"      -H 'Content-Type: application/json' -d @{example} \\")
+    say(f"      http://localhost:{port}/api/v1/models/{NAME}/predict")
+    say("")
+
+
+def main() -> int:
+    try:
+        with opened() as platform:
+            return 0 if load(platform) else 1
+    except PenstockError as error:
+        click.echo(f"Sample: {explained(error)}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
