@@ -25,6 +25,7 @@ from app.store.columns import clean, from_json, key, key_or_none
 from app.store.database import Database
 from app.store.moments import iso, seconds
 from app.store.page import Page, cursor_of, read_cursor
+from app.store.position import entry_id, recorded, sortable
 
 SCAN = 20_000
 SCAN_SECONDS = 1.5
@@ -256,22 +257,6 @@ def prune(session: Session, before: float, limit: int) -> int:
         before,
         limit,
     )
-
-
-def sortable(position: str) -> str:
-    """A stream's entry id as text that sorts like it."""
-    milliseconds, _, number = position.partition("-")
-    return f"{int(milliseconds):015d}-{int(number or 0):012d}"
-
-
-def entry_id(position: str) -> str:
-    milliseconds, _, number = position.partition("-")
-    return f"{int(milliseconds)}-{int(number)}"
-
-
-def recorded(position: str) -> float:
-    """When a position was given out, in seconds since 1970."""
-    return int(position.partition("-")[0]) / 1000
 
 
 _COLUMNS = (

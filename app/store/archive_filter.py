@@ -11,7 +11,9 @@ import msgspec
 from app.errors import Refused
 from app.store.bulk import Bulk
 from app.store.columns import key
+from app.store.like import pattern
 from app.store.moments import seconds
+from app.store.position import sortable
 
 EQUAL = ("type", "subject", "partitionkey", "correlationid", "topic", "partition", "source", "id")
 SEARCHED = ("type", "id", "subject", "partitionkey")
@@ -67,8 +69,6 @@ class EventFilter:
         if self.prefix:
             add("substr(type, 1, ?) = ?", len(self.prefix), self.prefix)
         if self.position:
-            from app.store.archive import sortable
-
             add("position >= ?", sortable(self.position))
         if self.since is not None:
             add("time >= ?", self.since)
@@ -83,10 +83,3 @@ class EventFilter:
         written = msgspec.json.encode(self.q or "").decode()[1:-1]
         needles = [pattern(self.q or "")] * len(SEARCHED) + [pattern(written)]
         return " OR ".join(conditions), needles
-
-
-def pattern(part: str) -> str:
-    """A LIKE pattern for texts with this part, with `!` as its escape."""
-    for special in "!%_":
-        part = part.replace(special, f"!{special}")
-    return f"%{part}%"

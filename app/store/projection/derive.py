@@ -1,0 +1,66 @@
+"""The state of runs, worked out from their events and deliveries.
+
+A run goes on while an event of it was announced and hasn't arrived, or is known
+from a record only, or a delivery isn't settled. Then it failed where something
+was parked, else was cancelled where something was, else succeeded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from app.store.bulk import Bulk
+
+CHUNK = 5000
+
+
+def derive_runs(bulk: Bulk, correlationids: Iterable[str]) -> None:
+    """Write the rows of these runs anew."""
+    ids = sorted(correlationids)
+    sql = _DERIVE.format(elements=bulk.elements("id"))
+    for start in range(0, len(ids), CHUNK):
+        bulk.run(sql, bulk.listed(ids[start : start + CHUNK]))
+
+
+_DERIVE = """
+INSERT INTO runs (correlationid, state, outcome, type, subject, events, started, ended)
+WITH touched AS ({elements}),
+happened AS (
+  SELECT e.correlationid AS id, COUNT(*) AS events, MIN(e.published) AS started,
+         MAX(e.published) AS latest, MAX(CASE WHEN e.arrived THEN 0 ELSE 1 END) AS unread
+  FROM touched t JOIN run_events e ON e.correlationid = t.id GROUP BY e.correlationid
+),
+handled AS (
+  SELECT d.correlationid AS id, MAX(CASE WHEN d.settled THEN 0 ELSE 1 END) AS unsettled,
+         MAX(CASE WHEN d.state = 'parked' THEN 1 ELSE 0 END) AS parked,
+         MAX(CASE WHEN d.state = 'cancelled' THEN 1 ELSE 0 END) AS cancelled,
+         MAX(d.ended) AS ended
+  FROM touched t JOIN deliveries d ON d.correlationid = t.id GROUP BY d.correlationid
+),
+announced AS (
+  SELECT DISTINCT a.correlationid AS id
+  FROM touched t JOIN announced_events a ON a.correlationid = t.id
+),
+found AS (
+  SELECT h.id, h.events, h.started,
+         CASE WHEN h.unread = 1 OR COALESCE(d.unsettled, 0) = 1 OR a.id IS NOT NULL THEN 'running'
+              WHEN d.parked = 1 THEN 'failed'
+              WHEN d.cancelled = 1 THEN 'cancelled'
+              ELSE 'succeeded' END AS state,
+         CASE WHEN d.ended > h.latest THEN d.ended ELSE h.latest END AS ended
+  FROM happened h LEFT JOIN handled d ON d.id = h.id LEFT JOIN announced a ON a.id = h.id
+)
+SELECT f.id, f.state,
+  (SELECT e.type FROM run_events e WHERE e.correlationid = f.id
+   ORDER BY e.published DESC, e.time DESC, e.event_id DESC LIMIT 1),
+  (SELECT e.type FROM run_events e WHERE e.correlationid = f.id
+   ORDER BY CASE WHEN e.event_id = f.id THEN 0 ELSE 1 END, e.published, e.event_id LIMIT 1),
+  (SELECT e.subject FROM run_events e WHERE e.correlationid = f.id
+   ORDER BY CASE WHEN e.event_id = f.id THEN 0 ELSE 1 END, e.published, e.event_id LIMIT 1),
+  f.events, f.started, CASE WHEN f.state = 'running' THEN NULL ELSE f.ended END
+FROM found f WHERE 1 = 1
+ON CONFLICT (correlationid) DO UPDATE SET
+  state = excluded.state, outcome = excluded.outcome, type = excluded.type,
+  subject = excluded.subject, events = excluded.events, started = excluded.started,
+  ended = excluded.ended
+"""

@@ -1,0 +1,203 @@
+"""Parked deliveries to dead letters, and replays' ends to theirs.
+
+One letter for an event and a subscription. A record changes its state only
+where it tells of a newer generation than the letter knows: so an old record
+that comes again can't undo what a person did since.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlmodel import Session
+
+from app.events.ids import letter_id
+from app.store.bulk import Bulk
+from app.store.columns import clean, from_json, key, to_json
+from app.store.deliveries import DeadLetter
+from app.store.projection.record import Record, Settled
+from app.store.replays import mark_items
+
+ATTEMPTS_KEPT = 50
+_COLUMNS = (
+    "id", "event_id", "event_source", "type", "subscription", "correlationid", "generation",
+    "state", "reason", "title", "frame", "group_id", "first_parked", "parked", "replay", "event",
+    "attempts", "closed_by", "closed", "closed_reason",
+)  # fmt: skip
+_RESULT = {"succeeded": "succeeded", "parked": "failed", "cancelled": "cancelled"}
+Identity = tuple[str, str, str]
+
+
+def apply(session: Session, records: Sequence[Record], now: float) -> None:
+    bulk = Bulk(session)
+    told = [
+        each
+        for record in records
+        for each in record.deliveries
+        if each.letter or (each.settled and (each.replay or each.generation > 0))
+    ]
+    if not told:
+        return
+    origins = _origins(bulk, told)
+    letters = _read(bulk, told, origins.values())
+    changed: dict[str, dict[str, Any]] = {}
+    for each in sorted(told, key=lambda each: (each.identity, each.rank)):
+        letter = letters.get(origins.get((each.replay or "", *each.identity), each.identity))
+        if letter is None and each.letter:
+            letter = _new(each)
+            letters[each.identity] = letter
+        elif letter is None:
+            continue
+        if each.letter:
+            _parked(letter, each)
+        elif each.generation > letter["generation"]:
+            _closed(letter, each)
+        changed[letter["id"]] = letter
+    _overtaken(bulk, [letter for letter in changed.values() if letter.pop("new", False)])
+    _write(bulk, changed.values())
+    mark_items(
+        session,
+        [
+            (each.replay, each.event_id, each.subscription, _RESULT[each.state], each.error)
+            for each in told
+            if each.replay and each.settled
+        ],
+        now,
+    )
+
+
+def _origins(bulk: Bulk, told: Iterable[Settled]) -> dict[tuple[str, ...], Identity]:
+    """For deliveries of edited events: the event and subscription whose letter was replayed."""
+    by_replay: dict[str, list[Settled]] = defaultdict(list)
+    for each in told:
+        if each.replay:
+            by_replay[each.replay].append(each)
+    origins: dict[tuple[str, ...], Identity] = {}
+    for replay, deliveries in by_replay.items():
+        rows = bulk.rows(
+            "SELECT i.sent_id, i.subscription, l.event_id, l.event_source, l.subscription"
+            " FROM replay_items i JOIN dead_letters l ON l.id = i.dead_letter"
+            f" WHERE i.replay_id = ? AND {bulk.any_of('i.sent_id')}",
+            replay,
+            bulk.listed(each.event_id for each in deliveries),
+        )
+        found = {(sent_id, name): tuple(identity) for sent_id, name, *identity in rows}
+        for each in deliveries:
+            if identity := found.get((each.event_id, each.subscription)):
+                origins[replay, *each.identity] = identity  # type: ignore[assignment]
+    return origins
+
+
+def _read(
+    bulk: Bulk, told: Iterable[Settled], origins: Iterable[Identity]
+) -> dict[Identity, dict[str, Any]]:
+    ids = {each.event_id for each in told} | {identity[0] for identity in origins}
+    rows = bulk.rows(
+        f"SELECT {', '.join(_COLUMNS)} FROM dead_letters WHERE {bulk.any_of('event_id')}",
+        bulk.listed(sorted(ids)),
+    )
+    letters = {}
+    for row in rows:
+        letter = dict(zip(_COLUMNS, row, strict=True))
+        letter["attempts"] = from_json(letter["attempts"])
+        letters[letter["event_id"], letter["event_source"], letter["subscription"]] = letter
+    return letters
+
+
+def _new(each: Settled) -> dict[str, Any]:
+    event = each.letter["event"] if each.letter else {}
+    return {
+        "new": True,
+        "id": letter_id(event["source"], event["id"], each.subscription),
+        "event_id": each.event_id,
+        "event_source": each.event_source,
+        "type": each.type,
+        "subscription": each.subscription,
+        "correlationid": each.correlationid,
+        "generation": -1,
+        "first_parked": each.ended,
+        "event": clean(to_json(event)),
+        "attempts": [],
+        "closed_by": None,
+        "closed": None,
+        "closed_reason": None,
+    }
+
+
+def _parked(letter: dict[str, Any], each: Settled) -> None:
+    told: Mapping[str, Any] = each.letter or {}
+    letter["first_parked"] = min(letter["first_parked"], each.ended)
+    letter["attempts"] = _joined(letter["attempts"], told["attempts"], each.generation)
+    if each.generation > letter["generation"]:
+        letter |= {
+            "generation": each.generation,
+            "state": "parked",
+            "reason": key(told["reason"]),
+            "title": clean(told.get("title") or each.error or told["reason"]),
+            "frame": clean(told.get("frame") or ""),
+            "group_id": key(told["group"]),
+            "parked": each.ended,
+            "replay": None,
+            "closed_by": None,
+            "closed": None,
+            "closed_reason": None,
+        }
+
+
+def _closed(letter: dict[str, Any], each: Settled) -> None:
+    """A later generation of the delivery ended otherwise."""
+    letter |= {
+        "generation": each.generation,
+        "state": "replayed" if each.state == "succeeded" else "parked",
+        "replay": each.replay,
+        "closed_by": f"replay:{each.replay}" if each.replay else "rewind",
+        "closed": each.ended,
+    }
+
+
+def _joined(
+    known: list[dict[str, Any]], told: Sequence[Mapping[str, Any]], generation: int
+) -> list[dict[str, Any]]:
+    """Attempts of both lists, each once, in order of time; the newest where there are too many."""
+    joined = {(each["generation"], each["at"], each["error"]): each for each in known}
+    for attempt in told:
+        each = {
+            "generation": generation,
+            "at": attempt["at"],
+            "error": clean(attempt["error"]),
+            "traceback": clean(attempt.get("traceback") or ""),
+        }
+        joined.setdefault((generation, each["at"], each["error"]), each)
+    return sorted(joined.values(), key=lambda each: (each["generation"], each["at"]))[
+        -ATTEMPTS_KEPT:
+    ]
+
+
+def _overtaken(bulk: Bulk, letters: Sequence[dict[str, Any]]) -> None:
+    """Close new letters whose deliveries have succeeded in a later generation already."""
+    if not letters:
+        return
+    rows = bulk.rows(
+        "SELECT event_id, event_source, subscription, generation, ended, replay FROM deliveries"
+        f" WHERE state = 'succeeded' AND generation > 0 AND {bulk.any_of('event_id')}",
+        bulk.listed(sorted(letter["event_id"] for letter in letters)),
+    )
+    done = {tuple(row[:3]): row[3:] for row in rows}
+    for letter in letters:
+        found = done.get((letter["event_id"], letter["event_source"], letter["subscription"]))
+        if found and found[0] > letter["generation"]:
+            generation, ended, replay = found
+            by = f"replay:{replay}" if replay else "rewind"
+            letter |= {"generation": generation, "state": "replayed", "replay": replay}
+            letter |= {"closed_by": by, "closed": ended}
+
+
+def _write(bulk: Bulk, letters: Iterable[dict[str, Any]]) -> None:
+    rows = [
+        tuple(to_json(letter[name]) if name == "attempts" else letter[name] for name in _COLUMNS)
+        for letter in sorted(letters, key=lambda letter: letter["id"])
+    ]
+    changed = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
+    bulk.insert(DeadLetter, _COLUMNS, rows, f"ON CONFLICT (id) DO UPDATE SET {changed}")
