@@ -1,0 +1,74 @@
+"""The Procfile, the compose file and `up` start the same processes."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app.cli import processes
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def procfile():
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    return dict(line.split(": ", 1) for line in lines if line.strip())
+
+
+@pytest.fixture(scope="module")
+def compose():
+    return yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+
+
+def without_name(arguments: list[str]) -> list[str]:
+    """A command without the node's name, which differs by where it runs."""
+    if "-n" not in arguments:
+        return arguments
+    at = arguments.index("-n")
+    return arguments[:at] + arguments[at + 2 :]
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "trainer"])
+def test_a_process_is_started_the_same_everywhere(procfile, compose, name):
+    deployed = without_name(shlex.split(procfile[name]))
+    assert without_name(compose["services"][name]["command"]) == deployed
+    # `up` says which Python, so that it needs no PATH.
+    assert without_name(processes.commands()[name])[2:] == deployed
+
+
+def test_the_release_step_migrates(procfile, compose):
+    assert procfile["release"] == "python -m app migrate"
+    assert compose["services"]["release"]["command"] == ["python", "-m", "app", "migrate"]
+
+
+def test_trainings_have_a_process_of_their_own(procfile):
+    assert processes.TRAINER_LANES not in processes.WORKER_LANES.split(",")
+
+
+def test_compose_keeps_events_and_records(compose):
+    server = compose["services"]["redis"]
+    assert "--appendonly" in server["command"]
+    assert server["volumes"] == ["events:/data"]
+    assert compose["services"]["postgres"]["volumes"]
+    assert set(compose["volumes"]) == {"events", "records"}
+
+
+def test_every_process_has_what_it_needs(compose):
+    for name in ("release", "web", "worker", "trainer"):
+        environment = compose["services"][name]["environment"]
+        assert {"REDIS_URL", "DATABASE_URL", "PENSTOCK_SECRET_KEY"} <= set(environment)
+        assert set(compose["services"][name]["depends_on"]) == {"redis", "postgres"}
+
+
+def test_runtime_and_development_requirements_agree():
+    def pinned(name: str) -> set[str]:
+        lines = (ROOT / name).read_text().splitlines()
+        return {line.strip() for line in lines if line and not line.startswith((" ", "#"))}
+
+    assert pinned("requirements.txt") <= pinned("requirements-dev.txt")
+    names = {line.partition("==")[0] for line in pinned("requirements.txt")}
+    assert not names & {"pytest", "ruff", "mypy", "playwright", "pgserver"}
