@@ -102,8 +102,8 @@ class Archive:
             rows = _newest(Bulk(session), wanted, before, limit + 1)
         more = len(rows) > limit
         shown = rows[:limit]
-        last = shown[-1] if more else None
-        return Page([_event(*row[2:]) for row in shown], last and cursor_of(last[1], last[0]))
+        following = cursor_of(shown[-1][1], shown[-1][0]) if more else None
+        return Page([_event(*row[2:]) for row in shown], following)
 
     def _search(
         self, bulk: Bulk, wanted: EventFilter, before: list[Any] | None, limit: int
@@ -120,7 +120,7 @@ class Archive:
             if before is None or self._clock.monotonic() > over:
                 break
         items = [_event(*row[2:]) for row in found[:limit]]
-        return Page(items, before and cursor_of(*before))
+        return Page(items, cursor_of(*before) if before else None)
 
     def get(self, id: str, source: str | None = None) -> dict[str, Any] | None:
         """An event with its place, or None; the newest where several sources use the id."""
@@ -157,7 +157,7 @@ class Archive:
     def counts(
         self, since: Any, step: float = 60, type: str | None = None, topic: str | None = None
     ) -> list[tuple[str, int]]:
-        """How many events came in each step of this many seconds, until now; steps of whole minutes."""
+        """How many events came in each step (seconds, of whole minutes), from then until now."""
         start, step = _steps(since, step)
         found = self.arrivals(start, step, types=[type] if type else None, topic=topic)
         end = self._clock.now()
@@ -176,7 +176,8 @@ class Archive:
         topic: str | None = None,
     ) -> dict[float, int]:
         """How many events came, by the beginning of their step; steps with none are left out."""
-        where, parameters = ["minute >= ?"], [int(since // 60)]
+        where = ["minute >= ?"]
+        parameters: list[Any] = [int(since // 60)]
         with self._database.read() as session:
             bulk = Bulk(session)
             if types is not None:
@@ -185,7 +186,8 @@ class Archive:
             if topic:
                 where.append("topic = ?")
                 parameters.append(topic)
-            sql = f"SELECT minute, SUM(count) FROM arrival_counts WHERE {' AND '.join(where)} GROUP BY minute"
+            sql = "SELECT minute, SUM(count) FROM arrival_counts"
+            sql += f" WHERE {' AND '.join(where)} GROUP BY minute"
             found: Counter[float] = Counter()
             for minute, count in bulk.rows(sql, *parameters):
                 found[since + (minute * 60 - since) // step * step] += int(count)
@@ -312,7 +314,7 @@ def _newest(bulk: Bulk, wanted: EventFilter, before: list[Any] | None, limit: in
 def _newest_like(
     bulk: Bulk, wanted: EventFilter, before: list[Any] | None, limit: int
 ) -> tuple[list[Any], list[Any] | None]:
-    """Rows of the next SCAN that match, and the key of the last that was looked at, if there is more."""
+    """Those of the next SCAN rows that match, and the key of the last of them, if there is more."""
     where, parameters = wanted.sql(bulk)
     if before:
         where, parameters = f"{where} AND (time, number) < (?, ?)", [*parameters, *before]

@@ -21,7 +21,7 @@ SEARCHED = ("type", "id", "subject", "partitionkey")
 
 @dataclass(frozen=True)
 class EventFilter:
-    """Conditions that all must hold. `types` is a list of which one must; `prefix` a type's beginning."""
+    """Conditions that all must hold; of `types` and `ids` one each. `prefix` begins a type."""
 
     equal: dict[str, Any] = field(default_factory=dict)
     types: Sequence[str] | None = None
@@ -46,8 +46,8 @@ class EventFilter:
         unknown = set(given) - {"types", "ids", "position", "q"}
         if unknown:
             raise Refused(
-                f"Events can't be selected by {', '.join(sorted(unknown))}: use {', '.join(EQUAL)}, "
-                "types, ids, position, since, until or q."
+                f"Events can't be selected by {', '.join(sorted(unknown))}: "
+                f"use {', '.join(EQUAL)}, types, ids, position, since, until or q."
             )
         return cls(equal=equal, prefix=prefix, since=since, until=until, **given)
 
@@ -77,7 +77,7 @@ class EventFilter:
         return " AND ".join(where), parameters
 
     def like(self, bulk: Bulk) -> tuple[str, list[str]]:
-        """The condition of `q` and its parameters: in any column searched, or in the data's JSON."""
+        """The condition of `q` and its parameters: in a searched column, or in the data's JSON."""
         operator = "ILIKE" if bulk.on_postgres else "LIKE"
         conditions = [f"{column} {operator} ? ESCAPE '!'" for column in (*SEARCHED, "data")]
         written = msgspec.json.encode(self.q or "").decode()[1:-1]

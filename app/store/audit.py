@@ -52,7 +52,7 @@ class Audit:
         session: Session | None = None,
         **details: Any,
     ) -> None:
-        """Note a change: in the caller's transaction where one is given, so that both hold or neither."""
+        """Note a change: in the caller's transaction if given, so that both hold or neither."""
         row = AuditRow(
             at=self._clock.now(),
             actor=key(actor),

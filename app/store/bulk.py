@@ -46,7 +46,7 @@ class Bulk:
         otherwise: str = "",
         returning: str = "",
     ) -> list[Any]:
-        """Insert rows; `otherwise` is an ON CONFLICT clause, whose key no two of the rows may share.
+        """Insert rows; `otherwise` is an ON CONFLICT clause, whose key no two rows may share.
 
         `returning` works on PostgreSQL only.
         """

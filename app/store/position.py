@@ -1,4 +1,4 @@
-"""Places in a topic: a stream's entry ids (`1790000000123-0`), and their form that sorts as text."""
+"""Places in a topic: a stream's entry ids (`1790000000123-0`), and a form that sorts as text."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ class ReplayStore:
         return before
 
     def mark(self, results: Iterable[tuple[str, str, str, str, str | None]]) -> None:
-        """Note results: (replay, event id as sent, subscription, state, error), in a transaction of its own."""
+        """Note results: (replay, event id as sent, subscription, state, error) each."""
         with self._database.session() as session:
             mark_items(session, list(results), self._clock.now())
 
@@ -195,7 +195,7 @@ class ReplayStore:
         """Those that are sending now: what a runner picks up after a restart."""
         query = select(ReplayRow).where(col(ReplayRow.state).in_(("canary", "running")))
         with self._database.read() as session:
-            rows = session.exec(query.order_by(ReplayRow.created)).all()
+            rows = session.exec(query.order_by(col(ReplayRow.created))).all()
             counts = _counts(session, [row.id for row in rows])
         return [_show(row, counts[row.id]) for row in rows]
 
@@ -256,8 +256,8 @@ class ReplayStore:
 
 
 _INSERT = """
-INSERT INTO replay_items (replay_id, number, subscription, dead_letter, event_id, event_source, type,
-                          sent_id, event, state, claimed, error)
+INSERT INTO replay_items (replay_id, number, subscription, dead_letter, event_id, event_source,
+                          type, sent_id, event, state, claimed, error)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', NULL, NULL)
 """
 

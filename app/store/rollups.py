@@ -51,7 +51,8 @@ class Rollups:
             Rollup.succeeded, Rollup.retrying, Rollup.parked, Rollup.cancelled, Rollup.waited,
             Rollup.worked,
         )  # fmt: skip
-        query: Any = select(
+        chosen: Any = select
+        query = chosen(
             Rollup.minute,
             *(func.sum(column) for column in columns),
             func.max(Rollup.waited_max),

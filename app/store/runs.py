@@ -40,7 +40,7 @@ class Runs:
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[dict[str, Any]]:
-        """Runs without their steps, newest first; `type` is the root event's, `q` a part of a text."""
+        """Runs without their steps, newest first; `type` is the root event's."""
         newest = col(Run.started).desc(), col(Run.correlationid).desc()
         query = select(Run).order_by(*newest).limit(limit + 1)
         if state:
@@ -68,7 +68,7 @@ class Runs:
             if run is None:
                 return None
             of_run = RunEvent.correlationid == run.correlationid
-            order = RunEvent.published, RunEvent.time, RunEvent.event_id
+            order = col(RunEvent.published), col(RunEvent.time), col(RunEvent.event_id)
             events = session.exec(select(RunEvent).where(of_run).order_by(*order)).all()
             of_run = Delivery.correlationid == run.correlationid
             deliveries = session.exec(select(Delivery).where(of_run)).all()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlmodel import Field, SQLModel, select
+from sqlmodel import Field, SQLModel, col, select
 
 from app.clock import Clock, SystemClock
 from app.store.columns import JsonText, Key, LongText, Moment
@@ -42,7 +42,12 @@ class SchemaStore:
         doc: str = "",
     ) -> bool:
         """Keep one version of a type; True where that changed anything."""
-        said = {"topic": topic, "json_schema": json_schema, "tracking": tracking, "doc": doc}
+        said: dict[str, Any] = {
+            "topic": topic,
+            "json_schema": json_schema,
+            "tracking": tracking,
+            "doc": doc,
+        }
         with self._database.read() as session:
             row = session.get(SchemaRow, (type, version))
         if row and all(getattr(row, name) == value for name, value in said.items()):
@@ -53,13 +58,15 @@ class SchemaStore:
 
     def all(self) -> list[dict[str, Any]]:
         """Every version of every type, the newest of each first."""
-        query = select(SchemaRow).order_by(SchemaRow.type, -SchemaRow.version)  # type: ignore[operator]
+        query = select(SchemaRow).order_by(col(SchemaRow.type), col(SchemaRow.version).desc())
         with self._database.read() as session:
             return [_show(row) for row in session.exec(query)]
 
     def get(self, type: str) -> dict[str, Any] | None:
         """The newest version of a type, or None where it has no schema."""
-        query = select(SchemaRow).where(SchemaRow.type == type).order_by(-SchemaRow.version)  # type: ignore[operator]
+        query = (
+            select(SchemaRow).where(SchemaRow.type == type).order_by(col(SchemaRow.version).desc())
+        )
         with self._database.read() as session:
             row = session.exec(query).first()
         return _show(row) if row else None

@@ -49,7 +49,7 @@ class SubscriptionStore:
     def declare(self, declarations: Iterable[Mapping[str, Any]], by: str = "code") -> list[str]:
         """Write what the code says; the names of those that are new or differ from before.
 
-        Each is a mapping with `name` and the fields of DECLARED. One that was retired is active again.
+        Each is a mapping with `name` and the fields of DECLARED. A retired one is active again.
         """
         changed = []
         with self._database.session() as session:
@@ -111,7 +111,7 @@ class SubscriptionStore:
         return self.update(name, {field: value}, actor)
 
     def update(self, name: str, changes: Mapping[str, Any], actor: str) -> dict[str, Any]:
-        """Change several fields at once. Raises `Refused` for a field that only the code decides."""
+        """Change several fields at once. Raises `Refused` for one that only the code decides."""
         for field in changes:
             if field not in CHANGEABLE:
                 raise Refused(

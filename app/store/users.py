@@ -83,7 +83,7 @@ class Users:
             return [_show(row) for row in session.exec(select(UserRow).order_by(UserRow.name))]
 
     def create(self, name: str, password: str, role: str) -> User:
-        """A new account. Raises `Conflict` where the name is taken, `Refused` where something is wrong."""
+        """A new account. Raises `Conflict` (the name is taken) or `Refused`."""
         if not name or len(name) > 100 or not name.isprintable() or name != name.strip():
             raise Refused("A user's name has 1 to 100 printable characters and no space around it.")
         _check_role(role)

@@ -27,5 +27,6 @@ def open_blobs(url: str, database: Database) -> BlobStore:
     if "://" in url:
         return RemoteBlobs(url)
     raise SettingsError(
-        f"PENSTOCK_STORAGE_URL is wrong (it is {url!r}): use file:///a/folder, sql: or an fsspec URL"
+        f"PENSTOCK_STORAGE_URL is wrong (it is {url!r}): "
+        "use file:///a/folder, sql: or an fsspec URL"
     )

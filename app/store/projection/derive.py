@@ -53,10 +53,14 @@ found AS (
 SELECT f.id, f.state,
   (SELECT e.type FROM run_events e WHERE e.correlationid = f.id
    ORDER BY e.published DESC, e.time DESC, e.event_id DESC LIMIT 1),
-  (SELECT e.type FROM run_events e WHERE e.correlationid = f.id
-   ORDER BY CASE WHEN e.event_id = f.id THEN 0 ELSE 1 END, e.published, e.event_id LIMIT 1),
-  (SELECT e.subject FROM run_events e WHERE e.correlationid = f.id
-   ORDER BY CASE WHEN e.event_id = f.id THEN 0 ELSE 1 END, e.published, e.event_id LIMIT 1),
+  COALESCE(
+    (SELECT e.type FROM run_events e WHERE e.event_id = f.id AND e.correlationid = f.id LIMIT 1),
+    (SELECT e.type FROM run_events e WHERE e.correlationid = f.id
+     ORDER BY e.published, e.event_id LIMIT 1)),
+  COALESCE(
+    (SELECT e.subject FROM run_events e WHERE e.event_id = f.id AND e.correlationid = f.id LIMIT 1),
+    (SELECT e.subject FROM run_events e WHERE e.correlationid = f.id
+     ORDER BY e.published, e.event_id LIMIT 1)),
   f.events, f.started, CASE WHEN f.state = 'running' THEN NULL ELSE f.ended END
 FROM found f WHERE 1 = 1
 ON CONFLICT (correlationid) DO UPDATE SET

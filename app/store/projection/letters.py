@@ -86,7 +86,7 @@ def _origins(bulk: Bulk, told: Iterable[Settled]) -> dict[tuple[str, ...], Ident
         found = {(sent_id, name): tuple(identity) for sent_id, name, *identity in rows}
         for each in deliveries:
             if identity := found.get((each.event_id, each.subscription)):
-                origins[replay, *each.identity] = identity  # type: ignore[assignment]
+                origins[replay, *each.identity] = identity
     return origins
 
 

@@ -14,7 +14,8 @@ _WAITS = "subscription = ? AND state = 'waiting' AND NOT settled"
 
 def cancel(bulk: Bulk, subscription: str, before: float | None, now: float) -> set[str]:
     """The runs of what was cancelled."""
-    where, parameters = _WAITS, [subscription]
+    where = _WAITS
+    parameters: list[Any] = [subscription]
     if before is not None:
         where, parameters = f"{where} AND published < ?", [*parameters, before]
     found = bulk.rows(f"SELECT DISTINCT correlationid FROM deliveries WHERE {where}", *parameters)
