@@ -25,6 +25,7 @@ def create_app(platform: Any = None) -> Flask:
     """
     settings = platform.settings if platform is not None else Settings.load()
     app = Flask("web", template_folder="templates", static_folder="static")
+    app.url_map.merge_slashes = False  # an event's id may be a URL
     app.secret_key = settings.secret_key.get_secret_value()
     app.config["PENSTOCK_STARTED"] = time.time()
     hold_platform(app, PlatformHolder(lambda: _build(settings), platform))

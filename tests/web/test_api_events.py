@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from urllib.parse import quote
 
 import pytest
 
@@ -122,6 +123,12 @@ def test_one_event_and_where_it_is(api, platform) -> None:
     assert found["event"]["id"] == event["id"]
     assert found["topic"] == event["type"].split(".")[0]
     assert_problem(api.get("/events/nope"), 404, "nope")
+
+
+@pytest.mark.parametrize("id", ["https://shop.example/orders/1", "a/b", "50%", "ü 1", "a+b"])
+def test_an_event_is_found_by_any_id_that_a_producer_chose(api, id: str) -> None:
+    assert api.post("/events", json={**EVENT, "id": id}).status_code == 202
+    assert api.get(f"/events/{quote(id, safe='')}").get_json()["event"]["id"] == id
 
 
 def test_the_stream_sends_events_with_an_id_to_go_on_from(api, platform) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.web.conftest import Api, csrf_of, sign_in
@@ -29,7 +31,7 @@ SAMPLE = {"id": "nope", "name": "nope", "type": "nope", "correlationid": "nope",
 
 def filled(path: str) -> str:
     for name, value in SAMPLE.items():
-        path = path.replace(f"<int:{name}>", value).replace(f"<{name}>", value)
+        path = re.sub(rf"<(?:\w+:)?{name}>", value, path)
     assert "<" not in path
     return path
 
@@ -238,6 +240,44 @@ def test_a_change_by_a_session_needs_its_csrf_token(app, browser_of, platform) -
 def test_signing_in_needs_a_csrf_token_too(anonymous) -> None:
     answer = anonymous.post("/sign-in", data={"username": "admin", "password": "admin-password"})
     assert answer.status_code == 400
+
+
+OPEN = {"auth.show_sign_in", "auth.try_sign_in", "auth.end_session", "health.healthz",
+        "health.readyz", "health.metrics", "openapi.openapi", "static"}  # fmt: skip
+
+
+def test_every_view_says_who_may_see_it(app) -> None:
+    for name, view in app.view_functions.items():
+        assert (name in OPEN) != (getattr(view, "level", None) in LEVELS), name
+
+
+def test_a_viewer_changes_nothing_in_the_console(app, platform, browser_of) -> None:
+    browser, viewers = browser_of("viewer"), {"console.set_theme"}
+    token = csrf_of_session(browser)
+    changed = len(platform.audit.rows)
+    tried = 0
+    for rule in app.url_map.iter_rules():
+        if not rule.endpoint.startswith("console.") or rule.endpoint in viewers:
+            continue
+        if app.view_functions[rule.endpoint].level == "viewer":
+            assert "POST" not in rule.methods, rule
+            continue
+        path = re.sub(r"<[^<>]*>", "1", rule.rule)
+        method = "POST" if "POST" in rule.methods else "GET"
+        answer = browser.open(path, method=method, data={"csrf_token": token})
+        assert answer.status_code in (403, 404), (path, answer.status_code)
+        tried += answer.status_code == 403
+    assert tried > 15
+    assert len(platform.audit.rows) == changed
+
+
+def test_strangers_see_nothing_of_the_console(app) -> None:
+    stranger = app.test_client()
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith("console.") and "GET" in rule.methods:
+            answer = stranger.get(re.sub(r"<[^<>]*>", "1", rule.rule))
+            assert answer.status_code == 302, rule
+            assert answer.headers["Location"].startswith("/sign-in?next="), rule
 
 
 def test_unknown_scopes_and_roles_grant_nothing() -> None:

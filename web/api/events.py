@@ -62,7 +62,7 @@ def find_events(**filters: Any) -> dict[str, Any]:
     return rendered(current_platform().archive.find(**filters), cloud_event)
 
 
-@route("GET", "/events/<id>", "viewer", answers=ARCHIVED, may_fail=(404,))
+@route("GET", "/events/<path:id>", "viewer", answers=ARCHIVED, may_fail=(404,))
 def get_event(id: str) -> dict[str, Any]:
     """One archived event and where it is kept."""
     found = current_platform().archive.get(id)

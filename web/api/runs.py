@@ -29,7 +29,7 @@ def find_runs(**filters: Any) -> dict[str, Any]:
     return rendered(current_platform().runs.find(**filters))
 
 
-@route("GET", "/runs/<correlationid>", "viewer", answers=RUN, may_fail=(404,))
+@route("GET", "/runs/<path:correlationid>", "viewer", answers=RUN, may_fail=(404,))
 def get_run(correlationid: str) -> Any:
     """One run: a step for each delivery, and for each event that nobody consumes."""
     found = current_platform().runs.get(correlationid)

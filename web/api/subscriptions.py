@@ -40,13 +40,14 @@ def list_subscriptions(limit: int, cursor: str | None) -> dict[str, Any]:
     return sliced(current_platform().subscriptions.list(), limit, cursor)
 
 
-@route("GET", "/subscriptions/<name>", "viewer", answers=SUBSCRIPTION, may_fail=(404,))
+@route("GET", "/subscriptions/<path:name>", "viewer", answers=SUBSCRIPTION, may_fail=(404,))
 def get_subscription(name: str) -> Any:
     """One subscription."""
     return current_platform().subscriptions.get(name)
 
 
-@route("POST", "/subscriptions/<name>/pause", "operator", body=Body(REASON, optional=True), **ONE)
+@route("POST", "/subscriptions/<path:name>/pause", "operator",
+       body=Body(REASON, optional=True), **ONE)  # fmt: skip
 def pause_subscription(name: str, body: dict[str, Any]) -> Any:
     """Stop delivering to it; what is open is finished, the rest waits."""
     control = current_platform().subscriptions
@@ -54,7 +55,7 @@ def pause_subscription(name: str, body: dict[str, Any]) -> Any:
     return control.get(name)
 
 
-@route("POST", "/subscriptions/<name>/resume", "operator",
+@route("POST", "/subscriptions/<path:name>/resume", "operator",
        body=Body(closed({}), optional=True), **ONE)  # fmt: skip
 def resume_subscription(name: str, body: dict[str, Any]) -> Any:
     """Deliver again, from where it stopped."""
@@ -63,7 +64,7 @@ def resume_subscription(name: str, body: dict[str, Any]) -> Any:
     return control.get(name)
 
 
-@route("POST", "/subscriptions/<name>/rewind", "operator",
+@route("POST", "/subscriptions/<path:name>/rewind", "operator",
        body=Body(closed({"to": {"type": ["string", "number"]}})), **ONE)  # fmt: skip
 def rewind_subscription(name: str, body: dict[str, Any]) -> Any:
     """Move its position: `to` is `earliest`, `now`, a time or an event's id."""
@@ -72,7 +73,7 @@ def rewind_subscription(name: str, body: dict[str, Any]) -> Any:
     return control.get(name)
 
 
-@route("PATCH", "/subscriptions/<name>", "operator",
+@route("PATCH", "/subscriptions/<path:name>", "operator",
        body=Body({"type": "object", "minProperties": 1}), **ONE)  # fmt: skip
 def change_subscription(name: str, body: dict[str, Any]) -> Any:
     """Change fields such as `retry`, `timeout` or `filter`; they survive deploys."""
