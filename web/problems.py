@@ -21,7 +21,6 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import (
     BadRequestKeyError,
     HTTPException,
-    InternalServerError,
     RequestEntityTooLarge,
     Unauthorized,
 )
@@ -129,8 +128,9 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
     if status < 400:
         return error.get_response()
-    if isinstance(error, InternalServerError) and error.original_exception:
-        return answer_to(error.original_exception)  # a handler of a blueprint raised it again
+    original = getattr(error, "original_exception", None)
+    if isinstance(original, Exception):
+        return answer_to(original)  # a handler of a blueprint raised it again
     if isinstance(error, RateLimitExceeded):
         detail = "Too many tries. Wait a minute, then try again."
         response = _tell(429, detail, "too-many-requests")

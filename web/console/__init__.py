@@ -1,0 +1,34 @@
+"""The console: pages for an operator, rendered on the server, complete without scripts.
+
+A page parses its filters, asks the platform, and renders; every change is a
+form post that calls one function of the platform, says what happened, and
+leads back to a page. `blueprint` is all that `create_app` needs.
+"""
+
+from __future__ import annotations
+
+from web.console import (
+    audit,
+    datasets,
+    events,
+    failures,
+    live,
+    models,
+    overview,
+    people,
+    problems,
+    replays,
+    runs,
+    subscriptions,
+    theme,
+    tokens,
+    topics,
+    workers,
+)
+from web.console.pages import blueprint
+
+__all__ = ["blueprint"]
+_PAGES = (
+    audit, datasets, events, failures, live, models, overview, people, problems,
+    replays, runs, subscriptions, theme, tokens, topics, workers,
+)  # fmt: skip

@@ -1,0 +1,64 @@
+"""Datasets: the upload, the list, and one with its validation reports."""
+
+from __future__ import annotations
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+
+from app.errors import NotFound, Refused
+from web.auth import accepts_body, current_actor, requires
+from web.console import words
+from web.console.pages import blueprint, field, go, query, say, text_filter
+from web.platform import current_platform
+
+LARGEST_UPLOAD = 512 * 1024 * 1024
+
+
+@blueprint.get("/datasets")
+@requires("viewer")
+def datasets() -> ResponseReturnValue:
+    page = current_platform().datasets.find(limit=50, cursor=text_filter("cursor"))
+    return render_template("datasets.html", page=page, form=request.args)
+
+
+@blueprint.post("/datasets")
+@requires("operator")
+@accepts_body(LARGEST_UPLOAD)
+def upload_dataset() -> ResponseReturnValue:
+    file, evaluation = request.files.get("file"), request.files.get("evaluation")
+    if file is None or not file.filename:
+        raise Refused("Choose a file: a table as CSV, with a column to predict.")
+    if not field("name") or not field("target"):
+        raise Refused("A dataset needs a name, and the name of the column to predict.")
+    answer = current_platform().datasets.upload(
+        file.stream,
+        field("name"),
+        field("target"),
+        filename=file.filename,
+        evaluation=evaluation.stream if evaluation and evaluation.filename else None,
+        task=field("task") or None,
+        header={"true": True, "false": False}.get(field("header")),
+        actor=current_actor(),
+    )
+    say(f"{answer['dataset']} was uploaded. This is its run; it updates by itself.")
+    return go(
+        f"/datasets/{words.segment(answer['dataset'])}{query({'run': answer['correlationid']})}"
+    )
+
+
+@blueprint.get("/datasets/<name>")
+@requires("viewer")
+def dataset(name: str) -> ResponseReturnValue:
+    platform = current_platform()
+    found = platform.datasets.get(name)
+    if found is None:
+        raise NotFound(f"There is no dataset {name!r}: the page Datasets lists them.")
+    correlationid = text_filter("run") or next(
+        (v["correlationid"] for v in found["versions"] if v.get("correlationid")), None
+    )
+    return render_template(
+        "dataset.html",
+        dataset=found,
+        run=platform.runs.get(correlationid) if correlationid else None,
+        correlationid=correlationid,
+    )

@@ -1,0 +1,82 @@
+"""A search over events, and one event: its data, its cause, what it caused, its deliveries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, render_template
+from flask.typing import ResponseReturnValue
+
+from app.errors import NotFound
+from web.auth import requires
+from web.console.highlight import as_json
+from web.console.pages import blueprint, chosen, since, text_filter
+from web.platform import current_platform
+
+
+@blueprint.get("/events")
+@requires("viewer")
+def events() -> ResponseReturnValue:
+    window = chosen("since", "all")
+    page = current_platform().archive.find(
+        type=text_filter("type"),
+        subject=text_filter("subject"),
+        partitionkey=text_filter("key"),
+        correlationid=text_filter("correlationid"),
+        since=since(window),
+        q=text_filter("q"),
+        limit=50,
+        cursor=text_filter("cursor"),
+    )
+    filtered = any(chosen(f) for f in ("type", "subject", "key", "correlationid", "q", "cursor"))
+    return render_template(
+        "events.html", page=page, since=window, filtered=filtered or window != "all"
+    )
+
+
+@blueprint.get("/events/<path:id>")
+@requires("viewer")
+def event(id: str) -> ResponseReturnValue:
+    platform = current_platform()
+    found = fetch(id)
+    whole = found["event"]
+    correlationid = whole.get("correlationid") or whole["id"]
+    run = platform.runs.get(correlationid)
+    steps = run["steps"] if run else []
+    caused = [s for s in steps if s["causationid"] == id]
+    return render_template(
+        "event.html",
+        found=found,
+        event=whole,
+        correlationid=correlationid,
+        run=run,
+        deliveries=[s for s in steps if s["event"] == id and s["subscription"]],
+        caused=list({s["event"]: s for s in caused}.values()),
+        cause=next((s for s in steps if s["event"] == whole.get("causationid")), None),
+        data_only=whole.get("data"),
+        envelope={k: v for k, v in whole.items() if k not in ("data", "data_base64")},
+        letters=[x for x in letters_of(id) if x["event"]["id"] == id],
+    )
+
+
+@blueprint.get("/events/<path:id>/raw")
+@requires("viewer")
+def raw_event(id: str) -> ResponseReturnValue:
+    """The event as it is kept, as text: a browser shows it and never runs it."""
+    text = as_json(fetch(id)["event"])
+    return Response(text, content_type="text/plain; charset=utf-8")
+
+
+def fetch(id: str) -> dict[str, Any]:
+    found = current_platform().archive.get(id)
+    if found is None:
+        raise NotFound(
+            f"The archive has no event {id!r}. It may be younger than a few seconds, or older than "
+            "what is kept: look again, or search for its type."
+        )
+    return dict(found)
+
+
+def letters_of(id: str) -> list[dict[str, Any]]:
+    """The dead letters of an event, in whatever state."""
+    return list(current_platform().dead_letters.find(q=id, state=None, limit=20).items)

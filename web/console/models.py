@@ -1,0 +1,80 @@
+"""Models: versions with their metrics against baseline and champion, lineage, and the alias."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import render_template
+from flask.typing import ResponseReturnValue
+
+from app.errors import NotFound
+from web.auth import current_actor, requires
+from web.console import words
+from web.console.pages import act, blueprint, field, go, text_filter
+from web.platform import current_platform
+
+SMALLER_IS_BETTER = ("rmse", "mae", "mse", "log_loss", "logloss", "brier")
+
+
+@blueprint.get("/models")
+@requires("viewer")
+def models() -> ResponseReturnValue:
+    page = current_platform().models.find(limit=50, cursor=text_filter("cursor"))
+    return render_template("models.html", page=page)
+
+
+@blueprint.get("/models/<name>")
+@requires("viewer")
+def model(name: str) -> ResponseReturnValue:
+    found = fetch(name)
+    versions = sorted(found["versions"], key=lambda v: -v["version"])
+    names = list(dict.fromkeys(m for v in versions for m in (v.get("metrics") or {})))
+    best = next((v for v in versions if v["version"] == found["champion"]), None)
+    return render_template(
+        "model.html",
+        model=found,
+        versions=versions,
+        champion=best,
+        metrics=names,
+        better=lambda metric, value, against: better(metric, value, against),
+    )
+
+
+def fetch(name: str) -> dict[str, Any]:
+    found = current_platform().models.get(name)
+    if found is None:
+        raise NotFound(f"There is no model {name!r}: the page Models lists them.")
+    return dict(found)
+
+
+def better(metric: str, value: Any, against: Mapping[str, Any] | None) -> str:
+    """`+0.0080` and the like: how far a metric is from another version's, with its sign."""
+    other = (against or {}).get(metric)
+    if not isinstance(value, (int, float)) or not isinstance(other, (int, float)):
+        return ""
+    difference = value - other
+    if abs(difference) < 0.00005:
+        return "same"
+    good = (difference < 0) == (metric in SMALLER_IS_BETTER)
+    return f"{difference:+.4f} {'better' if good else 'worse'}"
+
+
+@blueprint.post("/models/<name>/versions/<int:version>/promote")
+@requires("operator")
+def promote(name: str, version: int) -> ResponseReturnValue:
+    act(
+        f"Version {version} of {name} is the champion now; every worker takes it within a second.",
+        current_platform().models.promote, name, version, current_actor(), field("reason"),
+    )  # fmt: skip
+    return go(f"/models/{words.segment(name)}")
+
+
+@blueprint.post("/models/<name>/rollback")
+@requires("operator")
+def roll_back(name: str) -> ResponseReturnValue:
+    act(
+        f"{name} is back at its champion before; every worker takes it within a second.",
+        current_platform().models.rollback, name, current_actor(), field("reason"),
+    )  # fmt: skip
+    return go(f"/models/{words.segment(name)}")

@@ -1,0 +1,230 @@
+"""What all pages share: the blueprint, its navigation, filters of the templates, and forms.
+
+Times on a page are taken from one clock reading per request, so that two
+figures on it never disagree about now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, flash, g, get_flashed_messages, redirect, request
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from werkzeug.datastructures import MultiDict
+from werkzeug.urls import iri_to_uri
+
+from app.errors import PenstockError
+from web.auth import current_identity
+from web.console import highlight, icons, words
+from web.console.recent import recent
+from web.drawing.graph import STATE_ICONS
+from web.drawing.svg import clip
+from web.platform import current_platform
+
+blueprint = Blueprint("console", __name__)
+
+NAVIGATION = (
+    ("/", "Overview"),
+    ("/runs", "Runs"),
+    ("/failures", "Failures"),
+    ("/replays", "Replays"),
+    ("/events", "Events"),
+    ("/topics", "Topics"),
+    ("/subscriptions", "Subscriptions"),
+    ("/datasets", "Datasets"),
+    ("/models", "Models"),
+    ("/workers", "Workers"),
+)
+SINCE = (
+    ("15m", "15 minutes"),
+    ("1h", "1 hour"),
+    ("6h", "6 hours"),
+    ("1d", "1 day"),
+    ("7d", "7 days"),
+    ("all", "Any time"),
+)
+_SECONDS = {"15m": 900, "1h": 3600, "6h": 21_600, "1d": 86_400, "7d": 604_800}
+MORE_ICONS = {
+    "champion": "trophy", "validated": "circle-check", "rejected": "octagon-x", "canary": "play",
+    "retired": "archive", "discarded": "trash", "replayed": "circle-check", "replaying": "rotate-cw",
+    "approved": "circle-check", "uploaded": "upload", "registered": "box", "rolledback": "undo-2",
+    "revoked": "ban", "expired": "clock", "active": "circle-check", "idle": "circle",
+}  # fmt: skip
+
+
+def now() -> datetime:
+    """The moment of this request."""
+    if "now" not in g:
+        g.now = datetime.now(UTC)
+    return g.now
+
+
+def since(choice: str) -> datetime | None:
+    """The start of the window that a filter names, or None for any time."""
+    seconds = _SECONDS.get(choice)
+    return now() - timedelta(seconds=seconds) if seconds else None
+
+
+def chosen(name: str, default: str = "") -> str:
+    """A filter from the address, without spaces around it."""
+    return request.args.get(name, default).strip()
+
+
+def text_filter(name: str) -> str | None:
+    return chosen(name) or None
+
+
+def field(name: str, default: str = "") -> str:
+    """A field of the form that was sent."""
+    return request.form.get(name, default).strip()
+
+
+def say(message: str, category: str = "done") -> None:
+    flash(message, category)
+
+
+def go(path: str) -> ResponseReturnValue:
+    """After a form was sent: see that page."""
+    return redirect(iri_to_uri(path), code=303)
+
+
+def back(default: str) -> str:
+    """The page that a form says it was on, where that is a path of this site."""
+    path = request.form.get("back", "")
+    local = path.startswith("/") and path[1:2] not in ("/", "\\") and path.isprintable()
+    return path if local else default
+
+
+def act(message: str, do: Any, *arguments: Any, **named: Any) -> bool:
+    """Do what a form asks; say that it is done, or why it was not."""
+    try:
+        do(*arguments, **named)
+    except PenstockError as error:
+        say(str(error), "error")
+        return False
+    say(message)
+    return True
+
+
+def url_with(**changes: str | None) -> str:
+    """This page's address with some of its filters changed; None takes one out."""
+    values: MultiDict[str, str] = MultiDict(request.args)
+    for key, value in changes.items():
+        if value is None:
+            values.pop(key, None)
+        else:
+            values[key] = value
+    return f"{request.path}{query(values)}"
+
+
+def query(values: Mapping[str, Any]) -> str:
+    """`?a=b&c=d` of what is not empty."""
+    pairs = [(k, str(v)) for k, v in values.items() if v not in (None, "")]
+    return f"?{urlencode(pairs)}" if pairs else ""
+
+
+def state_icon(state: str) -> str:
+    return STATE_ICONS.get(state) or MORE_ICONS.get(state) or "circle"
+
+
+class Me:
+    """Who looks at the page, for the templates."""
+
+    def __init__(self, name: str, role: str, identity: Any):
+        self.name, self.role, self._identity = name, role, identity
+
+    def may(self, level: str) -> bool:
+        return bool(self._identity.may(level))
+
+
+def me() -> Me | None:
+    identity = current_identity()
+    if identity is None:
+        return None
+    if current_user.is_authenticated:
+        return Me(current_user.name, current_user.role, identity)
+    return Me(words.person(identity.actor), "token", identity)
+
+
+def navigation() -> list[dict[str, Any]]:
+    """The pages, which one this is, and how much waits on Failures and Replays."""
+    groups, replays = recent("navigation", 2.0, _waiting)
+    counts = {"/failures": groups, "/replays": replays}
+    what = {"/failures": "groups of failures", "/replays": "replays at work"}
+    return [
+        {
+            "href": path,
+            "title": title,
+            "current": request.path == path
+            or (path != "/" and request.path.startswith(f"{path}/")),
+            "count": counts.get(path),
+            "what": what.get(path, ""),
+            "alarm": path == "/failures",
+        }
+        for path, title in NAVIGATION
+    ]
+
+
+def _waiting() -> tuple[int, int]:
+    platform = current_platform()
+    active = ("canary", "running", "paused")
+    try:
+        groups = len(platform.dead_letters.groups())
+        replays = sum(1 for r in platform.replays.find(limit=50).items if r["state"] in active)
+    except PenstockError:
+        return 0, 0  # the page itself says what is wrong; its navigation stays usable
+    return groups, replays
+
+
+@blueprint.app_context_processor
+def shared() -> dict[str, Any]:
+    """What base.html and ui.html need on every page, that of errors and of signing in too."""
+    theme = request.cookies.get("theme", "auto")
+    theme = theme if theme in ("auto", "light", "dark") else "auto"
+    viewer = me()
+    refreshing = "X-Fragment" in request.headers
+    return {
+        "me": viewer,
+        "navigation": navigation() if viewer else [],
+        "theme": theme,
+        "next_theme": {"auto": "light", "light": "dark", "dark": "auto"}[theme],
+        "here": request.full_path.rstrip("?"),
+        # A refresh of fragments throws away what it does not need: flashes wait for a page.
+        "flashes": [] if refreshing else get_flashed_messages(with_categories=True),
+        "since_choices": SINCE,
+    }
+
+
+def _ago(value: words.Moment) -> str:
+    return words.ago(value, now())
+
+
+def _clock(value: words.Moment) -> str:
+    at = words.moment(value)
+    return at.strftime("%d %b %H:%M:%S UTC") if at else words.UNKNOWN
+
+
+def _hour(value: words.Moment) -> str:
+    at = words.moment(value)
+    return at.strftime("%H:%M") if at else words.UNKNOWN
+
+
+FILTERS: dict[str, Any] = {
+    "ago": _ago, "clock": _clock, "hour": _hour, "iso": words.iso, "exact": words.exact,
+    "span": words.span, "thousands": words.count, "size": words.size, "percent": words.percent,
+    "metric": words.metric, "dotted": words.dotted, "breakable": words.breakable,
+    "person": words.person, "seg": words.segment, "clip": clip, "listed": words.listed, "json": highlight.coloured_json,
+    "traceback": highlight.coloured_traceback, "error_parts": words.error_parts, "rate": words.rate_text,
+}  # fmt: skip
+GLOBALS: dict[str, Any] = {
+    "icon": icons.icon, "sprite": icons.sprite, "state_icon": state_icon, "url_with": url_with,
+    "query": query, "plural": words.plural, "seconds_between": words.seconds_between,
+}  # fmt: skip
+for _name, _filter in FILTERS.items():
+    blueprint.add_app_template_filter(_filter, _name)
+for _name, _function in GLOBALS.items():
+    blueprint.add_app_template_global(_function, _name)

@@ -1,0 +1,224 @@
+"""Runs, and one run: where it stopped, what caused what, where the time went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from flask import render_template
+from flask.typing import ResponseReturnValue
+
+from app.errors import NotFound
+from web.auth import requires
+from web.console import words
+from web.console.pages import blueprint, chosen, now, since, text_filter
+from web.drawing import causation, graph, waterfall
+from web.platform import current_platform
+
+STATES = ("running", "waiting", "succeeded", "failed", "cancelled")
+MOST_ROWS = 200
+Step = Mapping[str, Any]
+
+
+@blueprint.get("/runs")
+@requires("viewer")
+def runs() -> ResponseReturnValue:
+    window = chosen("since", "all")
+    page = current_platform().runs.find(
+        state=text_filter("state"),
+        type=text_filter("type"),
+        q=text_filter("q"),
+        since=since(window),
+        limit=50,
+        cursor=text_filter("cursor"),
+    )
+    filtered = any(chosen(f) for f in ("state", "type", "q", "cursor")) or window != "all"
+    return render_template("runs.html", page=page, states=STATES, since=window, filtered=filtered)
+
+
+@blueprint.get("/runs/<path:correlationid>")
+@requires("viewer")
+def run(correlationid: str) -> ResponseReturnValue:
+    platform = current_platform()
+    found = platform.runs.get(correlationid)
+    if found is None:
+        raise NotFound(
+            f"There is no run {correlationid!r}. A run appears within seconds of its first event; "
+            "look again, or search for the event."
+        )
+    steps = found["steps"]
+    emits = {s["name"]: s["emits"] for s in platform.subscriptions.list()}
+    events = platform.archive.find(correlationid=correlationid, limit=1000).items
+    letters = platform.dead_letters.find(q=correlationid, state=None, limit=100).items
+    parked = {(x["event"]["id"], x["subscription"]): x for x in letters}
+    nodes, edges = causation.causation(
+        steps, emits, note, link, {key: letter["id"] for key, letter in parked.items()}
+    )
+    label = f"What caused what in the run of {root_of(found)}"
+    ordered = causation.tree(steps)
+    marks, rows = where_time_went(found, ordered)
+    return render_template(
+        "run.html",
+        run=found,
+        sentence=sentence(found, now()),
+        root=root_of(found),
+        events=list({s["event"]: s for s in steps}),
+        graph=graph.draw(nodes, edges, label),
+        upright=graph.draw(nodes, edges, label, "topbottom") if narrow(nodes, edges) else None,
+        marks=marks,
+        rows=rows[:MOST_ROWS],
+        more=max(0, len(rows) - MOST_ROWS),
+        steps=ordered[:MOST_ROWS],
+        data={event["id"]: event for event in events},
+        parked=parked,
+        now=now(),
+    )
+
+
+def root_of(run: Mapping[str, Any]) -> str:
+    """The run's name for people: its root's type, or what its subject says."""
+    steps = run["steps"]
+    return str(run.get("type") or (steps[0]["type"] if steps else "run"))
+
+
+def narrow(nodes: Sequence[graph.Node], edges: Sequence[graph.Edge]) -> bool:
+    places = graph.arrange(nodes, edges, "topbottom")
+    return places is not None and places.width <= 372
+
+
+def link(kind: str, name: str) -> str:
+    return {
+        "event": f"/events/{words.segment(name)}",
+        "subscription": f"/subscriptions/{words.segment(name)}",
+        "letter": f"/failures/{name}",
+    }[kind]
+
+
+def note(step: Step) -> str:
+    took = words.seconds_between(step["started"], step["ended"])
+    tries = step["attempts"] or 0
+    if step["state"] == "waiting":
+        return "waiting"
+    parts = [words.plural(tries, "attempt")] if tries > 1 else []
+    parts.append(words.span(took) if took is not None else step["state"])
+    return " · ".join(parts)
+
+
+def sentence(run: Mapping[str, Any], at: datetime) -> str:
+    """Where the run stands: what it stopped at, waits for or ended with."""
+    steps = run["steps"]
+    took = words.span(words.seconds_between(run["started"], run["ended"] or at))
+    deliveries = [s for s in steps if s["subscription"]]
+    parked = [s for s in deliveries if s["state"] in ("parked", "failed")]
+    if parked:
+        names = list(dict.fromkeys(short(s) for s in parked))
+        tries = parked[0]["attempts"]
+        after = f" after {words.plural(tries, 'attempt')}" if tries and len(names) == 1 else ""
+        first = words.error_parts(parked[0]["error"])
+        cause = f": {first[0] or first[1]}" if parked[0]["error"] else ""
+        rest = [s for s in deliveries if s["state"] in ("waiting", "retrying", "running")]
+        more = (
+            f" {words.plural(len(rest), 'other delivery', 'other deliveries')} still open."
+            if rest
+            else ""
+        )
+        return f"Stopped at {words.listed(names)}{after}{cause}.{more}"
+    retrying = [s for s in deliveries if s["state"] == "retrying"]
+    if retrying:
+        tries = words.plural(retrying[0]["attempts"] or 1, "attempt")
+        return f"{short(retrying[0])} failed and will be tried again ({tries} so far)."
+    busy = [s for s in deliveries if s["state"] in ("running", "started", "open")]
+    if busy:
+        names = words.listed(list(dict.fromkeys(short(s) for s in busy)))
+        return f"{names} at work; {took} so far."
+    waiting = [s for s in deliveries if s["state"] == "waiting"]
+    if waiting:
+        return f"Waiting for {words.listed(list(dict.fromkeys(short(s) for s in waiting)))}; {took} so far."
+    if run["state"] == "succeeded":
+        return f"Ended with {run['outcome']} after {took}."
+    if run["state"] == "cancelled":
+        return f"Cancelled after {took}; the last event was {run['outcome']}."
+    return f"Came as far as {run['outcome']}; {took} so far."
+
+
+def short(step: Step) -> str:
+    return str(step["subscription"]).rsplit(".", 1)[-1]
+
+
+def where_time_went(
+    run: Mapping[str, Any], ordered: Sequence[tuple[int, Step]]
+) -> tuple[list[float], list[dict[str, Any]]]:
+    """The marks of the time axis, and a row for each step with its track."""
+    began = words.moment(run["started"])
+    if began is None:
+        return [], []
+    moments = [words.moment(s[key]) for _, s in ordered for key in ("started", "ended")]
+    known = [(m - began).total_seconds() for m in moments if m]
+    open_ = run["state"] in ("running", "waiting")
+    length = max([*known, (now() - began).total_seconds() if open_ else 0.0, 0.001])
+    marks = waterfall.axis(length)
+    rows = []
+    for depth, step in ordered:
+        segments = segments_of(step, began, length)
+        rows.append(
+            {
+                "depth": min(depth, 6),
+                "step": step,
+                "track": waterfall.row(segments, marks),
+                "took": took_of(step),
+            }
+        )
+    return marks, rows
+
+
+def segments_of(step: Step, began: datetime, length: float) -> list[waterfall.Segment]:
+    """Stretches of waiting and working, with each known attempt on its own."""
+    published = _from(step.get("published"), began)
+    started, ended = _from(step["started"], began), _from(step["ended"], began)
+    if not step["subscription"]:
+        at = next((t for t in (published, started, ended) if t is not None), 0.0)
+        return [waterfall.Segment("event", at, at, "")]
+    segments: list[waterfall.Segment] = []
+    last = published
+    tries = step.get("history") or []
+    for number, each in enumerate(tries, 1):
+        start, end = _from(each.get("started"), began), _from(each.get("ended"), began)
+        if start is None:
+            continue
+        if last is not None and start > last:
+            segments.append(waterfall.Segment("waiting", last, start))
+        kind = "worked" if each.get("state") == "succeeded" else "failed"
+        label = f"attempt {number}" if len(tries) > 1 else ""
+        segments.append(waterfall.Segment(kind, start, end if end is not None else length, label))
+        last = end
+    if not tries and started is not None:
+        if last is not None and started > last:
+            segments.append(waterfall.Segment("waiting", last, started))
+        bad = step["state"] in ("parked", "failed", "retrying")
+        count = step["attempts"] or 1
+        label = f"{count} attempts" if count > 1 else ""
+        end = ended if ended is not None else length
+        segments.append(waterfall.Segment("failed" if bad else "worked", started, end, label))
+        last = end
+    if step["state"] in ("waiting", "retrying"):
+        segments.append(waterfall.Segment("waiting", last or 0.0, length))
+    return segments
+
+
+def _from(value: words.Moment, began: datetime) -> float | None:
+    at = words.moment(value)
+    return (at - began).total_seconds() if at else None
+
+
+def took_of(step: Step) -> str:
+    if not step["subscription"]:
+        return "event"
+    if step["state"] == "waiting":
+        return "waiting"
+    took = words.seconds_between(step["started"], step["ended"])
+    tries = step["attempts"] or 0
+    many = f"{tries} attempts, " if tries > 1 else ""
+    if step["state"] in ("parked", "retrying", "cancelled"):
+        return f"{many}{step['state']}"
+    return f"{many}{words.span(took) if took is not None else step['state']}"

@@ -1,0 +1,219 @@
+"""Subscriptions: what the code declares, what an operator changed, and the gate itself."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import render_template
+from flask.typing import ResponseReturnValue
+
+from app.errors import NotFound, Refused
+from web.auth import current_actor, requires
+from web.console import words
+from web.console.overview import HOUR, STEP, in_order, load, worst_first
+from web.console.pages import act, back, blueprint, chosen, field, go, now, say, since
+from web.drawing import sparkline
+from web.platform import current_platform
+
+REWINDS = (
+    ("15m", "15 minutes ago"),
+    ("1h", "1 hour ago"),
+    ("6h", "6 hours ago"),
+    ("1d", "1 day ago"),
+    ("earliest", "the earliest event kept"),
+    ("now", "now: leave out what waits"),
+)
+
+
+@blueprint.get("/subscriptions")
+@requires("viewer")
+def subscriptions() -> ResponseReturnValue:
+    rows = current_platform().subscriptions.list()
+    return render_template(
+        "subscriptions.html",
+        subscriptions=worst_first([s for s in rows if s["active"]]),
+        retired=[s for s in rows if not s["active"]],
+    )
+
+
+@blueprint.get("/subscriptions/<path:name>")
+@requires("viewer")
+def subscription(name: str) -> ResponseReturnValue:
+    platform = current_platform()
+    found = fetch(name)
+    rows = in_order(platform.rollups.series(now() - timedelta(seconds=HOUR), STEP, name))
+    return render_template(
+        "subscription.html",
+        subscription=found,
+        load=load(rows),
+        done=sparkline.line([r["done"] for r in rows], "Deliveries done, last hour", "done"),
+        failed=sparkline.bars([r["failed"] for r in rows], "Failed attempts, last hour"),
+        done_sum=sum(r["done"] for r in rows),
+        failed_sum=sum(r["failed"] for r in rows),
+        groups=platform.dead_letters.groups(subscription=name),
+        settings=settings_of(found),
+        rewinds=REWINDS,
+    )
+
+
+def fetch(name: str) -> dict[str, Any]:
+    found = current_platform().subscriptions.get(name)
+    if found is None:
+        raise NotFound(f"There is no subscription {name!r}: the page Subscriptions lists them.")
+    return dict(found)
+
+
+def settings_of(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each setting with what the code says and what holds now."""
+    changed = row["changed"]
+    lines = []
+    for name in (
+        "types",
+        "filter",
+        "lane",
+        "batch",
+        "linger",
+        "ordered",
+        "timeout",
+        "retry",
+        "start",
+    ):
+        if name not in row and name not in changed:
+            continue
+        current = changed[name]["now"] if name in changed else row[name]
+        code = changed[name]["code"] if name in changed else row[name]
+        lines.append(
+            {
+                "name": name,
+                "now": written(name, current),
+                "code": written(name, code),
+                "changed": name in changed,
+            }
+        )
+    return lines
+
+
+def written(name: str, value: Any) -> str:
+    """A setting's value in words."""
+    if value is None or value == {} or value == []:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name in ("timeout", "linger") and isinstance(value, (int, float)):
+        return words.span(float(value)) if value else "none"
+    if name == "retry" and isinstance(value, dict):
+        parts = [f"{value['attempts']} attempts"] if "attempts" in value else []
+        if "base" in value:
+            parts.append(f"first after {words.span(float(value['base']))}")
+        if "factor" in value:
+            parts.append(f"times {value['factor']:g}")
+        if "cap" in value:
+            parts.append(f"at most {words.span(float(value['cap']))}")
+        return ", ".join(parts)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(each) for each in value)
+    if isinstance(value, dict):
+        return "; ".join(f"{key} {rest}" for key, rest in value.items())
+    return str(value)
+
+
+@blueprint.post("/subscriptions/<path:name>/pause")
+@requires("operator")
+def pause_subscription(name: str) -> ResponseReturnValue:
+    act(
+        f"{name} is paused. Its events wait, and nothing is lost.",
+        current_platform().subscriptions.pause, name, current_actor(), field("reason"),
+    )  # fmt: skip
+    return go(back(f"/subscriptions/{words.segment(name)}"))
+
+
+@blueprint.post("/subscriptions/<path:name>/resume")
+@requires("operator")
+def resume_subscription(name: str) -> ResponseReturnValue:
+    act(
+        f"{name} goes on from where it stopped.",
+        current_platform().subscriptions.resume, name, current_actor(),
+    )  # fmt: skip
+    return go(back(f"/subscriptions/{words.segment(name)}"))
+
+
+@blueprint.post("/subscriptions/<path:name>/change")
+@requires("operator")
+def change_subscription(name: str) -> ResponseReturnValue:
+    found = fetch(name)
+    changes: dict[str, Any] = {}
+    try:
+        if field("attempts"):
+            attempts = int(field("attempts"))
+            if attempts != found["retry"].get("attempts"):
+                changes["retry"] = {**found["retry"], "attempts": attempts}
+        if field("timeout"):
+            timeout = float(field("timeout"))
+            if timeout != found["timeout"]:
+                changes["timeout"] = timeout
+    except ValueError:
+        raise Refused("Attempts is a whole number, and the timeout a number of seconds.") from None
+    if not changes:
+        say("Nothing was different, so nothing was changed.", "warn")
+    else:
+        act(
+            f"{name} now has {' and '.join(f'{k} {written(k, v)}' for k, v in changes.items())}. "
+            "Workers take it up within a second, and it survives deploys.",
+            current_platform().subscriptions.update, name, changes, current_actor(),
+        )  # fmt: skip
+    return go(f"/subscriptions/{words.segment(name)}")
+
+
+@blueprint.get("/subscriptions/<path:name>/rewind")
+@requires("operator")
+def confirm_rewind(name: str) -> ResponseReturnValue:
+    """What a rewind would do, in words, before it is done."""
+    found = fetch(name)
+    choice = chosen("to", "1h")
+    target = rewind_target(choice, chosen("at"))
+    start = None if choice in ("earliest", "now") else words.moment(target)
+    again = None if choice == "now" else handled_again(found, start)
+    return render_template(
+        "rewind.html",
+        subscription=found,
+        to=target,
+        choice=choice,
+        start=start,
+        again=again,
+        word=dict(REWINDS).get(choice, "then"),
+    )
+
+
+def handled_again(subscription: dict[str, Any], start: datetime | None) -> int:
+    """How many archived events of its types it would be given again, before its filter."""
+    preview = current_platform().replays.preview
+    bounds = {"since": words.iso(start)} if start else {}
+    total = 0
+    for type_ in subscription["types"]:
+        events = bounds if type_ == "*" else {**bounds, "type": type_}
+        total += preview({"events": events, "subscription": subscription["name"]}, {})["total"]
+    return total
+
+
+@blueprint.post("/subscriptions/<path:name>/rewind")
+@requires("operator")
+def rewind_subscription(name: str) -> ResponseReturnValue:
+    if field("sure") != "yes":
+        raise Refused(f"{name} was not rewound: tick the sentence that says what it does first.")
+    target = field("to")
+    act(
+        f"{name} is being rewound to {target}. Open work is finished or fenced first.",
+        current_platform().subscriptions.rewind, name, target, current_actor(),
+    )  # fmt: skip
+    return go(f"/subscriptions/{words.segment(name)}")
+
+
+def rewind_target(choice: str, at: str) -> str:
+    """`earliest`, `now`, or an instant in RFC 3339."""
+    if choice in ("earliest", "now"):
+        return choice
+    start = words.moment(at) if choice == "at" else since(choice)
+    if start is None:
+        raise Refused(f"{at or choice!r} is not a time: write one as 2026-01-31T14:00Z.")
+    return words.iso(start)

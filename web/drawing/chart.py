@@ -1,0 +1,247 @@
+"""Charts over time: lines and stacked bars on one axis, with labels at the line's end.
+
+Three drawings stand side by side: the axis, the plot and the end labels. Only
+the plot stretches, so letters keep their size at every width. Every chart
+comes with its numbers as rows for a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from markupsafe import Markup
+
+from web.drawing.scale import short, ticks
+from web.drawing.svg import tag
+
+HEIGHT = 150.0
+TOP = 18.0
+PLOT = 1000.0
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line or a layer of bars: its values, and how its last one is written."""
+
+    name: str
+    css: str
+    values: Sequence[float]
+    last: str
+
+
+@dataclass(frozen=True)
+class Marker:
+    """Something that happened at a moment, drawn as a dotted line: a deployment, say."""
+
+    at: datetime
+    label: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What a template places: the drawing, and the same numbers as a table."""
+
+    title: str
+    unit: str
+    drawing: Markup
+    head: Sequence[str]
+    rows: Sequence[tuple[datetime, Sequence[str]]]
+    first: datetime | None
+    middle: datetime | None
+    end: datetime | None
+
+
+def lines(
+    title: str,
+    unit: str,
+    times: Sequence[datetime],
+    series: Sequence[Series],
+    markers: Sequence[Marker] = (),
+    write: Callable[[float], str] = short,
+) -> Chart:
+    """One line for each series; the first has an area below it."""
+    top = max([v for s in series for v in s.values] or [0.0])
+    marks = ticks(top)
+    plot = []
+    for number, each in enumerate(series):
+        points = _points(each.values, marks[-1])
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        if number == 0 and points:
+            area = f"{points[0][0]:.1f},{HEIGHT:.0f} {path} {points[-1][0]:.1f},{HEIGHT:.0f}"
+            plot.append(tag("polygon", points=area, class_=f"area s-{each.css}"))
+        plot.append(tag("polyline", points=path, class_=f"line s-{each.css}"))
+        if points:
+            x, y = points[-1]
+            plot.append(tag("line", x1=x, y1=y, x2=x, y2=y, class_=f"dot s-{each.css}"))
+    plot.extend(_hover(times, series, write))
+    ends = [(_height(s.values[-1] if s.values else 0.0, marks[-1]), s) for s in series]
+    return _chart(title, unit, times, series, marks, plot, ends, markers, write)
+
+
+def stacked(
+    title: str,
+    unit: str,
+    times: Sequence[datetime],
+    series: Sequence[Series],
+    markers: Sequence[Marker] = (),
+    write: Callable[[float], str] = short,
+) -> Chart:
+    """Bars, one above the other in the order of the series, the first at the bottom."""
+    count = len(times)
+    totals = [sum(s.values[i] for s in series) for i in range(count)]
+    marks = ticks(max(totals or [0.0]))
+    step = PLOT / max(count, 1)
+    plot = []
+    for i in range(count):
+        base = 0.0
+        for each in series:
+            value = each.values[i]
+            if value <= 0:
+                continue
+            upper, lower = _height(base + value, marks[-1]), _height(base, marks[-1])
+            height = max(lower - upper - (1 if base else 0), 1.0)
+            plot.append(
+                tag(
+                    "rect",
+                    x=i * step + step * 0.08,
+                    y=upper,
+                    width=step * 0.84,
+                    height=height,
+                    class_=f"bar s-{each.css}",
+                )
+            )
+            base += value
+    plot.extend(_hover(times, series, write))
+    ends = [(TOP + 30.0 * number, s) for number, s in enumerate(reversed(series))]
+    return _chart(title, unit, times, series, marks, plot, ends, markers, write)
+
+
+def _chart(
+    title: str,
+    unit: str,
+    times: Sequence[datetime],
+    series: Sequence[Series],
+    marks: Sequence[float],
+    plot: Sequence[Markup],
+    ends: Sequence[tuple[float, Series]],
+    markers: Sequence[Marker],
+    write: Callable[[float], str],
+) -> Chart:
+    grid = [
+        tag(
+            "line", x1=0, x2=PLOT, y1=_height(m, marks[-1]), y2=_height(m, marks[-1]), class_="grid"
+        )
+        for m in marks
+    ]
+    lines_, labels = _markers(markers, times)
+    summary = ", ".join(f"{s.name} {s.last} now" for s in series)
+    drawing = tag(
+        "div",
+        tag(
+            "svg",
+            *[
+                tag("text", write(m), x="100%", dx=-8, y=_height(m, marks[-1]) + 4, class_="tick")
+                for m in marks
+            ],
+            class_="axis",
+            aria_hidden="true",
+        ),
+        tag(
+            "div",
+            tag(
+                "svg",
+                *grid,
+                *plot,
+                *lines_,
+                class_="plot",
+                viewBox=f"0 0 {PLOT:.0f} {HEIGHT + 2:.0f}",
+                preserveAspectRatio="none",
+                role="img",
+                aria_label=f"{title}, {unit}: {summary}",
+            ),
+            tag("svg", *labels, class_="marks", aria_hidden="true"),
+            class_="plotbox",
+        ),
+        tag("svg", *_end_labels(ends), class_="ends", aria_hidden="true"),
+        class_="chart",
+    )
+    rows = [(t, [write(s.values[i]) for s in series]) for i, t in enumerate(times)]
+    return Chart(
+        title=title,
+        unit=unit,
+        drawing=drawing,
+        head=[s.name for s in series],
+        rows=list(reversed(rows)),
+        first=times[0] if times else None,
+        middle=times[len(times) // 2] if times else None,
+        end=times[-1] if times else None,
+    )
+
+
+def _height(value: float, top: float) -> float:
+    return TOP + (HEIGHT - TOP) * (1 - min(max(value / top, 0.0), 1.0))
+
+
+def _points(values: Sequence[float], top: float) -> list[tuple[float, float]]:
+    step = PLOT / max(len(values) - 1, 1)
+    return [(i * step, _height(v, top)) for i, v in enumerate(values)]
+
+
+def _hover(
+    times: Sequence[datetime], series: Sequence[Series], write: Callable[[float], str]
+) -> list[Markup]:
+    """Invisible columns that tell the exact numbers under the pointer."""
+    step = PLOT / max(len(times), 1)
+    columns = []
+    for i, time in enumerate(times):
+        values = ", ".join(f"{s.name} {write(s.values[i])}" for s in series)
+        columns.append(
+            tag(
+                "rect",
+                tag("title", f"{time:%H:%M} UTC: {values}"),
+                x=i * step,
+                y=0,
+                width=step,
+                height=HEIGHT,
+                class_="hover",
+            )
+        )
+    return columns
+
+
+def _end_labels(ends: Sequence[tuple[float, Series]]) -> list[Markup]:
+    """The last values beside the lines' ends, pushed apart so that none covers another."""
+    drawn: list[Markup] = []
+    free = 0.0
+    placed = sorted(ends, key=lambda pair: pair[0])
+    overflow = max(0.0, (len(placed)) * 30.0 - HEIGHT)
+    for number, (height, each) in enumerate(placed):
+        room_below = HEIGHT + overflow - 18 - 30.0 * (len(placed) - 1 - number)
+        y = max(min(height + 4, room_below), free + 12)
+        drawn.append(tag("circle", cx=6, cy=y - 4, r=4, class_=f"end s-{each.css}"))
+        drawn.append(tag("text", each.last, x=15, y=y, class_="value"))
+        drawn.append(tag("text", each.name, x=15, y=y + 14, class_="name"))
+        free = y + 18
+    return drawn
+
+
+def _markers(
+    markers: Sequence[Marker], times: Sequence[datetime]
+) -> tuple[list[Markup], list[Markup]]:
+    if len(times) < 2:
+        return [], []
+    span = (times[-1] - times[0]).total_seconds() or 1.0
+    lines_: list[Markup] = []
+    labels: list[Markup] = []
+    for marker in markers:
+        share = (marker.at - times[0]).total_seconds() / span
+        if not 0 <= share <= 1:
+            continue
+        lines_.append(
+            tag("line", x1=share * PLOT, x2=share * PLOT, y1=TOP - 4, y2=HEIGHT, class_="marker")
+        )
+        anchor = "start" if share < 0.2 else "end" if share > 0.8 else "middle"
+        labels.append(tag("text", marker.label, x=f"{share * 100:.1f}%", y=10, text_anchor=anchor))
+    return lines_, labels

@@ -1,0 +1,214 @@
+"""A graph in layers: nodes with a state, edges that follow right angles.
+
+graphlay finds the places and is asked once for each topology; colours, words
+and rates are drawn fresh. Above `MOST` nodes, or where the layout fails, the
+answer is None and the page shows its list of steps instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import graphlay
+from markupsafe import Markup
+
+from web.drawing.svg import clip, group, icon, tag
+
+MOST = 100
+WIDE, TALL = 164.0, 46.0
+STATE_ICONS = {
+    "healthy": "circle-check",
+    "succeeded": "circle-check",
+    "late": "clock",
+    "waiting": "clock",
+    "running": "circle-dot",
+    "failing": "octagon-x",
+    "failed": "octagon-x",
+    "retrying": "rotate-cw",
+    "paused": "circle-pause",
+    "parked": "archive",
+    "cancelled": "ban",
+    "event": "zap",
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A pill for an event type, a box for a subscription, dashed for what is parked."""
+
+    id: str
+    kind: str
+    title: str
+    note: str
+    state: str
+    href: str | None = None
+    full: str = ""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """From one node to another; `weight` 0 to 1 is its thickness, `label` stands on it."""
+
+    source: str
+    target: str
+    state: str = "healthy"
+    label: str = ""
+    weight: float = 0.3
+    title: str = ""
+
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the layout put things, moved so that the drawing begins at 0, 0."""
+
+    width: float
+    height: float
+    centres: tuple[Point, ...]
+    lines: tuple[tuple[Point, ...], ...]
+
+
+def draw(
+    nodes: Sequence[Node], edges: Sequence[Edge], label: str, direction: str = "leftright"
+) -> Markup | None:
+    """The drawing, or None where a list serves better."""
+    places = arrange(nodes, edges, direction)
+    if places is None:
+        return None
+    drawn = [_edge(edge, line) for edge, line in zip(edges, places.lines, strict=True)]
+    drawn += [_node(node, centre) for node, centre in zip(nodes, places.centres, strict=True)]
+    return tag(
+        "svg",
+        *drawn,
+        class_=f"graph {direction}",
+        viewBox=f"0 0 {places.width:.0f} {places.height:.0f}",
+        width=int(places.width),
+        height=int(places.height),
+        role="group",
+        aria_label=label,
+    )
+
+
+def arrange(nodes: Sequence[Node], edges: Sequence[Edge], direction: str) -> Places | None:
+    """Places for these nodes and edges, from the cache where the topology is known."""
+    if not nodes or len(nodes) > MOST:
+        return None
+    index = {node.id: number for number, node in enumerate(nodes)}
+    pairs = tuple((index[e.source], index[e.target], bool(e.label)) for e in edges)
+    return _arrange(len(nodes), pairs, direction)
+
+
+@lru_cache(maxsize=256)
+def _arrange(count: int, pairs: tuple[tuple[int, int, bool], ...], direction: str) -> Places | None:
+    wide = WIDE if direction == "leftright" else 150.0
+    drawing = graphlay.Graph()
+    for number in range(count):
+        drawing.node(number, width=wide, height=TALL)
+    for source, target, labelled in pairs:
+        size = {"label_size": {"width": 30.0, "height": 14.0}} if labelled else {}
+        drawing.edge(source, target, **size)
+    gap = 44.0 if direction == "leftright" else 26.0
+    spacing = {"layer_gap": gap, "node_gap": 16.0, "dummy_gap": 16.0, "isolated_gap": 20.0}
+    try:
+        layout = graphlay.layout(drawing, options={"direction": direction, "spacing": spacing})
+    except graphlay.GraphlayError:
+        return None
+    margin = 4.0
+    low, high = layout.bounds["min"], layout.bounds["max"]
+    left, upper = low["x"] - margin, low["y"] - margin
+
+    def moved(point: dict[str, float]) -> Point:
+        return point["x"] - left, point["y"] - upper
+
+    return Places(
+        width=high["x"] - low["x"] + 2 * margin,
+        height=high["y"] - low["y"] + 2 * margin,
+        centres=tuple(moved(node["center"]) for node in layout.nodes),
+        lines=tuple(tuple(moved(p) for p in edge["points"]) for edge in layout.edges),
+    )
+
+
+def _node(node: Node, centre: Point) -> Markup:
+    x, y = centre[0] - WIDE / 2, centre[1] - TALL / 2
+    radius = TALL / 2 if node.kind == "type" else 7
+    inset = 14 if node.kind == "type" else 10
+    shape = tag("rect", x=x, y=y, width=WIDE, height=TALL, rx=radius, class_="shape")
+    inner = group(
+        [
+            tag("title", f"{node.full or node.title}: {node.state}"),
+            shape,
+            icon(STATE_ICONS.get(node.state, "circle"), x + inset, centre[1] - 8, 16),
+            tag("text", clip(node.title, 17), x=x + inset + 23, y=centre[1] - 3, class_="title"),
+            tag("text", clip(node.note, 22), x=x + inset + 23, y=centre[1] + 13, class_="note"),
+        ],
+        class_=f"node {node.kind} is-{node.state}",
+    )
+    return tag("a", inner, href=node.href) if node.href else inner
+
+
+def _edge(edge: Edge, line: Sequence[Point]) -> Markup:
+    thickness = 1.5 + 3.5 * min(max(edge.weight, 0.0), 1.0)
+    path = rounded(line)
+    parts: list[Markup | None] = [
+        tag("title", edge.title) if edge.title else None,
+        tag("path", d=path, class_="wire", stroke_width=thickness),
+        tag("path", d=path, class_="stream") if edge.state == "flowing" else None,
+        _arrow(line),
+    ]
+    if edge.label:
+        x, y = _label_place(line)
+        parts.append(tag("text", edge.label, x=x, y=y, class_="rate"))
+    return group(parts, class_=f"edge is-{edge.state}")
+
+
+def rounded(line: Sequence[Point], radius: float = 7.0) -> str:
+    """A path along the points, with its corners rounded; it ends short of the arrow's tip."""
+    if len(line) < 2:
+        return ""
+    points = list(line)
+    points[-1] = _toward(points[-1], points[-2], 5.0)
+    path = [f"M{points[0][0]:.1f},{points[0][1]:.1f}"]
+    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        near = min(radius, _length(before, corner) / 2, _length(corner, after) / 2)
+        first, second = _toward(corner, before, near), _toward(corner, after, near)
+        path.append(f"L{first[0]:.1f},{first[1]:.1f}")
+        path.append(f"Q{corner[0]:.1f},{corner[1]:.1f} {second[0]:.1f},{second[1]:.1f}")
+    path.append(f"L{points[-1][0]:.1f},{points[-1][1]:.1f}")
+    return " ".join(path)
+
+
+def _arrow(line: Sequence[Point]) -> Markup | None:
+    if len(line) < 2:
+        return None
+    (x, y), before = line[-1], line[-2]
+    length = _length(before, (x, y)) or 1.0
+    dx, dy = (x - before[0]) / length, (y - before[1]) / length
+    back = (x - dx * 8, y - dy * 8)
+    points = [
+        (x, y),
+        (back[0] - dy * 4.5, back[1] + dx * 4.5),
+        (back[0] + dy * 4.5, back[1] - dx * 4.5),
+    ]
+    return tag("polygon", points=" ".join(f"{a:.1f},{b:.1f}" for a, b in points), class_="arrow")
+
+
+def _label_place(line: Sequence[Point]) -> Point:
+    """Above the middle of the longest level part of the line."""
+    spans = list(zip(line, line[1:], strict=False))
+    level = [s for s in spans if abs(s[0][1] - s[1][1]) < 1] or spans
+    (ax, ay), (bx, by) = max(level, key=lambda s: _length(*s))
+    return (ax + bx) / 2, min(ay, by) - 6
+
+
+def _length(a: Point, b: Point) -> float:
+    return float(((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5)
+
+
+def _toward(start: Point, end: Point, distance: float) -> Point:
+    length = _length(start, end) or 1.0
+    share = min(distance / length, 1.0)
+    return start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share

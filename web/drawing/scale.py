@@ -1,0 +1,26 @@
+"""Round numbers for axes: pure arithmetic, tested as such."""
+
+from __future__ import annotations
+
+import math
+
+
+def ticks(top: float, count: int = 3) -> list[float]:
+    """Round values from 0 up to the first that holds `top`, `count` steps or fewer."""
+    if not math.isfinite(top) or top <= 0:
+        return [0.0, 1.0]
+    raw = top / count
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next((m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999), 10 * power)
+    steps = max(1, math.ceil(round(top / step, 6)))
+    return [round(step * i, 10) for i in range(steps + 1)]
+
+
+def short(value: float) -> str:
+    """An axis label: 0, 0.25, 12, 1.2k, 3M."""
+    if value == 0:
+        return "0"
+    for limit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit:
+            return f"{value / limit:.1f}".rstrip("0").rstrip(".") + letter
+    return f"{value:.3g}"
