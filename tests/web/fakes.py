@@ -246,7 +246,12 @@ class FakeSubscriptions:
         raise NotFound(f"There is no subscription {name!r}: list them with `subscriptions`.")
 
     def list(self) -> list[Json]:
-        return copy.deepcopy(self._platform.data["subscriptions"])
+        rows = self._platform.data["subscriptions"]
+        return [copy.deepcopy(row) for row in rows if row["lane"] != "system"]
+
+    def projections(self) -> Any:
+        rows = self._platform.data["subscriptions"]
+        return [copy.deepcopy(row) for row in rows if row["lane"] == "system"]
 
     def get(self, name: str) -> Json:
         return copy.deepcopy(self._row(name))

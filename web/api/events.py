@@ -39,7 +39,7 @@ def publish_events() -> dict[str, Any]:
 
     One bad event refuses the batch, and the answer names each bad one.
     """
-    events = parse_request(request.content_type or "", request.headers, whole_body())
+    events = parse_request(request.content_type or "", dict(request.headers), whole_body())
     if not events:
         raise BadInput("The batch is empty: send one event or more.")
     new = current_platform().publisher.publish(events)

@@ -17,7 +17,7 @@ STATES = ["canary", "running", "paused", "succeeded", "failed", "cancelled"]
 REPLAY_STATE = obj({"id": TEXT, "state": {"enum": STATES}, "total": COUNT, "succeeded": COUNT,
                     "failed": COUNT, "pending": COUNT})  # fmt: skip
 PREVIEW = obj({"total": COUNT, "subscriptions": ANY_OBJECT, "sample": many(CLOUD_EVENT)})
-CONTROL = {
+CONTROL: dict[str, Any] = {
     "answers": REPLAY_STATE,
     "body": Body(closed({}), optional=True),
     "may_fail": (404, 409),

@@ -64,7 +64,7 @@ def read_selection(body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
 
 
 def _with_times(filters: dict[str, Any]) -> dict[str, Any]:
-    times = {
+    times: dict[str, Any] = {
         name: parse_time(name, str(filters[name])).isoformat().replace("+00:00", "Z")
         for name in ("since", "until")
         if name in filters

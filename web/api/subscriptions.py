@@ -31,7 +31,7 @@ SUBSCRIPTION = obj({
     "retrying": COUNT, "parked": COUNT, "oldest": MAYBE_NUMBER, "changed": ANY_OBJECT,
     "active": FLAG,
 })  # fmt: skip
-ONE = {"answers": SUBSCRIPTION, "may_fail": (404, 409)}
+ONE: dict[str, Any] = {"answers": SUBSCRIPTION, "may_fail": (404, 409)}
 
 
 @route("GET", "/subscriptions", "viewer", answers=page_of(SUBSCRIPTION), query=PAGE)

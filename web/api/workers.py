@@ -7,22 +7,31 @@ from typing import Any
 from web.api.pages import sliced
 from web.api.parameters import PAGE
 from web.api.routes import route
-from web.api.shapes import COUNT, MAYBE_COUNT, MAYBE_NUMBER, TEXT, many, obj, page_of
+from web.api.shapes import (
+    COUNT,
+    MAYBE_COUNT,
+    MAYBE_NUMBER,
+    MAYBE_TEXT,
+    TEXT,
+    TIME,
+    many,
+    obj,
+    page_of,
+)
 from web.platform import current_platform
+from web.rendering import instant
 
 WORKER = obj({"id": TEXT, "host": TEXT, "pid": COUNT, "lanes": many(TEXT), "pool": TEXT,
-              "concurrency": COUNT, "started": {}, "beat": {},
-              "slots": many({"type": "object"})})  # fmt: skip
+              "concurrency": COUNT, "started": TIME, "beat": TIME,
+              "slots": many(obj({}, subscription=TEXT, event=MAYBE_TEXT, since=TIME))})  # fmt: skip
 PROJECTION = obj({"name": TEXT, "state": TEXT, "backlog": MAYBE_COUNT, "open": COUNT,
                   "lag": MAYBE_NUMBER})  # fmt: skip
-
-PROJECTION_LANE = "system"
-
 
 @route("GET", "/workers", "viewer", answers=page_of(WORKER), query=PAGE)
 def list_workers(limit: int, cursor: str | None) -> dict[str, Any]:
     """The worker processes that are alive, their lanes and what each does now."""
-    return sliced(current_platform().workers.list(), limit, cursor)
+    workers = [_with_times(worker) for worker in current_platform().workers.list()]
+    return sliced(workers, limit, cursor)
 
 
 @route("GET", "/projections", "viewer", answers=page_of(PROJECTION), query=PAGE)
@@ -36,7 +45,19 @@ def list_projections(limit: int, cursor: str | None) -> dict[str, Any]:
             "open": row["open"],
             "lag": row["oldest"],
         }
-        for row in current_platform().subscriptions.list()
-        if row["lane"] == PROJECTION_LANE
+        for row in current_platform().subscriptions.projections()
     ]
     return sliced(rows, limit, cursor)
+
+
+def _with_times(worker: dict[str, Any]) -> dict[str, Any]:
+    """A beat has its times in seconds since 1970; here as everywhere in the API, RFC 3339."""
+    return {
+        **_times(worker, "started", "beat"),
+        "slots": [_times(slot, "since") for slot in worker["slots"]],
+    }
+
+
+def _times(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    found = {name: values[name] for name in names if isinstance(values.get(name), (int, float))}
+    return {**values, **{name: instant(seconds) for name, seconds in found.items()}}
