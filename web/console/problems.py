@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import PenstockError, Unavailable
 from web.console.pages import back, blueprint, go, say
-from web.problems import raised
+from web.problems import answer_to
 
 
 @blueprint.errorhandler(PenstockError)
@@ -18,4 +18,4 @@ def explain(error: PenstockError) -> ResponseReturnValue:
     if request.method == "POST" and "back" in request.form and not isinstance(error, Unavailable):
         say(str(error), "error")
         return go(back("/"))
-    return raised(error)
+    return answer_to(error)
