@@ -14,6 +14,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from app.telemetry import logs
 from config.settings import Settings
 from web.platform import PlatformHolder, hold_platform
 
@@ -23,7 +24,11 @@ def create_app(platform: Any = None) -> Flask:
 
     Raises `SettingsError` when the environment is wrong.
     """
-    settings = platform.settings if platform is not None else Settings.load()
+    if platform is not None:
+        settings = platform.settings
+    else:
+        settings = Settings.load()
+        logs.configure(settings.log_level, settings.log_format)
     app = Flask("web", template_folder="templates", static_folder="static")
     app.url_map.merge_slashes = False  # an event's id may be a URL
     app.secret_key = settings.secret_key.get_secret_value()
