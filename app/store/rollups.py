@@ -46,6 +46,17 @@ class Rollups:
             at += step
         return rows
 
+    def recent(self, age: float) -> dict[str, tuple[int, int]]:
+        """Attempts that (succeeded, failed) by subscription, in about the last `age` seconds."""
+        query: Any = select(
+            Rollup.subscription,
+            func.sum(Rollup.succeeded),
+            func.sum(Rollup.retrying + Rollup.parked),
+        ).where(col(Rollup.minute) > int((self._clock.now() - age) // 60))
+        with self._database.read() as session:
+            found = session.execute(query.group_by(Rollup.subscription)).all()
+        return {name: (int(done), int(failed)) for name, done, failed in found}
+
     def _sums(self, start: float, step: float, subscription: str | None) -> dict[float, list[Any]]:
         columns = (
             Rollup.succeeded, Rollup.retrying, Rollup.parked, Rollup.cancelled, Rollup.waited,

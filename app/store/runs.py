@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from app.store.archive import Archive
@@ -60,6 +61,14 @@ class Runs:
         with self._database.read() as session:
             rows = session.exec(query).all()
         return paged(rows, limit, lambda row: (row.started, row.correlationid), _show)
+
+    def retrying(self) -> dict[str, int]:
+        """How many deliveries wait for another attempt, by subscription."""
+        query = select(Delivery.subscription, func.count()).where(
+            col(Delivery.settled).is_(False), Delivery.state == "retrying"
+        )
+        with self._database.read() as session:
+            return dict(session.exec(query.group_by(Delivery.subscription)).all())
 
     def get(self, correlationid: str) -> dict[str, Any] | None:
         """A run with its steps in order of time, or None."""

@@ -128,22 +128,20 @@ def _new(each: Settled) -> dict[str, Any]:
 
 def _parked(letter: dict[str, Any], each: Settled) -> None:
     told: Mapping[str, Any] = each.letter or {}
+    described = max((attempt["generation"] for attempt in letter["attempts"]), default=-1)
     letter["first_parked"] = min(letter["first_parked"], each.ended)
     letter["attempts"] = _joined(letter["attempts"], told["attempts"], each.generation)
-    if each.generation > letter["generation"]:
+    if each.generation > described:
         letter |= {
-            "generation": each.generation,
-            "state": "parked",
             "reason": key(told["reason"]),
             "title": clean(told.get("title") or each.error or told["reason"]),
             "frame": clean(told.get("frame") or ""),
             "group_id": key(told["group"]),
             "parked": each.ended,
-            "replay": None,
-            "closed_by": None,
-            "closed": None,
-            "closed_reason": None,
         }
+    if each.generation > letter["generation"]:
+        letter |= {"generation": each.generation, "state": "parked", "replay": None}
+        letter |= {"closed_by": None, "closed": None, "closed_reason": None}
 
 
 def _closed(letter: dict[str, Any], each: Settled) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import msgspec
 
 from app.events.event import Event
 from app.store.columns import clean, key, key_or_none
@@ -123,5 +122,5 @@ def _text(text: str | None) -> str | None:
 
 def _digest(data: Any) -> str:
     """What stands for a record's id where only its data is given: equal data is the same record."""
-    encoded = msgspec.json.encode(data, order="deterministic")
+    encoded = json.dumps(data, sort_keys=True, default=str).encode()
     return hashlib.blake2b(encoded, digest_size=16).hexdigest()

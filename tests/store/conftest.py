@@ -1,0 +1,81 @@
+"""A migrated store on each kind of database, and a clock that stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from app.store import migrate
+from app.store.archive import Archive
+from app.store.database import Database, open_databases
+from app.store.dead_letters import DeadLetters
+from app.store.projection import Projection
+from app.store.replays import ReplayStore
+from app.store.rollups import Rollups
+from app.store.runs import Runs
+from app.store.schemas import SchemaStore
+from app.store.subscriptions import SubscriptionStore
+from tests.store.stories import T0
+
+
+class FakeClock:
+    """A clock that a test moves by hand."""
+
+    def __init__(self, now: float = T0):
+        self.time = now
+
+    def now(self) -> float:
+        return self.time
+
+    monotonic = now
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+@dataclass
+class Store:
+    main: Database
+    archive_database: Database
+    clock: FakeClock
+
+    def __post_init__(self) -> None:
+        self.archive = Archive(self.archive_database, self.clock)
+        self.projection = Projection(self.main, self.archive, self.clock)
+        self.runs = Runs(self.main, self.archive)
+        self.dead_letters = DeadLetters(self.main, self.clock)
+        self.rollups = Rollups(self.main, self.archive, self.clock)
+        self.replays = ReplayStore(self.main, self.clock)
+        self.subscriptions = SubscriptionStore(self.main, self.clock)
+        self.schemas = SchemaStore(self.main, self.clock)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def store(database_url: str, clock: FakeClock) -> Iterator[Store]:
+    yield from opened(database_url, clock)
+
+
+@pytest.fixture
+def sqlite_store(tmp_path, clock: FakeClock) -> Iterator[Store]:
+    yield from opened(f"sqlite:///{tmp_path / 'penstock.db'}", clock)
+
+
+def opened(url: str, clock: FakeClock) -> Iterator[Store]:
+    archive_url = url.replace("penstock.db", "archive.db")
+    main, archive = open_databases(url, archive_url)
+    migrate.upgrade_all(main, archive)
+    yield Store(main, archive, clock)
+    main.dispose()
+    archive.dispose()
+
+
+@pytest.fixture
+def database(store: Store) -> Database:
+    return store.main
