@@ -99,6 +99,7 @@ VARIABLES = {
     "partitions": "PENSTOCK_PARTITIONS",
     "log_level": "PENSTOCK_LOG_LEVEL",
     "log_format": "PENSTOCK_LOG_FORMAT",
+    "grace_seconds": "PENSTOCK_GRACE_SECONDS",
 }
 
 
@@ -126,6 +127,8 @@ class Settings(BaseModel):
     partitions: Annotated[Mapping[str, int], BeforeValidator(_partitions)] = {}
     log_level: Annotated[str, BeforeValidator(_log_level)] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"  # auto: text in a terminal, else json
+    # How long a worker that is told to stop lets a handler go on. Platforms kill after 30 s.
+    grace_seconds: float = Field(20, ge=0)
     embedded: bool = True  # the server, if any, is the one that `up` started in data_dir
 
     @classmethod

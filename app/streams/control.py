@@ -20,15 +20,16 @@ class Decision(msgspec.Struct, omit_defaults=True):
     """What an operator decided for a subscription; None where the code's default holds.
 
     `generation` rises with each rewind: outputs of what is handled again are new events.
+    `rewound` is where the last rewind went (ms since 1970): what came back before from
+    later than that comes again from its topic, so it is dropped.
     """
 
     paused: bool = False
     generation: int = 0
+    rewound: int | None = None
     retry: dict[str, Any] | None = None
     filter: Any = None
     timeout: float | None = None
-    lane: str | None = None
-    concurrency: int | None = None
 
 
 def decisions(client: redis.Redis) -> tuple[int, dict[str, Decision]]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from app.streams import keys
+
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -22,6 +24,7 @@ class Entry(msgspec.Struct):
     `losses` counts deaths of the process that had it in hand, `worker_losses`
     those of the whole worker. `suspect`: it was held when a process died, and
     is handled alone. `head`: the first of its key, whose others wait behind it.
+    `origin`: where it entered its topic, once it has come back.
     """
 
     stream: str
@@ -34,11 +37,19 @@ class Entry(msgspec.Struct):
     suspect: bool = False
     replay: str | None = None
     head: bool = False
+    origin: str = ""
+
+    @property
+    def place(self) -> str:
+        """The stream and position where the event entered its topic, `penstock:topic:orders:0 1790000000123-0`."""
+        return self.origin or f"{self.stream} {self.id.decode()}"
 
     def fields(self, **changes: Any) -> list[bytes | str]:
         """The fields of an `again` entry for this delivery, with some values changed."""
         entry = msgspec.structs.replace(self, **changes) if changes else self
         fields: list[bytes | str] = ["e", entry.raw, "g", str(entry.generation or 0)]
+        if not keys.is_again(self.stream) or self.origin:
+            fields += ["o", self.place]
         if entry.attempts:
             fields += ["a", _encode(entry.attempts)]
         if entry.losses:
@@ -72,4 +83,5 @@ def parse_entry(stream: str, id: bytes, fields: list[bytes] | None) -> Entry | N
         suspect=b"s" in named,
         replay=named[b"r"].decode() if b"r" in named else None,
         head=b"h" in named,
+        origin=named.get(b"o", b"").decode(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -26,22 +27,23 @@ class Context:
     to hand to anything else.
     """
 
-    __slots__ = ("attempt", "effects", "emitted", "entry", "event", "generation", "platform", "subscription")
+    __slots__ = ("attempt", "effects", "emitted", "entries", "entry", "event", "generation", "platform", "subscription")
 
     def __init__(
         self,
         subscription: str,
         event: Event,
-        entry: Entry,
+        entries: Sequence[Entry],
         generation: int,
         platform: Any = None,
         effects: Effects | None = None,
     ):
         self.subscription = subscription
         self.event = event
-        self.entry = entry
+        self.entries = entries
+        self.entry = entries[0]
         self.generation = generation
-        self.attempt = len(entry.attempts) + 1
+        self.attempt = len(self.entry.attempts) + 1
         self.platform = platform
         self.effects = effects
         self.emitted: list[Any] = []

@@ -71,6 +71,7 @@ class Handling:
         filter: Any = None,
         timeout: float | None = None,
         generation: int = 0,
+        rewound: int | None = None,
     ):
         self.subscription = subscription
         self.name = subscription.name
@@ -85,6 +86,7 @@ class Handling:
         self.types = frozenset(subscription.types)
         self.everything = subscription.everything
         self.generation = generation
+        self.rewound = rewound
         self._tracking: dict[str, str] = {}
 
     def tracking_of(self, event_type: str) -> str:
@@ -109,11 +111,20 @@ class Handling:
         if event.expirytime is not None and event.expirytime < instant(self.clock.now()):
             message = f"it was to be handled before {event.expirytime.isoformat()}"
             return event, Park(told("Expired", message, self.name, self.clock.now()), "expired")
+        if self.rewound is not None and self._comes_again(entry):
+            return event, EXCLUDED
         if entry.suspect and (entry.losses >= LOSSES or entry.worker_losses >= WORKER_LOSSES):
             return event, self._killer(entry)
         if self.everything or event.type not in self.catalogue.types.newest:
             return event, None
         return self._typed(event)
+
+    def _comes_again(self, entry: Entry) -> bool:
+        """Whether a rewind has gone behind this entry since it came back: its topic brings it once more."""
+        if entry.generation is None or entry.generation >= self.generation or entry.replay or not entry.origin:
+            return False
+        position = entry.origin.rpartition(" ")[2]
+        return int(position.partition("-")[0]) >= (self.rewound or 0)
 
     def _killer(self, entry: Entry) -> Park:
         times = f"{entry.losses} times" if entry.losses else f"{entry.worker_losses} times with its whole worker"
@@ -136,7 +147,7 @@ class Handling:
         """Handle one event."""
         if self.subscription.batch:
             return self.attempt_batch([entry], [event])[0]
-        context = self._context(entry, event)
+        context = self._context([entry], event)
         try:
             if done := self._done_before([entry], [event]):
                 return done[0]
@@ -150,7 +161,7 @@ class Handling:
 
     def attempt_batch(self, entries: Sequence[Entry], events: Sequence[Event]) -> list[Outcome]:
         """Handle events together; one outcome for each."""
-        context = self._context(entries[0], events[0])
+        context = self._context(entries, events[0])
         try:
             if done := self._done_before(entries, events):
                 return done
@@ -191,9 +202,9 @@ class Handling:
 
     # -- shared steps
 
-    def _context(self, entry: Entry, event: Event) -> Context:
+    def _context(self, entries: Sequence[Entry], event: Event) -> Context:
         effects = Effects(self.database) if self.database is not None else None
-        return Context(self.name, event, entry, self.generation_of(entry), self.platform, effects)
+        return Context(self.name, event, entries, self.generation_of(entries[0]), self.platform, effects)
 
     def generation_of(self, entry: Entry) -> int:
         return self.generation if entry.generation is None else entry.generation

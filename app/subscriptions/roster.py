@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from app.events.topics import SYSTEM_TOPIC
 from app.streams import keys
 from app.streams.control import Decision
 from app.subscriptions.declaration import Subscription
 from app.subscriptions.delivery import Handling
 from app.subscriptions.retry import RetryPolicy
+from app.subscriptions.streams import subscription_streams
 
 
 class Roster:
@@ -31,14 +31,14 @@ class Roster:
     def refresh(self) -> None:
         """Read the decisions and the topics again."""
         version, decisions = self.platform.decisions()
-        topics = self.platform.topics.all()
+        topics = self.platform.stream_topics.all()
         self.handlings.clear()
         self.paused.clear()
         self.streams.clear()
         self.readers.clear()
         for subscription in self.platform.handlers.subscriptions.values():
             decision = decisions.get(subscription.name) or Decision()
-            if (decision.lane or subscription.lane) not in self.lanes:
+            if subscription.lane not in self.lanes:
                 continue
             self._add(subscription, decision, topics)
         self.version = version
@@ -56,6 +56,7 @@ class Roster:
             filter=decision.filter,
             timeout=decision.timeout,
             generation=decision.generation,
+            rewound=decision.rewound,
         )
         if decision.paused:
             self.paused.add(name)
@@ -75,19 +76,3 @@ class Roster:
             for stream, names in self.readers.items()
             if not keys.is_again(stream) and any(name not in self.paused for name in names)
         ]
-
-
-def subscription_streams(subscription: Subscription, catalogue: Any, topics: dict[str, int]) -> list[list[str]]:
-    """By partition: the `again` stream, then those of the subscription's topics."""
-    if subscription.everything:
-        names: Sequence[str] = [name for name in sorted(topics) if name != SYSTEM_TOPIC]
-    else:
-        names = catalogue.topics_of(subscription.types)
-    counts = {name: topics.get(name, 1) for name in names}
-    return [
-        [
-            keys.again_stream(subscription.name, partition),
-            *(keys.topic_stream(name, partition) for name in names if partition < counts[name]),
-        ]
-        for partition in range(max(counts.values(), default=1))
-    ]

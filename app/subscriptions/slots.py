@@ -101,7 +101,7 @@ class Slot:
         _STATE.pack_into(self._page, self._at, os.getpid(), IDLE, now, 0.0, now, -1, 0, 0)
 
     def close(self) -> None:
-        _STATE.pack_into(self._page, self._at, 0, FREE, 0.0, 0.0, self._checked(), -1, 0, 0)
+        _STATE.pack_into(self._page, self._at, 0, FREE, 0.0, 0.0, self.checked(), -1, 0, 0)
 
     def idle(self, now: float) -> None:
         """The lease begins to wait for work."""
@@ -159,7 +159,8 @@ class Slot:
         except (ValueError, IndexError, UnicodeDecodeError):
             return None
 
-    def _checked(self) -> float:
+    def checked(self) -> float:
+        """When the lease looked for work the last time (monotonic seconds)."""
         return struct.unpack_from("<d", self._page, self._at + 32)[0]
 
     def _write_state(self, state: int) -> None:

@@ -29,7 +29,7 @@ for _, entry in ipairs(pending) do
       if has[name] then fields[has[name]] = value
       else fields[#fields + 1] = name; fields[#fields + 1] = value; has[name] = #fields end
     end
-    if not has['g'] then put('g', ARGV[3]) end
+    if not has['g'] then put('g', ARGV[3]); put('o', stream .. ' ' .. id) end
     if ARGV[6] == 'suspect' or ARGV[7] == id then put('s', '1') end
     if ARGV[7] == id then
       local losses = has[ARGV[8]] and tonumber(fields[has[ARGV[8]]]) or 0

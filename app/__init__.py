@@ -1,0 +1,53 @@
+"""Penstock: an event-driven platform for AI systems.
+
+Everything that a handler's author needs:
+
+    from app import on, publish, Event, Context, Retry, Reject
+
+Names are loaded when they are first used, and nothing inside `app` imports
+this module, so that the layers hold (docs/architecture.md).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from app.events.event import Event as Event
+    from app.events.schema import event_type as event_type
+    from app.events.schema import upcast as upcast
+    from app.producing import publish as publish
+    from app.producing import publish_many as publish_many
+    from app.subscriptions.context import Context as Context
+    from app.subscriptions.declaration import on as on
+    from app.subscriptions.outcomes import Reject as Reject
+    from app.subscriptions.outcomes import Retry as Retry
+    from app.subscriptions.retry import RetryPolicy as RetryPolicy
+
+_HOMES = {
+    "Context": "app.subscriptions.context",
+    "Event": "app.events.event",
+    "Reject": "app.subscriptions.outcomes",
+    "Retry": "app.subscriptions.outcomes",
+    "RetryPolicy": "app.subscriptions.retry",
+    "event_type": "app.events.schema",
+    "on": "app.subscriptions.declaration",
+    "publish": "app.producing",
+    "publish_many": "app.producing",
+    "upcast": "app.events.schema",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"app has no {name!r}; it has {', '.join(__all__)}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,271 @@
+"""The one composition root: from settings to a platform.
+
+Web, workers, command line and tests all get theirs from `build`. Nothing is
+connected before it is first used, so a platform may be built before a fork as
+long as the child calls `after_fork` first.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from app.clock import Clock, SystemClock
+from app.domain.datasets import Datasets
+from app.domain.models import Models
+from app.errors import PenstockError
+from app.events.catalogue import Catalogue, StoredSchema
+from app.events.schema import TYPES, EventTypes
+from app.store.archive import Archive
+from app.store.audit import Audit
+from app.store.blobs import open_blobs
+from app.store.blobs.store import BlobStore
+from app.store.database import Database, open_databases
+from app.store.dead_letters import DeadLetters
+from app.store.projection import Projection
+from app.store import retention
+from app.store.replays import ReplayStore
+from app.store.rollups import Rollups
+from app.store.runs import Runs
+from app.store.schemas import SchemaStore
+from app.store.subscriptions import SubscriptionStore
+from app.store.tokens import Tokens
+from app.store.users import Users
+from app.streams import control, tail
+from app.streams.broker import RedisBroker
+from app.streams.changes import Changes
+from app.streams.client import Wire, connect
+from app.streams.publisher import Preparer, Publisher
+from app.streams.topics import Topics
+from app.subscriptions.control import Subscriptions
+from app.subscriptions.declaration import HANDLERS, Handlers
+from app.subscriptions.replays import Replays
+from app.subscriptions.topics import TopicViews
+from app.subscriptions.workers import Workers
+from config.errors import SettingsError
+from config.settings import Settings
+
+SCHEMAS_KEPT = 2.0
+"""Seconds for which the schemas in SQL are believed without looking again."""
+
+
+class Platform:
+    """Everything that a process works with; see docs/architecture.md for the functions of each part."""
+
+    def __init__(self, settings: Settings, clock: Clock, handlers: Handlers, types: EventTypes):
+        self.settings = settings
+        self.clock = clock
+        self.handlers = handlers
+        self.catalogue = Catalogue(types, self._stored_schemas)
+        self.database, self.archive_database = open_databases(settings.database_url, settings.archive_url)
+        self._schemas: tuple[float, Mapping[str, StoredSchema]] = (float("-inf"), {})
+
+    # -- Redis
+
+    @cached_property
+    def redis(self) -> redis.Redis:
+        return connect(self.settings.require_redis(), max_connections=self.settings.redis_connections)
+
+    @cached_property
+    def stream_topics(self) -> Topics:
+        return Topics(self.redis, self.settings.partitions)
+
+    @cached_property
+    def preparer(self) -> Preparer:
+        return Preparer(self.catalogue, self.stream_topics, self.clock, self.settings.max_event_bytes)
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        return Publisher(self.redis, self.preparer, self.settings.publish_window)
+
+    @cached_property
+    def changes(self) -> Changes:
+        return Changes(self.redis)
+
+    def wire(self, timeout: float = 10.0) -> Wire:
+        """A connection of one's own, for one thread."""
+        return Wire(self.redis, timeout)
+
+    def broker(self) -> RedisBroker:
+        return RedisBroker(self.wire())
+
+    def decisions(self) -> tuple[int, dict[str, control.Decision]]:
+        """What operators decided, and its version."""
+        return control.decisions(self.redis)
+
+    def follow(self, types: list[str] | None = None, since: str = "$") -> Any:
+        return tail.follow(self.redis, self.stream_topics, types, since)
+
+    # -- SQL
+
+    @cached_property
+    def archive(self) -> Archive:
+        return Archive(self.archive_database, self.clock)
+
+    @cached_property
+    def projection(self) -> Projection:
+        return Projection(self.database, self.archive, self.clock)
+
+    @cached_property
+    def runs(self) -> Runs:
+        return Runs(self.database, self.archive)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        return DeadLetters(self.database, self.clock)
+
+    @cached_property
+    def rollups(self) -> Rollups:
+        return Rollups(self.database, self.archive, self.clock)
+
+    @cached_property
+    def replay_store(self) -> ReplayStore:
+        return ReplayStore(self.database, self.clock)
+
+    @cached_property
+    def subscription_store(self) -> SubscriptionStore:
+        return SubscriptionStore(self.database, self.clock)
+
+    @cached_property
+    def schemas(self) -> SchemaStore:
+        return SchemaStore(self.database, self.clock)
+
+    @cached_property
+    def users(self) -> Users:
+        return Users(self.database, self.clock)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        return Tokens(self.database, self.clock)
+
+    @cached_property
+    def audit(self) -> Audit:
+        return Audit(self.database, self.clock)
+
+    @cached_property
+    def blobs(self) -> BlobStore:
+        return open_blobs(self.settings.storage_url, self.database)
+
+    def _stored_schemas(self) -> Mapping[str, StoredSchema]:
+        """The newest schema of each type in SQL."""
+        looked, known = self._schemas
+        if self.clock.monotonic() - looked > SCHEMAS_KEPT:
+            known = {}
+            for row in reversed(self.schemas.all()):  # the newest of a type comes last and stays
+                known[row["type"]] = StoredSchema(row["version"], row["topic"], row["tracking"], row["schema"])
+            self._schemas = (self.clock.monotonic(), known)
+        return known
+
+    # -- what people do
+
+    @cached_property
+    def topics(self) -> TopicViews:
+        return TopicViews(self)
+
+    @cached_property
+    def subscriptions(self) -> Subscriptions:
+        return Subscriptions(self)
+
+    @cached_property
+    def replays(self) -> Replays:
+        return Replays(self)
+
+    @cached_property
+    def workers(self) -> Workers:
+        return Workers(self.redis)
+
+    @cached_property
+    def datasets(self) -> Datasets:
+        return Datasets(
+            self.database, self.blobs, self.publisher, self.clock, self.audit, self.changes
+        )
+
+    @cached_property
+    def models(self) -> Models:
+        return Models(
+            self.database, self.blobs, self.publisher, self.clock, self.audit, self.changes
+        )
+
+    def prune(self) -> dict[str, int]:
+        """Forget what SQL keeps only for a time; how much of each."""
+        return retention.prune(self.database, self.archive_database, self.clock.now())
+
+    def health(self) -> dict[str, Any]:
+        """Whether each part answers: "ok", or what is wrong with it."""
+        found: dict[str, Any] = {"redis": self._ask(self.redis.ping), "database": self._ask(self.database.ping)}
+        reachable = found["redis"] == "ok"
+        found["workers"] = len(self.workers.list()) if reachable else None
+        found["archive_lag"] = self.subscriptions.archive_lag() if reachable else None
+        return found
+
+    @staticmethod
+    def _ask(question: Any) -> str:
+        try:
+            question()
+        except (redis.RedisError, PenstockError, OSError) as error:
+            return str(error) or type(error).__name__
+        return "ok"
+
+    # -- lifetime
+
+    def after_fork(self) -> None:
+        """Forget what the parent connected, without closing it."""
+        self.database.dispose(close=False)
+        self.archive_database.dispose(close=False)
+        for name in ("redis", "stream_topics", "preparer", "publisher", "changes"):
+            self.__dict__.pop(name, None)
+
+    def close(self) -> None:
+        """Close every connection of this process."""
+        if "redis" in self.__dict__:
+            self.redis.close()
+        self.database.dispose()
+        self.archive_database.dispose()
+
+
+def import_handlers(settings: Settings) -> None:
+    """Import the handlers' modules, so that `@on` and `@event_type` register what they declare.
+
+    Raises `SettingsError` that names a module which can't be imported, and why.
+    """
+    working = str(Path.cwd())
+    if working not in sys.path:
+        sys.path.insert(0, working)
+    for module in settings.handlers:
+        try:
+            import_module(module)
+        except Exception as error:
+            raise SettingsError(
+                f"PENSTOCK_HANDLERS: {module} can't be imported: {type(error).__name__}: {error}"
+            ) from error
+
+
+def build(
+    settings: Settings, *, clock: Clock | None = None, handlers: Handlers = HANDLERS, types: EventTypes = TYPES
+) -> Platform:
+    """The platform of these settings."""
+    return Platform(settings, clock or SystemClock(), handlers, types)
+
+
+_default: tuple[int, Platform] | None = None
+
+
+def default() -> Platform:
+    """This process's platform from the environment, built on first use: for `publish` outside of a worker."""
+    global _default
+    if _default is None or _default[0] != os.getpid():
+        _default = (os.getpid(), build(Settings.load()))
+    return _default[1]
+
+
+def use(platform: Platform) -> None:
+    """Make this the process's platform: a worker's, or a test's."""
+    global _default
+    _default = (os.getpid(), platform)

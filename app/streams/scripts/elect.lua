@@ -1,0 +1,11 @@
+-- Become or stay the caretaker.
+--
+-- Invariant: while the key lives it names one worker.
+--
+-- KEYS  1 the key
+-- ARGV  1 the worker, 2 milliseconds
+-- Returns 1 where the worker holds it.
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1

@@ -1,0 +1,71 @@
+"""The chores that one worker does for all of them.
+
+Whoever holds a key in Redis is the caretaker. Should two believe it for a
+moment, nothing breaks: each chore is safe to do twice at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app.streams import keys
+from app.streams.client import run_script
+from app.streams.delayed import release_due
+from app.streams.trim import trim
+from app.events.topics import SYSTEM_TOPIC
+from app.subscriptions.reclaim import Reaper
+
+TERM = 3_000
+"""Milliseconds for which a caretaker stays one without saying so again."""
+DAY = 86_400.0
+
+
+class Caretaker:
+    """One worker's part in the chores."""
+
+    def __init__(self, platform: Any, worker: str, reaper: Reaper):
+        self.platform = platform
+        self.worker = worker
+        self.reaper = reaper
+
+    def chores(self) -> list[tuple[float, Callable[[], Any]]]:
+        """Each chore with the seconds between two times."""
+        return [
+            (0.05, self.return_due),
+            (1.0, self.reaper.look),
+            (0.25, self.advance_replays),
+            (10.0, self.trim_topics),
+            (3600.0, self.forget_old),
+        ]
+
+    def is_it(self) -> bool:
+        """Whether this worker is the caretaker now; it becomes one where there is none."""
+        return bool(run_script(self.platform.redis, "elect", (keys.CARETAKER,), (self.worker, TERM)))
+
+    def return_due(self) -> None:
+        """Put retries and delayed events back that are due."""
+        if self.is_it():
+            while release_due(self.platform.redis) == 500:
+                pass
+
+    def advance_replays(self) -> None:
+        if self.is_it():
+            self.platform.replays.advance()
+
+    def trim_topics(self) -> None:
+        """Drop what is older than the retention time and needed by nobody."""
+        if not self.is_it():
+            return
+        keep = self.platform.settings.retention_days * DAY
+        now = self.platform.clock.now()
+        for topic, partitions in self.platform.stream_topics.all().items():
+            # Our own records are needed until they are projected, and no longer.
+            since = now - (keep if topic != SYSTEM_TOPIC else 0)
+            for partition in range(partitions):
+                trim(self.platform.redis, keys.topic_stream(topic, partition), int(since * 1000))
+
+    def forget_old(self) -> None:
+        """Prune what SQL keeps only for a time."""
+        if self.is_it():
+            self.platform.prune()

@@ -1,0 +1,191 @@
+"""An operator's hand on subscriptions: look, pause, resume, change, rewind.
+
+SQL is the record; Redis gets a mirror that every lease sees within its next
+read. Each change is written to the audit log with what was before and after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+
+from app.errors import Refused
+from app.events.filters import compile_filter
+from app.events.topics import SYSTEM_TOPIC
+from app.streams import control, keys
+from app.streams.backlog import Backlog, backlogs
+from app.subscriptions.declaration import EVERYTHING
+from app.subscriptions.retry import RetryPolicy
+from app.subscriptions.rewind import rewind
+from app.subscriptions.streams import row_streams
+
+LATE = 30.0
+"""Seconds that the oldest unread event may wait before its subscription is late."""
+RECENT = 300.0
+FAILING = 0.1
+"""The share of failed attempts in the last five minutes from which a subscription is failing."""
+CHANGEABLE = ("retry", "filter", "timeout")
+
+
+class Subscriptions:
+    """The operators' functions, by a subscription's name."""
+
+    def __init__(self, platform: Any):
+        self.platform = platform
+
+    # -- looking
+
+    def list(self) -> list[dict[str, Any]]:
+        """Every subscription but those of the system lane, with how it is doing, worst first."""
+        rows = [row for row in self.platform.subscription_store.all() if row["lane"] != "system"]
+        shown = self._describe(rows)
+        order = {"failing": 0, "late": 1, "paused": 2, "healthy": 3}
+        return sorted(shown, key=lambda one: (not one["active"], order[one["state"]], one["name"]))
+
+    def get(self, name: str) -> dict[str, Any]:
+        """One subscription. Raises `NotFound`."""
+        return self._describe([self.platform.subscription_store.get(name)])[0]
+
+    def projections(self) -> list[dict[str, Any]]:
+        """Our own subscriptions, which keep the archive and the console's rows, and how far behind they are."""
+        rows = [row for row in self.platform.subscription_store.all() if row["lane"] == "system"]
+        return self._describe(rows)
+
+    def archive_lag(self) -> float | None:
+        """Seconds since the oldest event came that is not in the archive yet; None where none waits."""
+        found = self._backlogs([{"name": "penstock.archive", "types": [EVERYTHING], "topics": []}])
+        return self._age(found["penstock.archive"])
+
+    def _describe(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        found = self._backlogs(rows)
+        parked = self.platform.dead_letters.parked()
+        retrying = self.platform.runs.retrying()
+        recent = self.platform.rollups.recent(RECENT)
+        shown = []
+        for row in rows:
+            name = row["name"]
+            backlog = found[name]
+            oldest = self._age(backlog)
+            done, failed = recent.get(name, (0, 0))
+            if row["paused"]:
+                state = "paused"
+            elif failed and failed / (done + failed) >= FAILING:
+                state = "failing"
+            else:
+                state = "late" if oldest is not None and oldest > LATE else "healthy"
+            shown.append(
+                {
+                    **row,
+                    "state": state,
+                    "backlog": backlog.unread,
+                    "open": backlog.open,
+                    "oldest": oldest,
+                    "retrying": retrying.get(name, 0),
+                    "parked": parked.get(name, 0),
+                    "recent": {"seconds": RECENT, "done": done, "failed": failed},
+                }
+            )
+        return shown
+
+    def _backlogs(self, rows: list[dict[str, Any]]) -> dict[str, Backlog]:
+        topics = self.platform.stream_topics.all()
+        return backlogs(self.platform.redis, {row["name"]: row_streams(row, topics) for row in rows})
+
+    def _age(self, backlog: Backlog) -> float | None:
+        if backlog.oldest is None:
+            return None
+        return max(0.0, self.platform.clock.now() - backlog.oldest / 1000)
+
+    # -- changing
+
+    def pause(self, name: str, actor: str, reason: str = "") -> None:
+        """Shut the gate: what is open is finished, the rest waits. Raises `Conflict` where it is shut."""
+        before = self.platform.subscription_store.get(name)
+        after = self.platform.subscription_store.pause(name, actor, reason)
+        self._enforce(name, after)
+        self._told(actor, "subscription.paused", name, before["paused"], after["paused"])
+
+    def resume(self, name: str, actor: str) -> None:
+        """Open the gate, with the backlog. Raises `Conflict` where it is open."""
+        before = self.platform.subscription_store.get(name)
+        after = self.platform.subscription_store.resume(name, actor)
+        self._enforce(name, after)
+        self._told(actor, "subscription.resumed", name, before["paused"], None)
+
+    def update(self, name: str, changes: Mapping[str, Any], actor: str) -> None:
+        """Change `retry`, `filter` or `timeout` for as long as an operator wants; a deploy keeps it.
+
+        Raises `Refused` where a value can't work.
+        """
+        before = self.platform.subscription_store.get(name)
+        after = self.platform.subscription_store.update(name, _checked(changes, before), actor)
+        self._enforce(name, after)
+        if "filter" in changes:
+            self.platform.projection.refilter(name)
+        fields = list(changes)
+        self._told(
+            actor,
+            "subscription.changed",
+            name,
+            {field: before.get(field) for field in fields},
+            {field: after.get(field) for field in fields},
+        )
+
+    def mirror(self) -> None:
+        """Bring Redis's mirror in step with SQL: after Redis was lost, or a change that did not reach it."""
+        _, known = control.decisions(self.platform.redis)
+        for row in self.platform.subscription_store.all():
+            was = known.get(row["name"], control.Decision())
+            if self._decision(row, was) != was:
+                self._enforce(row["name"], row)
+
+    def _enforce(self, name: str, row: Mapping[str, Any]) -> None:
+        was = control.decision(self.platform.redis, name)
+        control.decide(self.platform.redis, name, self._decision(row, was))
+
+    @staticmethod
+    def _decision(row: Mapping[str, Any], was: control.Decision) -> control.Decision:
+        changed = row["changed"]
+        return msgspec.structs.replace(
+            was,
+            paused=row["paused"] is not None,
+            **{field: changed[field]["now"] if field in changed else None for field in CHANGEABLE},
+        )
+
+    def rewind(self, name: str, to: str, actor: str) -> None:
+        """Go back (or on) to `earliest`, `now`, a time, a position or an event's id; see `rewind.py`.
+
+        Raises `NotFound`, `Refused`.
+        """
+        row = self.platform.subscription_store.get(name)
+        generation = rewind(self.platform, name, row, to)
+        self._told(actor, "subscription.rewound", name, None, {"to": to, "generation": generation})
+
+    def _told(self, actor: str, action: str, name: str, before: Any, after: Any) -> None:
+        self.platform.audit.record(actor, action, f"subscription:{name}", before=before, after=after)
+        self.platform.changes.announce("subscriptions")
+
+
+def _checked(changes: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes in their stored form; raises `Refused` where one can't work."""
+    checked: dict[str, Any] = {}
+    for field, value in changes.items():
+        if field not in CHANGEABLE:
+            raise Refused(f"{field} is decided by the code; {', '.join(CHANGEABLE)} can be changed here.")
+        if field == "retry":
+            unknown = set(value or ()) - {"attempts", "base", "cap", "factor", "jitter"} if isinstance(value, Mapping) else {"?"}
+            if unknown:
+                raise Refused("retry is a mapping with attempts, base, cap, factor and jitter")
+            try:
+                value = asdict(RetryPolicy(**{**(row.get("retry") or {}), **value}))
+            except TypeError as error:
+                raise Refused(f"retry: {error}") from error
+        elif field == "filter":
+            compile_filter(value)
+        elif value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value <= 0):
+            raise Refused("timeout is in seconds and more than 0")
+        checked[field] = value
+    return checked

@@ -1,0 +1,266 @@
+"""Replays: sending parked or past events again, as an operation that can be watched and stopped.
+
+The list is frozen when a replay starts. Each event goes to one subscription,
+through its `again` stream, with a generation of its own: what the handler
+emits are new events with the old one as their cause. An edited event is a new
+one (`replayedfrom` names the original); the original stays as it was.
+
+A replay begins with its canary, if it has one, and goes on when all of that
+succeeded. It keeps to its rate, and stops where too many fail again. The
+caretaker calls `advance` a few times a second; all state is in SQL, so that a
+restart changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import jsonpatch
+import jsonpointer
+
+from app.errors import InvalidEvents, NotFound, Refused
+from app.events.event import Event
+from app.events.ids import derived_id
+from app.events.topics import partition_of
+from app.store.page import Page
+from app.streams import keys
+from app.streams.client import run_script
+from app.streams.entry import Entry
+
+SAMPLE = 5
+BURST = 1000
+"""How many are sent at once where no rate is set."""
+ENOUGH = 10
+"""Results from which a share of failures means something."""
+LETTER_FILTER = {"subscription", "type", "group", "since", "until", "q"}
+EVENT_FILTER = {"type", "subject", "partitionkey", "correlationid", "topic", "since", "until", "q"}
+
+
+class Replays:
+    """The operators' functions on replays."""
+
+    def __init__(self, platform: Any):
+        self.platform = platform
+        self.store = platform.replay_store
+        self._allowance: dict[str, tuple[float, float]] = {}
+
+    # -- starting
+
+    def preview(self, selection: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What a replay would send: `total`, `subscriptions` (name to count), and a `sample` of events."""
+        counts: Counter[str] = Counter()
+        sample: list[dict[str, Any]] = []
+        for item in self._items(selection, options or {}, derived_id("preview")):
+            counts[item["subscription"]] += 1
+            if len(sample) < SAMPLE:
+                sample.append(item["event"])
+        return {"total": counts.total(), "subscriptions": dict(counts), "sample": sample}
+
+    def start(self, selection: Mapping[str, Any], options: Mapping[str, Any] | None, actor: str) -> str:
+        """Freeze the list and begin; the replay's id.
+
+        Raises `Refused` where nothing matches or an edit doesn't fit, `NotFound`, `Conflict`.
+        """
+        options = _checked(options or {})
+        id = derived_id("replay", actor, self.platform.clock.now(), sorted(selection))
+        self.store.create(
+            self._items(selection, options, id), selection=selection, options=options, actor=actor, id=id
+        )
+        self._told(actor, "replay.started", id, after={"selection": dict(selection), "options": dict(options)})
+        return id
+
+    def _items(self, selection: Mapping[str, Any], options: Mapping[str, Any], id: str) -> Iterator[dict[str, Any]]:
+        target = options.get("subscription") or selection.get("subscription")
+        if target:
+            self.platform.subscription_store.get(target)
+        edits = options.get("edits") or {}
+        found = self._past_events(selection, target) if "events" in selection else self._letters(selection, target)
+        for item in found:
+            patch = edits.get(item.get("dead_letter") or item["event"]["id"], edits.get("*"))
+            yield self._edited(item, patch, id) if patch else item
+
+    def _letters(self, selection: Mapping[str, Any], target: str | None) -> Iterator[dict[str, Any]]:
+        ids = self.selected(selection)
+        found = 0
+        for letter in self.platform.dead_letters.many(ids):
+            found += 1
+            yield {
+                "dead_letter": letter["id"],
+                "event": letter["event"],
+                "subscription": target or letter["subscription"],
+            }
+        if "dead_letters" in selection and found < len(set(ids)):
+            raise NotFound(f"{len(set(ids)) - found} of these dead letters don't exist.")
+
+    def selected(self, selection: Mapping[str, Any]) -> list[str]:
+        """The ids of the dead letters that a selection means."""
+        if ids := selection.get("dead_letters"):
+            return list(dict.fromkeys(ids))
+        if group := selection.get("group"):
+            return self.platform.dead_letters.ids(group=group, state="parked")
+        if "filter" in selection:
+            return self.platform.dead_letters.ids(state="parked", **_known(selection["filter"], LETTER_FILTER))
+        raise Refused("Say which: dead_letters (a list of ids), group, filter, or events with a subscription.")
+
+    def _past_events(self, selection: Mapping[str, Any], target: str | None) -> Iterator[dict[str, Any]]:
+        if not target:
+            raise Refused("A replay of past events needs a subscription: name the one that is to have them.")
+        row = self.platform.subscription_store.get(target)
+        for arrival in self.platform.archive.iterate(_known(selection["events"], EVENT_FILTER)):
+            if "*" in row["types"] or arrival.event.type in row["types"]:
+                yield {"event": arrival.event.to_dict(), "subscription": target}
+
+    def _edited(self, item: dict[str, Any], patch: list[dict[str, Any]], id: str) -> dict[str, Any]:
+        """The item with its event edited: a child of the original, checked against its schema."""
+        original = item["event"]
+        try:
+            changed = jsonpatch.apply_patch(original, patch)
+        except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:
+            raise Refused(f"the edit doesn't fit {original['id']}: {error}") from error
+        kept = {name: original.get(name) for name in ("id", "source", "type", "correlationid")}
+        if any(changed.get(name) != value for name, value in kept.items()):
+            raise Refused("an edit may change the data and the subject, not what the event is: its id, source or type")
+        event = Event.from_dict(changed)
+        event, problems = self.platform.catalogue.check(event)
+        if problems:
+            raise InvalidEvents([{"index": 0, "id": event.id, "type": event.type, **one} for one in problems])
+        child = event.but(
+            id=derived_id("edit", id, event.source, event.id, item["subscription"]),
+            causationid=event.id,
+            replayedfrom=event.id,
+        )
+        return {**item, "event": child.to_dict(), "sent_id": child.id, "edited": True}
+
+    # -- watching and stopping
+
+    def get(self, id: str) -> dict[str, Any]:
+        return self.store.get(id)
+
+    def find(self, limit: int = 50, cursor: str | None = None) -> Page[dict[str, Any]]:
+        return self.store.find(limit, cursor)
+
+    def items(self, id: str, state: str | None = None, limit: int = 50, cursor: str | None = None) -> Page[dict[str, Any]]:
+        return self.store.items(id, state, limit, cursor)
+
+    def pause(self, id: str, actor: str) -> None:
+        """Send nothing more for now. Raises `Conflict` where it isn't sending."""
+        self.store.pause(id)
+        self._told(actor, "replay.paused", id)
+
+    def resume(self, id: str, actor: str) -> None:
+        """Go on with the rest."""
+        self.store.resume(id)
+        self._told(actor, "replay.resumed", id)
+
+    def cancel(self, id: str, actor: str) -> None:
+        """End it: what was not sent stays parked."""
+        self.store.cancel(id)
+        self._told(actor, "replay.cancelled", id)
+
+    def discard(self, selection: Mapping[str, Any], actor: str, reason: str = "") -> int:
+        """Put dead letters away without sending them; how many there were."""
+        ids = self.selected(selection)
+        count = self.platform.dead_letters.discard(ids, actor, reason)
+        self._told(actor, "dead-letters.discarded", f"{count}", after={"selection": dict(selection), "reason": reason})
+        self.platform.changes.announce("dead-letters")
+        return count
+
+    # -- advancing
+
+    def advance(self) -> None:
+        """Send what may be sent now of every open replay."""
+        for replay in self.store.open():
+            self._advance(replay)
+
+    def _advance(self, replay: dict[str, Any]) -> None:
+        id, options = replay["id"], replay["options"]
+        sent = replay["total"] - replay["pending"] + replay["sent"]
+        if replay["state"] == "canary":
+            canary = min(options["canary"], replay["total"])
+            if replay["failed"]:
+                self._stop(id, f"{replay['failed']} of the first {canary} failed again")
+                return
+            if replay["succeeded"] >= canary and canary < replay["total"]:
+                self.store.move(id, "running", ("canary",))
+            wanted = canary - sent if replay["succeeded"] < canary else 0
+        else:
+            results = replay["succeeded"] + replay["failed"]
+            share = replay["failed"] / results if results else 0.0
+            limit = options.get("stop_above")
+            if limit is not None and results >= min(ENOUGH, replay["total"]) and share > limit and sent < replay["total"]:
+                self._stop(id, f"{replay['failed']} of {results} failed again, more than {limit:.0%}")
+                return
+            wanted = replay["total"] - sent
+        allowed = self._allowed(id, options.get("rate"))
+        if count := min(wanted, allowed, BURST):
+            self._send(id, replay, self.store.claim(id, count))
+
+    def _allowed(self, id: str, rate: float | None) -> int:
+        """How many the rate allows now: what has gathered since the last time, at most a second's worth."""
+        if not rate:
+            return BURST
+        now = self.platform.clock.monotonic()
+        last, rest = self._allowance.get(id, (now - 1 / rate, 0.0))
+        rest = min(max(rate, 1.0), rest + (now - last) * rate)
+        self._allowance[id] = (now, rest - int(rest))
+        return int(rest)
+
+    def _stop(self, id: str, why: str) -> None:
+        self.store.pause(id, stopped=why)
+        self.platform.changes.announce("replays")
+
+    def _send(self, id: str, replay: Mapping[str, Any], items: list[dict[str, Any]]) -> None:
+        """Put items into their subscriptions' `again` streams, each once, and confirm them."""
+        letters = {one["id"]: one for one in self.platform.dead_letters.many([i["dead_letter"] for i in items if i["dead_letter"]])}
+        generation = int(self.platform.clock.now() * 1000)
+        sent = []
+        for item in items:
+            letter = letters.get(item["dead_letter"] or "")
+            whole = item["whole"] or (letter and letter["event"])
+            if whole is None:
+                self.store.mark([(id, item["sent_id"], item["subscription"], "failed", "its dead letter is gone")])
+                continue
+            event = Event.from_dict(whole)
+            topic = self.platform.catalogue.topic_of(event.type)
+            partition = partition_of(event.partitionkey, self.platform.stream_topics.partitions(topic), event.id)
+            stream = keys.again_stream(item["subscription"], partition)
+            fields = Entry(stream, b"", event.to_bytes(), generation=generation, replay=id).fields()
+            mark = f"{keys.SEEN}replay:{id}:{item['number']}"
+            run_script(self.platform.redis, "send", (stream, mark, keys.BELL), (item["subscription"], *fields))
+            sent.append(item["number"])
+        self.store.sent(id, sent)
+        self.platform.changes.announce("replays")
+
+    def _told(self, actor: str, action: str, id: str, after: Any = None) -> None:
+        self.platform.audit.record(actor, action, f"replay:{id}", after=after)
+        self.platform.changes.announce("replays")
+
+
+def _known(filter: Any, names: Iterable[str]) -> dict[str, Any]:
+    """The filter itself; raises `Refused` for a name that it can't have."""
+    if not isinstance(filter, Mapping):
+        raise Refused("a filter is a mapping")
+    if unknown := set(filter) - set(names):
+        raise Refused(f"unknown in the filter: {', '.join(sorted(unknown))}; known are {', '.join(sorted(names))}")
+    return {name: value for name, value in filter.items() if value not in (None, "")}
+
+
+def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in options.items() if value not in (None, "")}
+    for name in ("canary", "rate"):
+        value = kept.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value <= 0):
+            raise Refused(f"{name} is a number above 0")
+    if "canary" in kept:
+        kept["canary"] = int(kept["canary"])
+    share = kept.get("stop_above")
+    if share is not None and (isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1):
+        raise Refused("stop_above is a share from 0 to 1")
+    edits = kept.get("edits")
+    if edits is not None and (
+        not isinstance(edits, Mapping) or not all(isinstance(patch, list) for patch in edits.values())
+    ):
+        raise Refused("edits maps a dead letter's id, or *, to a JSON Patch (a list)")
+    return kept

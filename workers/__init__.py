@@ -1,0 +1,33 @@
+"""The Celery side: `celery -A workers worker -Q default,inference -c 2`.
+
+Celery gives the pools, the remote control and the shutdown; what runs in a
+slot is a lease (`app.subscriptions.lease`). Flask is never imported here.
+
+Importing the package is free of side effects; `workers.celery`, which the
+celery command asks for, is made when it is asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    celery: Celery
+
+
+def __getattr__(name: str) -> Any:
+    if name != "celery":
+        raise AttributeError(f"module 'workers' has no attribute {name!r}")
+    from config.errors import SettingsError
+    from workers import application, step
+
+    try:
+        made = application.make(application.settings_of_this_process())
+    except SettingsError as error:
+        sys.exit(f"penstock: {error}")
+    step.install(made)
+    globals()["celery"] = made
+    return made

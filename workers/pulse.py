@@ -1,0 +1,107 @@
+"""A worker's pulse: it beats, watches its slots, and does its share of the chores.
+
+Two threads of the parent: one for what must never be late (the beats, the
+slots' deadlines, the operators' decisions), one for the chores.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import structlog
+from redis.exceptions import RedisError
+
+from app.errors import PenstockError
+from app.streams import keys
+from app.streams.client import LOST, Wire
+from app.subscriptions.identity import place
+from app.subscriptions.watch import Watch
+
+BEAT = 1.0
+TICK = 0.1
+CONTROL = 0.3
+
+log = structlog.get_logger(__name__)
+
+
+class Pulse:
+    """Beats for one worker; `describe` gives what the console shows of it."""
+
+    def __init__(
+        self, worker: str, wire: Wire, watch: Watch, describe: Callable[[], dict[str, Any]], sweep: Callable[[], None]
+    ):
+        self.worker = worker
+        self.wire = wire
+        self.watch = watch
+        self.describe = describe
+        self.sweep = sweep
+        self.stopping = threading.Event()
+        self.count = 0
+        self.identity = {"pid": os.getpid(), "host": socket.gethostname(), "place": place(), "started": time.time()}
+
+    def run(self) -> None:
+        """The thread's loop; a lost server is waited for."""
+        beaten = controlled = float("-inf")
+        while not self.stopping.is_set():
+            now = time.monotonic()
+            try:
+                if now - controlled >= CONTROL:
+                    self.look_at_control()
+                    controlled = now
+                if now - beaten >= BEAT:
+                    self.beat()
+                    self.sweep()
+                    beaten = now
+                self.watch.look()
+            except LOST as error:
+                log.warning("lost Redis; this worker can't beat until it is back", error=str(error))
+                self.wire.drop()
+                self.stopping.wait(0.5)
+            except (RedisError, PenstockError) as error:
+                log.error("the pulse failed", error=str(error))
+            self.stopping.wait(TICK)
+
+    def beat(self) -> None:
+        """Say that this worker lives: a value that differs from the last."""
+        self.count += 1
+        told = {**self.identity, "count": self.count, "beat": time.time(), **self.describe()}
+        self.wire("HSET", keys.WORKERS, self.worker, msgspec.json.encode(told))
+
+    def look_at_control(self) -> None:
+        """Let the leases know which version of the decisions holds."""
+        self.watch.slots.control = int(self.wire("HGET", keys.CONTROL, "version") or 0)
+
+    def leave(self) -> None:
+        """Take this worker off the list."""
+        self.wire("HDEL", keys.WORKERS, self.worker)
+
+
+class Chores:
+    """What some worker must do for all: each chore with its seconds in between."""
+
+    def __init__(self, chores: list[tuple[float, Callable[[], Any]]]):
+        self.chores = chores
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        """The thread's loop. A chore that fails is logged, and done again at its next time."""
+        due = [0.0] * len(self.chores)
+        while not self.stopping.is_set():
+            for number, (interval, chore) in enumerate(self.chores):
+                if time.monotonic() < due[number]:
+                    continue
+                try:
+                    chore()
+                except (*LOST, PenstockError) as error:
+                    log.warning("a chore has to wait", chore=chore.__qualname__, error=str(error))
+                    self.stopping.wait(0.5)
+                except Exception:
+                    log.exception("a chore failed", chore=chore.__qualname__)
+                due[number] = time.monotonic() + interval
+            self.stopping.wait(TICK / 2)

@@ -1,0 +1,117 @@
+"""Where Penstock meets Celery. This is all of it that leans on Celery's insides:
+
+- a step on the consumer's blueprint: `start` at every (re)connection, `stop`
+  before a restart and at the end, `register_with_event_loop` for the hub;
+- `Consumer.create_task_handler()`, called with a message of our own
+  (`message.py`) on the main thread, so that Celery's own request runs a lease:
+  pools, `inspect active`, revoke and Flower work as for any task;
+- `worker.state.requests`, to notice a request that Celery dropped.
+
+`tests/engine/test_celery_internals.py` fails when one of these changes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import Any
+
+import structlog
+from celery import Celery, bootsteps, signals
+from celery.worker import state as celery_state
+
+from workers.engine import Engine
+from workers.message import LeaseMessage
+
+log = structlog.get_logger(__name__)
+_engine: Engine | None = None
+
+
+def install(celery: Celery) -> None:
+    """Put the step and the signals on an application."""
+    celery.steps["consumer"].add(LeaseStep)
+    signals.celeryd_after_setup.connect(_before_pool, weak=False)
+    signals.worker_process_init.connect(_in_child, weak=False)
+    signals.setup_logging.connect(_own_logging, weak=False)
+    signals.worker_shutdown.connect(_after_all, weak=False)
+
+
+def _own_logging(**_: Any) -> None:
+    """Logs are ours (`app.telemetry.logs`); the engine sets them up."""
+
+
+def _before_pool(instance: Any, **_: Any) -> None:
+    """Before the pool forks: import the handlers, make what parent and children share."""
+    global _engine
+    lanes = tuple(queue for queue in instance.app.amqp.queues.consume_from)
+    _engine = Engine(lanes, instance.concurrency or os.cpu_count() or 1, _pool_name(instance))
+
+
+def _in_child(**_: Any) -> None:
+    if _engine is not None:
+        _engine.runtime.after_fork()
+
+
+def _after_all(**_: Any) -> None:
+    if _engine is not None:
+        _engine.leave()
+
+
+def _pool_name(worker: Any) -> str:
+    module = getattr(worker.pool_cls, "__module__", str(worker.pool_cls))
+    return module.rpartition(".")[2]
+
+
+class LeaseStep(bootsteps.StartStopStep):
+    """Starts leases for as long as the consumer runs."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **_: Any):
+        self.consumer = consumer
+        self.waiting: deque[LeaseMessage] = deque()
+        self.bell, self.rope = os.pipe()
+        os.set_blocking(self.bell, False)
+        os.set_blocking(self.rope, False)
+
+    def start(self, consumer: Any) -> None:
+        """Celery has (re)connected."""
+        assert _engine is not None, "celeryd_after_setup comes before the consumer"
+        self.handler = consumer.create_task_handler()
+        _engine.begin(self.submit, lambda: self._limit(consumer), lambda id: id in celery_state.requests)
+
+    def stop(self, consumer: Any) -> None:
+        """The consumer restarts, in which case leases go on; or the worker ends, and they give way."""
+        if celery_state.should_stop is not None or celery_state.should_terminate is not None or self._closing(consumer):
+            _engine.close()
+
+    terminate = stop
+
+    def register_with_event_loop(self, consumer: Any, hub: Any) -> None:
+        hub.add_reader(self.bell, self._hand_over)
+
+    def submit(self, message: LeaseMessage) -> None:
+        """From any thread: have the main thread hand the message to Celery."""
+        self.waiting.append(message)
+        try:
+            os.write(self.rope, b"!")
+        except BlockingIOError:
+            pass  # the pipe is full of the same news
+
+    def _hand_over(self, *_: Any) -> None:
+        try:
+            os.read(self.bell, 4096)
+        except BlockingIOError:
+            pass
+        while self.waiting:
+            self.handler(self.waiting.popleft())
+
+    def _limit(self, consumer: Any) -> int:
+        """How many leases the pool has room for: ordinary tasks come first."""
+        ordinary = sum(1 for request in list(celery_state.reserved_requests) if request.name != "penstock.lease")
+        return max(0, consumer.pool.num_processes - ordinary)
+
+    @staticmethod
+    def _closing(consumer: Any) -> bool:
+        blueprint = getattr(consumer.controller, "blueprint", None)
+        return blueprint is not None and blueprint.state in (bootsteps.CLOSE, bootsteps.TERMINATE)

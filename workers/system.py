@@ -1,0 +1,42 @@
+"""Our own handlers: the archive and the projector.
+
+They keep SQL, the record, in step with Redis, the river. Both are idempotent;
+an error of the database is waited out.
+"""
+
+from __future__ import annotations
+
+from app.events.arrival import Arrival
+from app.events.event import Event
+from app.streams import keys
+from app.subscriptions.context import Context
+from app.subscriptions.declaration import EVERYTHING, on
+from app.subscriptions.retry import RetryPolicy
+from app.events.topics import SETTLED
+
+PATIENT = RetryPolicy(attempts=30, base=0.5, cap=60.0)
+
+
+@on(EVERYTHING, name="penstock.archive", lane="system", batch=2000, retry=PATIENT, timeout=None)
+def archive(events: list[Event], ctx: Context) -> None:
+    """Keep every event of every topic, and note which runs and deliveries it begins."""
+    arrivals = [
+        Arrival(event, *keys.topic_and_partition(stream), position)
+        for event, (stream, position) in zip(events, (entry.place.split(" ") for entry in ctx.entries), strict=True)
+    ]
+    ctx.platform.archive.add(arrivals)
+    ctx.platform.projection.apply_events(arrivals)
+    ctx.platform.changes.announce("events", "runs")
+
+
+@on(SETTLED, name="penstock.projector", lane="system", batch=500, retry=PATIENT, timeout=None)
+def projector(events: list[Event], ctx: Context) -> None:
+    """Turn the records of settled deliveries into runs, deliveries, dead letters and rollups."""
+    ctx.platform.projection.apply_records(events)
+    changed = {"runs", "subscriptions"}
+    for event in events:
+        if event.data["counts"]["parked"]:
+            changed.add("dead-letters")
+        if any(delivery.get("replay") for delivery in event.data["deliveries"]):
+            changed |= {"replays", "dead-letters"}
+    ctx.platform.changes.announce(*sorted(changed))
