@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from jsonschema import Draft202012Validator
+from jsonschema import ValidationError as JsonSchemaError
 from pydantic import ValidationError
 
 from app.events.event import Event, plain
@@ -84,10 +85,17 @@ class Catalogue:
             return event, []  # read, upcast and checked by the worker
         problems = []
         for error in _validator(msgspec.json.encode(schema.json_schema)).iter_errors(plain_data(event.data)):
-            path = ".".join(map(str, ("data", *error.absolute_path)))
+            path = ".".join(map(str, ("data", *error.absolute_path, *_missing(error))))
             problems.append({"field": path, "problem": error.message[:300]})
         stamped = event if event.dataschema else event.but(dataschema=schema_urn(event.type, version))
         return stamped, problems
+
+
+def _missing(error: JsonSchemaError) -> list[str]:
+    """The name of the field that is not there, where that is the error: it is the field at fault."""
+    if error.validator != "required":
+        return []
+    return [name for name in error.validator_value if error.message.startswith(f"{name!r} ")]
 
 
 def plain_data(data: Any) -> Any:

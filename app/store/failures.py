@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.errors import Unavailable
+from app.errors import Refused, Unavailable
 
 # Beginnings of SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _STATES = {
@@ -43,10 +43,15 @@ _SQLITE = {
 
 @contextmanager
 def translated(name: str) -> Iterator[None]:
-    """Raises `Unavailable` for what is wrong with the database called `name`."""
+    """Raises `Unavailable` for what is wrong with the database called `name`.
+
+    And `Refused` for the one character that PostgreSQL has no text with.
+    """
     try:
         yield
     except (DBAPIError, PoolTimeout) as error:
+        if "NUL (0x00)" in str(error.orig if isinstance(error, DBAPIError) else ""):
+            raise Refused("A text holds a NUL character, which PostgreSQL can't keep.") from error
         problem = describe(error)
         if problem is None:
             raise

@@ -72,7 +72,7 @@ def sign_in(app: Flask, name: str, password: str | None = None, next: str = "/")
     answer = client.post("/sign-in", data={
         "username": name, "password": password or f"{name}-password",
         "csrf_token": token, "next": next})  # fmt: skip
-    assert answer.status_code == 302, answer.text
+    assert answer.status_code == 302, f"{answer.status_code} {answer.text}"
     return client
 
 

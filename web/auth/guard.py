@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from flask import Flask, current_app, g, redirect, request, url_for
 from flask_login import current_user
 from flask_wtf.csrf import CSRFProtect
-from werkzeug.exceptions import Forbidden, Unauthorized
+from werkzeug.exceptions import Forbidden, NotFound, Unauthorized
 from werkzeug.urls import iri_to_uri
 
 from web.auth.bearer import has_bearer, identity_of_bearer
@@ -117,6 +117,8 @@ def add_guard(app: Flask) -> None:
 
 def guard() -> None:
     """Bound the body; then refuse what changes something by a session without its token."""
+    if "\x00" in request.path:
+        raise NotFound  # nothing has a NUL in its name, and PostgreSQL refuses to look
     if request.method in SAFE_METHODS or request.endpoint is None:
         return
     _bound_body()
