@@ -30,7 +30,8 @@ def migrate(as_json: bool) -> None:
     revisions = _upgrade(settings)
     platform = build(settings)
     try:
-        declared = declare(platform)
+        # With no server yet (embedded), workers declare theirs when they start.
+        declared = declare(platform) if settings.redis_url else []
         administrator = _first_administrator(platform)
     finally:
         platform.close()
