@@ -2,6 +2,7 @@
 
 A delivery's row shows its newest generation and attempt; attempts that did not
 succeed at once have rows of their own. Only the projection writes here.
+Generations of replays are as large as milliseconds since 1970.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
-from app.store.columns import JsonText, Key, LongText, Moment
+from app.store.columns import JsonText, Key, LongText, Moment, Serial
 
 OPEN = ("waiting", "retrying")
 SETTLED = ("succeeded", "parked", "cancelled")
@@ -66,7 +67,7 @@ class Delivery(SQLModel, table=True):
     subscription: str = Field(primary_key=True, sa_type=Key)
     type: str = Field(sa_type=Key)
     correlationid: str = Field(sa_type=Key)
-    generation: int
+    generation: int = Field(sa_type=Serial)
     attempt: int
     state: str = Field(sa_type=Key)
     settled: bool
@@ -87,7 +88,7 @@ class DeliveryAttempt(SQLModel, table=True):
     event_id: str = Field(primary_key=True, sa_type=Key)
     event_source: str = Field(primary_key=True, sa_type=Key)
     subscription: str = Field(primary_key=True, sa_type=Key)
-    generation: int = Field(primary_key=True)
+    generation: int = Field(primary_key=True, sa_type=Serial)
     attempt: int = Field(primary_key=True)
     state: str = Field(sa_type=Key)
     started: float = Field(sa_type=Moment)
@@ -167,7 +168,7 @@ class DeadLetter(SQLModel, table=True):
     type: str = Field(sa_type=Key)
     subscription: str = Field(sa_type=Key)
     correlationid: str = Field(sa_type=Key)
-    generation: int
+    generation: int = Field(sa_type=Serial)
     state: str = Field(sa_type=Key)
     reason: str = Field(sa_type=Key)
     title: str = Field(sa_type=LongText)

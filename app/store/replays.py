@@ -138,17 +138,14 @@ class ReplayStore:
                 session.add(item)
         return [_show_item(item) for item in items]
 
-    def sent(self, id: str, numbers: Iterable[int]) -> int:
+    def sent(self, id: str, numbers: Iterable[int]) -> None:
         """Confirm that items were handed to their subscriptions."""
         with self._database.session() as session:
-            bulk = Bulk(session)
-            before = len(numbers := sorted(numbers))
-            bulk.many(
+            Bulk(session).many(
                 "UPDATE replay_items SET state = 'sent'"
                 " WHERE replay_id = ? AND number = ? AND state = 'pending'",
-                [(id, number) for number in numbers],
+                [(id, number) for number in sorted(numbers)],
             )
-        return before
 
     def mark(self, results: Iterable[tuple[str, str, str, str, str | None]]) -> None:
         """Note results: (replay, event id as sent, subscription, state, error) each."""

@@ -41,7 +41,9 @@ def rewind(platform: Any, name: str, row: Mapping[str, Any], to: str) -> int:
     streams = [one for one in row_streams(row, platform.stream_topics.all()) if not keys.is_again(one)]
     create_groups(platform.wire(), name, streams)
     was = control.decision(platform.redis, name)
-    decision = msgspec.structs.replace(was, generation=was.generation + 1, rewound=target)
+    # Above those of replays too, which are milliseconds: the newest generation is what counts.
+    generation = max(was.generation + 1, int(platform.clock.now() * 1000))
+    decision = msgspec.structs.replace(was, generation=generation, rewound=target)
     position = f"{target - 1}-{LAST}" if target else "0"
     with platform.redis.pipeline(transaction=True) as pipe:
         control.add_decision(pipe, name, msgspec.structs.replace(decision, paused=True))

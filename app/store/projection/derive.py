@@ -2,7 +2,8 @@
 
 A run goes on while an event of it was announced and hasn't arrived, or is known
 from a record only, or a delivery isn't settled. Then it failed where something
-was parked, else was cancelled where something was, else succeeded.
+is parked that no replay has mended, else was cancelled where something was,
+else succeeded.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ happened AS (
 ),
 handled AS (
   SELECT d.correlationid AS id, MAX(CASE WHEN d.settled THEN 0 ELSE 1 END) AS unsettled,
-         MAX(CASE WHEN d.state = 'parked' THEN 1 ELSE 0 END) AS parked,
          MAX(CASE WHEN d.state = 'cancelled' THEN 1 ELSE 0 END) AS cancelled,
          MAX(d.ended) AS ended
   FROM touched t JOIN deliveries d ON d.correlationid = t.id GROUP BY d.correlationid
@@ -44,7 +44,8 @@ announced AS (
 found AS (
   SELECT h.id, h.events, h.started,
          CASE WHEN h.unread = 1 OR COALESCE(d.unsettled, 0) = 1 OR a.id IS NOT NULL THEN 'running'
-              WHEN d.parked = 1 THEN 'failed'
+              WHEN EXISTS (SELECT 1 FROM dead_letters l
+                           WHERE l.correlationid = h.id AND l.state <> 'replayed') THEN 'failed'
               WHEN d.cancelled = 1 THEN 'cancelled'
               ELSE 'succeeded' END AS state,
          CASE WHEN d.ended > h.latest THEN d.ended ELSE h.latest END AS ended

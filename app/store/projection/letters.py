@@ -43,8 +43,12 @@ def apply(session: Session, records: Sequence[Record], now: float) -> None:
     origins = _origins(bulk, told)
     letters = _read(bulk, told, origins.values())
     changed: dict[str, dict[str, Any]] = {}
+    stood_in: list[tuple[dict[str, Any], Settled]] = []
     for each in sorted(told, key=lambda each: (each.identity, each.rank)):
-        letter = letters.get(origins.get((each.replay or "", *each.identity), each.identity))
+        origin = origins.get((each.replay or "", *each.identity), each.identity)
+        letter = letters.get(origin)
+        if letter is not None and origin != each.identity:
+            stood_in.append((letter, each))
         if letter is None and each.letter:
             letter = _new(each)
             letters[each.identity] = letter
@@ -57,6 +61,7 @@ def apply(session: Session, records: Sequence[Record], now: float) -> None:
         changed[letter["id"]] = letter
     _overtaken(bulk, [letter for letter in changed.values() if letter.pop("new", False)])
     _write(bulk, changed.values())
+    _mend(bulk, stood_in)
     mark_items(
         session,
         [
@@ -88,6 +93,24 @@ def _origins(bulk: Bulk, told: Iterable[Settled]) -> dict[tuple[str, ...], Ident
             if identity := found.get((each.event_id, each.subscription)):
                 origins[replay, *each.identity] = identity
     return origins
+
+
+def _mend(bulk: Bulk, stood_in: Iterable[tuple[dict[str, Any], Settled]]) -> None:
+    """Give the deliveries that were parked the end of those that were sent in their place."""
+    bulk.many(
+        "UPDATE deliveries SET generation = ?, attempt = ?, state = ?, settled = ?, ended = ?,"
+        " error = ?, replay = ? WHERE event_id = ? AND event_source = ? AND subscription = ?"
+        " AND generation < ?",
+        [
+            (
+                each.generation, each.attempt, each.state, True, each.ended, each.error,
+                each.replay, letter["event_id"], letter["event_source"], letter["subscription"],
+                each.generation,
+            )
+            for letter, each in stood_in
+            if each.settled
+        ],
+    )  # fmt: skip
 
 
 def _read(

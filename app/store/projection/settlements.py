@@ -35,12 +35,16 @@ def apply(bulk: Bulk, records: Sequence[Record], known: Known, archive: Archive)
 
 
 def _events(bulk: Bulk, told: Iterable[Settled], known: Known) -> None:
-    """Rows of events that a record tells of first. Packed ones have no other, and don't arrive."""
+    """Rows of events that a record tells of first.
+
+    Some have no other row, and never arrive: packed ones, those that can't be read, and those
+    that an operator edited for a replay.
+    """
     rows = {
         (each.event_id, each.event_source): (
             each.event_id, each.event_source, each.type, each.subject, each.correlationid,
             each.causationid, each.time, each.published,
-            each.type in known.packed or each.type == UNREADABLE,
+            each.type in known.packed or each.type == UNREADABLE or each.replay is not None,
         )
         for each in told
     }  # fmt: skip

@@ -71,7 +71,9 @@ def upgrade() -> None:
         sa.Column("type", sa.String(), nullable=False),
         sa.Column("subscription", sa.String(), nullable=False),
         sa.Column("correlationid", sa.String(), nullable=False),
-        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column(
+            "generation", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
@@ -113,7 +115,9 @@ def upgrade() -> None:
         sa.Column("subscription", sa.String(), nullable=False),
         sa.Column("type", sa.String(), nullable=False),
         sa.Column("correlationid", sa.String(), nullable=False),
-        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column(
+            "generation", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("settled", sa.Boolean(), nullable=False),
@@ -140,7 +144,9 @@ def upgrade() -> None:
         sa.Column("event_id", sa.String(), nullable=False),
         sa.Column("event_source", sa.String(), nullable=False),
         sa.Column("subscription", sa.String(), nullable=False),
-        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column(
+            "generation", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("started", sa.Double(), nullable=False),
