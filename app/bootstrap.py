@@ -20,9 +20,10 @@ import redis
 from app.clock import Clock, SystemClock
 from app.domain.datasets import Datasets
 from app.domain.models import Models
-from app.errors import PenstockError
+from app.errors import PenstockError, Unavailable
 from app.events.catalogue import Catalogue, StoredSchema
 from app.events.schema import TYPES, EventTypes
+from app.store import migrate
 from app.store.archive import Archive
 from app.store.audit import Audit
 from app.store.blobs import open_blobs
@@ -46,6 +47,7 @@ from app.streams.publisher import Preparer, Publisher
 from app.streams.topics import Topics
 from app.subscriptions.control import Subscriptions
 from app.subscriptions.declaration import HANDLERS, Handlers
+from app.subscriptions.declare import declare as make_known
 from app.subscriptions.replays import Replays
 from app.subscriptions.topics import TopicViews
 from app.subscriptions.workers import Workers
@@ -64,14 +66,19 @@ class Platform:
         self.clock = clock
         self.handlers = handlers
         self.catalogue = Catalogue(types, self._stored_schemas)
-        self.database, self.archive_database = open_databases(settings.database_url, settings.archive_url)
+        self.database, self.archive_database = open_databases(
+            settings.database_url, settings.archive_url
+        )
+        self._migrated = False
         self._schemas: tuple[float, Mapping[str, StoredSchema]] = (float("-inf"), {})
 
     # -- Redis
 
     @cached_property
     def redis(self) -> redis.Redis:
-        return connect(self.settings.require_redis(), max_connections=self.settings.redis_connections)
+        return connect(
+            self.settings.require_redis(), max_connections=self.settings.redis_connections
+        )
 
     @cached_property
     def stream_topics(self) -> Topics:
@@ -79,7 +86,9 @@ class Platform:
 
     @cached_property
     def preparer(self) -> Preparer:
-        return Preparer(self.catalogue, self.stream_topics, self.clock, self.settings.max_event_bytes)
+        return Preparer(
+            self.catalogue, self.stream_topics, self.clock, self.settings.max_event_bytes
+        )
 
     @cached_property
     def publisher(self) -> Publisher:
@@ -159,7 +168,9 @@ class Platform:
         if self.clock.monotonic() - looked > SCHEMAS_KEPT:
             known = {}
             for row in reversed(self.schemas.all()):  # the newest of a type comes last and stays
-                known[row["type"]] = StoredSchema(row["version"], row["topic"], row["tracking"], row["schema"])
+                known[row["type"]] = StoredSchema(
+                    row["version"], row["topic"], row["tracking"], row["schema"]
+                )
             self._schemas = (self.clock.monotonic(), known)
         return known
 
@@ -199,17 +210,35 @@ class Platform:
 
     def health(self) -> dict[str, Any]:
         """Whether each part answers: "ok", or what is wrong with it."""
-        found: dict[str, Any] = {"redis": self._ask(self.redis.ping), "database": self._ask(self.database.ping)}
+        found: dict[str, Any] = {
+            "redis": self._ask(lambda: self.redis.ping()),
+            "database": self._ask(self.database.ping),
+        }
+        found["migrations"] = (
+            self._ask(self._be_migrated) if found["database"] == "ok" else "not known"
+        )
         reachable = found["redis"] == "ok"
         found["workers"] = len(self.workers.list()) if reachable else None
         found["archive_lag"] = self.subscriptions.archive_lag() if reachable else None
         return found
 
+    def _be_migrated(self) -> None:
+        """Raises `Unavailable` where tables are missing; looks no more once they were all there."""
+        if not self._migrated:
+            missing = migrate.missing(self.database) + migrate.missing(
+                self.archive_database, "archive"
+            )
+            if missing:
+                raise Unavailable(
+                    f"{len(missing)} migrations are missing: run `python -m app migrate`"
+                )
+            self._migrated = True
+
     @staticmethod
     def _ask(question: Any) -> str:
         try:
             question()
-        except (redis.RedisError, PenstockError, OSError) as error:
+        except (redis.RedisError, PenstockError, SettingsError, OSError) as error:
             return str(error) or type(error).__name__
         return "ok"
 
@@ -238,7 +267,7 @@ def import_handlers(settings: Settings) -> None:
     working = str(Path.cwd())
     if working not in sys.path:
         sys.path.insert(0, working)
-    for module in settings.handlers:
+    for module in ("app.subscriptions.system", *settings.handlers):
         try:
             import_module(module)
         except Exception as error:
@@ -247,8 +276,22 @@ def import_handlers(settings: Settings) -> None:
             ) from error
 
 
+def declare(platform: Platform) -> list[str]:
+    """Make known what the handlers' modules declare; the names of the subscriptions.
+
+    Raises `SettingsError` where a module can't be imported.
+    """
+    import_handlers(platform.settings)
+    make_known(platform)
+    return sorted(platform.handlers.subscriptions)
+
+
 def build(
-    settings: Settings, *, clock: Clock | None = None, handlers: Handlers = HANDLERS, types: EventTypes = TYPES
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    handlers: Handlers = HANDLERS,
+    types: EventTypes = TYPES,
 ) -> Platform:
     """The platform of these settings."""
     return Platform(settings, clock or SystemClock(), handlers, types)

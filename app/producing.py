@@ -38,7 +38,10 @@ def publish(
     platform = bootstrap.default()
     fields = {"subject": subject, "source": source, "partitionkey": key}
     event = Event(
-        type=type, data=data, id=id or uuid7(), **{name: value for name, value in fields.items() if value is not None}
+        type=type,
+        data=data,
+        id=id or uuid7(),
+        **{name: value for name, value in fields.items() if value is not None},
     )
     due = _due(after, at, platform.clock.now())
     platform.publisher.publish([event], at=due)

@@ -101,14 +101,20 @@ class Dispatcher:
             if desk is None:
                 return
             checked = self.desks.slots.slot(desk.number).checked()
-            if any(self._rung.get(lane, 0.0) >= checked for lane in desk.lanes) and not self.stopping.is_set():
+            if (
+                any(self._rung.get(lane, 0.0) >= checked for lane in desk.lanes)
+                and not self.stopping.is_set()
+            ):
                 self._start(desk)
 
     def sweep(self, is_known: Callable[[str], bool]) -> None:
         """Free the slots that Celery dropped without telling."""
         with self._lock:
             for desk in self.desks.sweep(is_known, self.clock.monotonic()):
-                log.warning("Celery dropped a lease without telling; its slot is free again", slot=desk.number)
+                log.warning(
+                    "Celery dropped a lease without telling; its slot is free again",
+                    slot=desk.number,
+                )
 
     def _start(self, desk: Desk | None) -> None:
         if desk is None:
@@ -132,4 +138,8 @@ class Dispatcher:
             self.consider(self._lanes(behind))
 
     def _lanes(self, names: Iterable[str]) -> set[str]:
-        return {self.roster.handlings[name].subscription.lane for name in names if name in self.roster.handlings}
+        return {
+            self.roster.handlings[name].subscription.lane
+            for name in names
+            if name in self.roster.handlings
+        }

@@ -12,17 +12,16 @@ from typing import Any
 
 import structlog
 
-import workers.system  # noqa: F401  our own handlers register themselves
 from app import bootstrap
 from app.errors import PenstockError
 from app.streams.client import LOST
 from app.subscriptions.caretaker import Caretaker
-from app.subscriptions.declare import declare
 from app.subscriptions.doorbell import Doorbell
 from app.subscriptions.identity import worker_id, worker_of
 from app.subscriptions.reclaim import Reaper, release_consumers
 from app.subscriptions.roster import Roster
 from app.subscriptions.slots import BUSY, Slots
+from app.subscriptions.streams import row_streams
 from app.subscriptions.watch import Watch
 from app.telemetry import logs
 from config.errors import SettingsError
@@ -48,10 +47,6 @@ class Engine:
         self.lanes, self.concurrency, self.pool = lanes, concurrency, pool
         self.platform = bootstrap.build(self.settings)
         bootstrap.use(self.platform)
-        try:
-            bootstrap.import_handlers(self.settings)
-        except SettingsError as error:
-            sys.exit(f"penstock: {error}")
         self._declare()
         self.worker = worker_id()
         self.slots = Slots(concurrency * 4)  # room for autoscale
@@ -66,8 +61,10 @@ class Engine:
         told = False
         while True:
             try:
-                declare(self.platform)
+                bootstrap.declare(self.platform)
                 break
+            except SettingsError as error:
+                sys.exit(f"penstock: {error}")
             except (*LOST, PenstockError) as error:
                 if not told:
                     log.warning("waiting for the database and Redis", problem=str(error))
@@ -81,7 +78,10 @@ class Engine:
     # -- while the worker runs
 
     def begin(
-        self, submit: Callable[[LeaseMessage], None], limit: Callable[[], int], is_known: Callable[[str], bool]
+        self,
+        submit: Callable[[LeaseMessage], None],
+        limit: Callable[[], int],
+        is_known: Callable[[str], bool],
     ) -> None:
         """Celery's consumer runs (again): leases can be started."""
         self.is_known = is_known
@@ -98,17 +98,33 @@ class Engine:
             limit,
             SOLO_LEASE if self.pool == "solo" else LEASE,
         )
-        watch = Watch(self.slots, self.platform.broker(), Roster(self.platform, self.lanes), self.worker, clock)
+        watch = Watch(
+            self.slots,
+            self.platform.broker(),
+            Roster(self.platform, self.lanes),
+            self.worker,
+            clock,
+        )
         self.pulse = Pulse(self.worker, self.platform.wire(), watch, self.describe, self._sweep)
         self.pulse.look_at_control()
         self.pulse.beat()
         reaper = Reaper(self.platform.redis, self.platform.broker(), self.all_streams, clock)
         self.chores = Chores(Caretaker(self.platform, self.worker, reaper).chores())
-        for name, part in (("pulse", self.pulse), ("doorbell", self.dispatcher), ("chores", self.chores)):
+        for name, part in (
+            ("pulse", self.pulse),
+            ("doorbell", self.dispatcher),
+            ("chores", self.chores),
+        ):
             thread = threading.Thread(target=part.run, name=f"penstock-{name}", daemon=True)
             thread.start()
             self.threads.append(thread)
-        log.info("worker is ready", worker=self.worker, lanes=self.lanes, pool=self.pool, concurrency=self.concurrency)
+        log.info(
+            "worker is ready",
+            worker=self.worker,
+            lanes=self.lanes,
+            pool=self.pool,
+            concurrency=self.concurrency,
+        )
 
     def describe(self) -> dict[str, Any]:
         """What the console shows of this worker."""
@@ -117,18 +133,24 @@ class Engine:
             hand = self.slots.slot(number).read()
             if hand is not None and hand.state == BUSY and hand.index >= 0:
                 slots.append(
-                    {"subscription": hand.subscription, "event": hand.event, "since": time.time() - (now - hand.started)}
+                    {
+                        "subscription": hand.subscription,
+                        "event": hand.event,
+                        "since": time.time() - (now - hand.started),
+                    }
                 )
-        return {"lanes": self.lanes, "pool": self.pool, "concurrency": self.concurrency, "slots": slots}
+        return {
+            "lanes": self.lanes,
+            "pool": self.pool,
+            "concurrency": self.concurrency,
+            "slots": slots,
+        }
 
     def all_streams(self) -> list[str]:
         """Every stream that a consumer may have something of."""
-        from app.subscriptions.streams import row_streams
-
         topics = self.platform.stream_topics.all()
         rows = self.platform.subscription_store.all()
-        own = [f"penstock:topic:penstock:{number}" for number in range(topics.get("penstock", 1))]
-        return list(dict.fromkeys([*own, *(stream for row in rows for stream in row_streams(row, topics))]))
+        return list(dict.fromkeys(stream for row in rows for stream in row_streams(row, topics)))
 
     def _sweep(self) -> None:
         if self.dispatcher is not None:
@@ -152,7 +174,9 @@ class Engine:
         for number in range(self.slots.count):
             hand = self.slots.slot(number).read()
             if hand is not None and hand.pid != os.getpid():
-                log.warning("ending a handler that did not finish in time", subscription=hand.subscription)
+                log.warning(
+                    "ending a handler that did not finish in time", subscription=hand.subscription
+                )
                 os.kill(hand.pid, signal.SIGKILL)
                 self.slots.slot(number).close()
         self._release_all()

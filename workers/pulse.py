@@ -34,7 +34,12 @@ class Pulse:
     """Beats for one worker; `describe` gives what the console shows of it."""
 
     def __init__(
-        self, worker: str, wire: Wire, watch: Watch, describe: Callable[[], dict[str, Any]], sweep: Callable[[], None]
+        self,
+        worker: str,
+        wire: Wire,
+        watch: Watch,
+        describe: Callable[[], dict[str, Any]],
+        sweep: Callable[[], None],
     ):
         self.worker = worker
         self.wire = wire
@@ -43,7 +48,12 @@ class Pulse:
         self.sweep = sweep
         self.stopping = threading.Event()
         self.count = 0
-        self.identity = {"pid": os.getpid(), "host": socket.gethostname(), "place": place(), "started": time.time()}
+        self.identity = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "place": place(),
+            "started": time.time(),
+        }
 
     def run(self) -> None:
         """The thread's loop; a lost server is waited for."""

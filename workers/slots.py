@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.subscriptions.slots import BUSY, FREE, Slots
 
-LONG_LANE = "training"
+LONG_LANE, SYSTEM_LANE = "training", "system"
 
 
 @dataclass
@@ -25,7 +25,9 @@ class Desks:
 
     def __init__(self, slots: Slots, lanes: tuple[str, ...], concurrency: int):
         self.slots = slots
-        self.desks = [Desk(number, lanes_of(number, lanes, concurrency)) for number in range(slots.count)]
+        self.desks = [
+            Desk(number, lanes_of(number, lanes, concurrency)) for number in range(slots.count)
+        ]
         self.limit = concurrency
 
     def running(self) -> list[Desk]:
@@ -37,14 +39,19 @@ class Desks:
             return None
         wanted = set(lanes)
         for desk in self.desks[: self.limit]:
-            if desk.request is None and wanted & set(desk.lanes) and self.slots.slot(desk.number).state() == FREE:
+            if (
+                desk.request is None
+                and wanted & set(desk.lanes)
+                and self.slots.slot(desk.number).state() == FREE
+            ):
                 return desk
         return None
 
     def attended(self, lane: str) -> bool:
         """Whether a lease that serves this lane is waiting for work, or has just been started."""
         return any(
-            lane in desk.lanes and self.slots.slot(desk.number).state() != BUSY for desk in self.running()
+            lane in desk.lanes and self.slots.slot(desk.number).state() != BUSY
+            for desk in self.running()
         )
 
     def done(self, request: str) -> Desk | None:
@@ -57,7 +64,11 @@ class Desks:
 
     def sweep(self, is_known: Callable[[str], bool], now: float) -> list[Desk]:
         """Free the slots whose request Celery dropped without telling."""
-        lost = [desk for desk in self.running() if now - desk.since > 1.0 and not is_known(desk.request or "")]
+        lost = [
+            desk
+            for desk in self.running()
+            if now - desk.since > 1.0 and not is_known(desk.request or "")
+        ]
         for desk in lost:
             desk.request = None
         return lost
@@ -66,11 +77,11 @@ class Desks:
 def lanes_of(number: int, lanes: tuple[str, ...], concurrency: int) -> tuple[str, ...]:
     """The lanes that a slot serves.
 
-    A worker that serves the training lane among others keeps its first slot
-    out of it, so that trainings never keep everything else waiting.
+    A worker with several slots keeps its first one out of the training lane, so
+    that trainings never keep everything else waiting; and the others out of the
+    system lane, whose writers would only wait for each other.
     """
-    if number == 0 and concurrency > 1 and LONG_LANE in lanes and len(lanes) > 1:
-        return tuple(lane for lane in lanes if lane != LONG_LANE)
-    return lanes
-
-
+    kept = lanes
+    if concurrency > 1 and len(lanes) > 1:
+        kept = tuple(lane for lane in lanes if lane != (LONG_LANE if number == 0 else SYSTEM_LANE))
+    return kept

@@ -78,11 +78,17 @@ class LeaseStep(bootsteps.StartStopStep):
         """Celery has (re)connected."""
         assert _engine is not None, "celeryd_after_setup comes before the consumer"
         self.handler = consumer.create_task_handler()
-        _engine.begin(self.submit, lambda: self._limit(consumer), lambda id: id in celery_state.requests)
+        _engine.begin(
+            self.submit, lambda: self._limit(consumer), lambda id: id in celery_state.requests
+        )
 
     def stop(self, consumer: Any) -> None:
         """The consumer restarts, in which case leases go on; or the worker ends, and they give way."""
-        if celery_state.should_stop is not None or celery_state.should_terminate is not None or self._closing(consumer):
+        if (
+            celery_state.should_stop is not None
+            or celery_state.should_terminate is not None
+            or self._closing(consumer)
+        ):
             _engine.close()
 
     terminate = stop
@@ -108,7 +114,11 @@ class LeaseStep(bootsteps.StartStopStep):
 
     def _limit(self, consumer: Any) -> int:
         """How many leases the pool has room for: ordinary tasks come first."""
-        ordinary = sum(1 for request in list(celery_state.reserved_requests) if request.name != "penstock.lease")
+        ordinary = sum(
+            1
+            for request in list(celery_state.reserved_requests)
+            if request.name != "penstock.lease"
+        )
         return max(0, consumer.pool.num_processes - ordinary)
 
     @staticmethod

@@ -12,5 +12,7 @@ from workers.message import TASK
 def lease(slot: int, lanes: list[str], seconds: float) -> int:
     """Serve these lanes from this slot; how many entries were handled."""
     if runtime.current is None:
-        raise RuntimeError("a lease runs only in a worker that was started with `celery -A workers worker`")
+        raise RuntimeError(
+            "a lease runs only in a worker that was started with `celery -A workers worker`"
+        )
     return runtime.current.run_lease(slot, tuple(lanes), seconds)

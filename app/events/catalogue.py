@@ -55,7 +55,9 @@ class Catalogue:
         if wrong := check_type(event.type):
             return event, [{"field": "type", "problem": wrong}]
         if event.type.startswith(f"{SYSTEM_TOPIC}."):
-            return event, [{"field": "type", "problem": "types that begin with penstock. are Penstock's own"}]
+            return event, [
+                {"field": "type", "problem": "types that begin with penstock. are Penstock's own"}
+            ]
         if event.type in self.types.versions:
             return self._check_by_class(event)
         schema = self.stored().get(event.type)
@@ -79,15 +81,21 @@ class Catalogue:
                 return event, field_problems(error)
         return (event if event.dataschema else event.but(dataschema=known.urn)), []
 
-    def _check_by_schema(self, event: Event, schema: StoredSchema) -> tuple[Event, list[dict[str, str]]]:
+    def _check_by_schema(
+        self, event: Event, schema: StoredSchema
+    ) -> tuple[Event, list[dict[str, str]]]:
         version = version_in(event.dataschema) or schema.version
         if version != schema.version:
             return event, []  # read, upcast and checked by the worker
         problems = []
-        for error in _validator(msgspec.json.encode(schema.json_schema)).iter_errors(plain_data(event.data)):
+        for error in _validator(msgspec.json.encode(schema.json_schema)).iter_errors(
+            plain_data(event.data)
+        ):
             path = ".".join(map(str, ("data", *error.absolute_path, *_missing(error))))
             problems.append({"field": path, "problem": error.message[:300]})
-        stamped = event if event.dataschema else event.but(dataschema=schema_urn(event.type, version))
+        stamped = (
+            event if event.dataschema else event.but(dataschema=schema_urn(event.type, version))
+        )
         return stamped, problems
 
 

@@ -33,7 +33,9 @@ def parse_request(content_type: str, headers: Mapping[str, str], body: bytes) ->
     type, `InvalidEvents` that names each bad event of a batch.
     """
     media = content_type.partition(";")[0].strip().lower()
-    attributes = {name.lower()[3:]: value for name, value in headers.items() if name.lower().startswith("ce-")}
+    attributes = {
+        name.lower()[3:]: value for name, value in headers.items() if name.lower().startswith("ce-")
+    }
     if media == STRUCTURED:
         return read_events([_json(body)])
     if media == BATCHED:

@@ -99,7 +99,9 @@ def plain(value: Any) -> Any:
     """The JSON value of an object of a schema; for msgspec's `enc_hook`."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
-    raise TypeError(f"an event's data can't hold a {type(value).__name__}: use JSON values or a pydantic model")
+    raise TypeError(
+        f"an event's data can't hold a {type(value).__name__}: use JSON values or a pydantic model"
+    )
 
 
 _encoder = msgspec.json.Encoder(enc_hook=plain)
@@ -118,7 +120,10 @@ def _read(mapping: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         return {}, [{**found, "problem": f"expected a JSON object, got {kind}"}]
 
     def problem(field: str, text: str) -> None:
-        named = {key: value if isinstance(value := mapping.get(key), str) else None for key in ("id", "type")}
+        named = {
+            key: value if isinstance(value := mapping.get(key), str) else None
+            for key in ("id", "type")
+        }
         problems.append({"index": 0, **named, "field": field, "problem": text})
 
     fields: dict[str, Any] = {}
@@ -137,7 +142,9 @@ def _read(mapping: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         elif name in _TIMES:
             moment = _moment(value)
             if moment is None:
-                problem(name, f"expected a time of RFC 3339 such as 2026-01-31T12:00:00Z, got {value!r}")
+                problem(
+                    name, f"expected a time of RFC 3339 such as 2026-01-31T12:00:00Z, got {value!r}"
+                )
             else:
                 fields[name] = moment
         elif name in _TEXT:
@@ -150,7 +157,10 @@ def _read(mapping: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         elif not isinstance(name, str) or not _EXTENSION_NAME.fullmatch(name):
             problem(str(name), "an extension's name has only a-z and 0-9")
         elif not isinstance(value, str | bool | int):
-            problem(name, "an extension's value is a text, a whole number or a boolean; put structure into data")
+            problem(
+                name,
+                "an extension's value is a text, a whole number or a boolean; put structure into data",
+            )
         else:
             extensions[name] = value
     if extensions:

@@ -37,7 +37,9 @@ def compile_filter(filter: Filter) -> Predicate | None:
     if isinstance(filter, list):
         filter = {"all": filter}
     if not isinstance(filter, dict) or len(filter) != 1:
-        raise Refused(f"a filter is a mapping with one of exact, prefix, suffix, all, any, not; got {filter!r}")
+        raise Refused(
+            f"a filter is a mapping with one of exact, prefix, suffix, all, any, not; got {filter!r}"
+        )
     ((dialect, argument),) = filter.items()
     maker = _DIALECTS.get(dialect)
     if maker is None:

@@ -96,7 +96,9 @@ class EventTypes:
         while version < target.version:
             step = self.upcasters.get((name, version))
             if step is None:
-                raise Refused(f"{name} version {version} has no upcaster: write @upcast({name!r}, {version})")
+                raise Refused(
+                    f"{name} version {version} has no upcaster: write @upcast({name!r}, {version})"
+                )
             data = step(data)
             version += 1
         return target.model.model_validate(data)
@@ -111,7 +113,12 @@ TYPES = EventTypes()
 
 
 def event_type(
-    name: str, *, version: int = 1, topic: str | None = None, tracking: Tracking = "run", types: EventTypes = TYPES
+    name: str,
+    *,
+    version: int = 1,
+    topic: str | None = None,
+    tracking: Tracking = "run",
+    types: EventTypes = TYPES,
 ) -> Callable[[type[BaseModel]], type[BaseModel]]:
     """Register a pydantic class as the schema of a type.
 
@@ -122,13 +129,17 @@ def event_type(
         raise Refused(f"{name!r}: {wrong}")
 
     def register(model: type[BaseModel]) -> type[BaseModel]:
-        types.register(EventType(name, version, check_topic(topic or first_segment(name)), tracking, model))
+        types.register(
+            EventType(name, version, check_topic(topic or first_segment(name)), tracking, model)
+        )
         return model
 
     return register
 
 
-def upcast(name: str, from_version: int, *, types: EventTypes = TYPES) -> Callable[[Callable], Callable]:
+def upcast(
+    name: str, from_version: int, *, types: EventTypes = TYPES
+) -> Callable[[Callable], Callable]:
     """Register a function from the plain data of `from_version` to that of the next version."""
 
     def register(step: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -36,7 +36,9 @@ def backlogs(client: redis.Redis, wanted: dict[str, Sequence[str]]) -> dict[str,
         pipe.execute_command("XINFO", "STREAM", stream)
     replies = pipe.execute(raise_on_error=False)
     groups = {
-        stream: {row["name"].decode(): row for row in map(info_mapping, reply)} if not isinstance(reply, Exception) else {}
+        stream: {row["name"].decode(): row for row in map(info_mapping, reply)}
+        if not isinstance(reply, Exception)
+        else {}
         for stream, reply in zip(streams, replies[::2], strict=True)
     }
     infos = {
@@ -48,7 +50,9 @@ def backlogs(client: redis.Redis, wanted: dict[str, Sequence[str]]) -> dict[str,
         name: Backlog(
             _sum(_unread(groups[stream].get(name), infos[stream]) for stream in group),
             sum(groups[stream][name]["pending"] for stream in group if name in groups[stream]),
-            min((oldest[name, stream] for stream in group if (name, stream) in oldest), default=None),
+            min(
+                (oldest[name, stream] for stream in group if (name, stream) in oldest), default=None
+            ),
         )
         for name, group in wanted.items()
     }
@@ -81,7 +85,9 @@ def _sum(numbers: Any) -> int | None:
     return total
 
 
-def _oldest_unread(client: redis.Redis, wanted: Any, groups: Any, infos: Any) -> dict[tuple[str, str], int]:
+def _oldest_unread(
+    client: redis.Redis, wanted: Any, groups: Any, infos: Any
+) -> dict[tuple[str, str], int]:
     """The time of the first unread entry of each (group, stream) that has one."""
     behind = [
         (name, stream)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-import msgspec
 from redis.exceptions import ResponseError
 
 from app.streams import keys
@@ -18,10 +17,9 @@ from app.streams.client import Wire
 from app.streams.entry import Entry, parse_entry
 
 Step = list[Any]
-"""One step of a settle beside acknowledging; `scripts/settle.lua` lists them."""
+"""One step of a settle beside acknowledging: its kind and arguments, as `scripts/settle.lua` lists them."""
 
 RECORDS = keys.topic_stream("penstock", 0)
-_pack = msgspec.msgpack.Encoder().encode
 
 
 class Read(NamedTuple):
@@ -44,13 +42,26 @@ class Broker(Protocol):
         """Take up to `count` new entries of each stream; they are the consumer's until settled."""
 
     def settle(
-        self, group: str, consumer: str, stream: str, ids: Sequence[bytes], steps: Sequence[Step], record: bytes
+        self,
+        group: str,
+        consumer: str,
+        stream: str,
+        ids: Sequence[bytes],
+        steps: Sequence[Step],
+        record: bytes,
     ) -> list[bytes]:
         """Acknowledge `ids` and do the steps in one go; or nothing, and the ids that are not the consumer's."""
 
     def release(
-        self, group: str, consumer: str, stream: str, generation: int, *,
-        suspect: bool = False, in_hand: bytes = b"", counts: str = "l",
+        self,
+        group: str,
+        consumer: str,
+        stream: str,
+        generation: int,
+        *,
+        suspect: bool = False,
+        in_hand: bytes = b"",
+        counts: str = "l",
         only: tuple[bytes, bytes] = (b"-", b"+"),
     ) -> Released:
         """Give back what the consumer holds of a stream to the subscription's `again` stream.
@@ -78,7 +89,17 @@ class RedisBroker:
         self.wire = wire
 
     def read(self, group: str, consumer: str, streams: Sequence[str], count: int) -> Read:
-        command = ("XREADGROUP", "GROUP", group, consumer, "COUNT", count, "STREAMS", *streams, *(">" for _ in streams))
+        command = (
+            "XREADGROUP",
+            "GROUP",
+            group,
+            consumer,
+            "COUNT",
+            count,
+            "STREAMS",
+            *streams,
+            *(">" for _ in streams),
+        )
         try:
             *_, (version, reply) = self.wire.many(
                 [("MULTI",), ("HGET", keys.CONTROL, "version"), command, ("EXEC",)]
@@ -105,15 +126,30 @@ class RedisBroker:
         return Read(int(version or 0), entries, missing)
 
     def settle(
-        self, group: str, consumer: str, stream: str, ids: Sequence[bytes], steps: Sequence[Step], record: bytes
+        self,
+        group: str,
+        consumer: str,
+        stream: str,
+        ids: Sequence[bytes],
+        steps: Sequence[Step],
+        record: bytes,
     ) -> list[bytes]:
         again = "1" if keys.is_again(stream) else "0"
-        extras = _pack(steps) if steps else b""
-        return self.wire.script("settle", (stream, RECORDS), (group, consumer, again, record, extras, *ids))
+        told = [argument for step in steps for argument in (len(step), *step)]
+        return self.wire.script(
+            "settle", (stream, RECORDS), (group, consumer, again, record, len(told), *told, *ids)
+        )
 
     def release(
-        self, group: str, consumer: str, stream: str, generation: int, *,
-        suspect: bool = False, in_hand: bytes = b"", counts: str = "l",
+        self,
+        group: str,
+        consumer: str,
+        stream: str,
+        generation: int,
+        *,
+        suspect: bool = False,
+        in_hand: bytes = b"",
+        counts: str = "l",
         only: tuple[bytes, bytes] = (b"-", b"+"),
     ) -> Released:
         again = keys.again_stream(group, keys.partition_of(stream))
@@ -122,14 +158,28 @@ class RedisBroker:
             some, gone, left = self.wire.script(
                 "release",
                 (stream, again, keys.BELL),
-                (group, consumer, generation, group, 500, "suspect" if suspect else "", in_hand, counts, *only),
+                (
+                    group,
+                    consumer,
+                    generation,
+                    group,
+                    500,
+                    "suspect" if suspect else "",
+                    in_hand,
+                    counts,
+                    *only,
+                ),
             )
             moved += some
             missing += gone
         return Released(moved, missing)
 
     def own(self, group: str, consumer: str, partition: int, streams: Sequence[str]) -> bool:
-        return bool(self.wire.script("own", (keys.OWNERS, *streams), (f"{group}:{partition}", consumer, group)))
+        return bool(
+            self.wire.script(
+                "own", (keys.OWNERS, *streams), (f"{group}:{partition}", consumer, group)
+            )
+        )
 
     def disown(self, group: str, consumer: str, partition: int) -> None:
         self.wire.script("disown", (keys.OWNERS,), (consumer, f"{group}:{partition}"))
@@ -137,7 +187,11 @@ class RedisBroker:
     def disown_all(self, consumer: str) -> None:
         """Give up every partition that the consumer has."""
         owned = self.wire("HGETALL", keys.OWNERS)
-        fields = [field for field, owner in zip(owned[::2], owned[1::2], strict=True) if owner == consumer.encode()]
+        fields = [
+            field
+            for field, owner in zip(owned[::2], owned[1::2], strict=True)
+            if owner == consumer.encode()
+        ]
         if fields:
             self.wire.script("disown", (keys.OWNERS,), (consumer, *fields))
 

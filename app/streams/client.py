@@ -60,7 +60,12 @@ class Wire:
 
     def __init__(self, client: redis.Redis, timeout: float = SOCKET_TIMEOUT):
         pool = client.connection_pool
-        arguments = {**pool.connection_kwargs, "socket_timeout": timeout, "retry": None, "health_check_interval": 0}
+        arguments = {
+            **pool.connection_kwargs,
+            "socket_timeout": timeout,
+            "retry": None,
+            "health_check_interval": 0,
+        }
         self._make = lambda: pool.connection_class(**arguments)
         self._connection: Any = None
         self._legacy: bool | None = None
@@ -133,16 +138,24 @@ def _is_legacy(info: bytes) -> bool:
 _legacy_pools: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 
-def run_script(client: redis.Redis, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+def run_script(
+    client: redis.Redis, name: str, keys: Sequence[str], arguments: Sequence[Any]
+) -> Any:
     """Run a script through the ordinary client."""
     legacy = _legacy_pools.get(client.connection_pool)
     if legacy is None:
         version = client.info("server")["redis_version"]
-        legacy = _legacy_pools[client.connection_pool] = _is_legacy(f"redis_version:{version}".encode())
+        legacy = _legacy_pools[client.connection_pool] = _is_legacy(
+            f"redis_version:{version}".encode()
+        )
     try:
-        return client.execute_command("EVALSHA", script_digest(name, legacy), len(keys), *keys, *arguments)
+        return client.execute_command(
+            "EVALSHA", script_digest(name, legacy), len(keys), *keys, *arguments
+        )
     except NoScriptError:
-        return client.execute_command("EVAL", script_source(name, legacy), len(keys), *keys, *arguments)
+        return client.execute_command(
+            "EVAL", script_source(name, legacy), len(keys), *keys, *arguments
+        )
 
 
 @contextmanager
@@ -155,10 +168,14 @@ def refusals_explained() -> Iterator[None]:
             "Redis is full (maxmemory): nothing was published. Let the workers drain it or raise maxmemory, then retry."
         ) from error
     except LOST as error:
-        raise Unavailable(f"Redis can't be reached ({error}): check REDIS_URL and the server, then retry.") from error
+        raise Unavailable(
+            f"Redis can't be reached ({error}): check REDIS_URL and the server, then retry."
+        ) from error
     except ResponseError as error:
         if str(error).startswith(("MISCONF", "OOM")):
-            raise Unavailable(f"Redis can't write now ({error}): free its disk or memory, then retry.") from error
+            raise Unavailable(
+                f"Redis can't write now ({error}): free its disk or memory, then retry."
+            ) from error
         raise
     except RedisError as error:
         raise Unavailable(f"Redis failed ({error}): check the server, then retry.") from error

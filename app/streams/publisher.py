@@ -51,7 +51,9 @@ class Preparer:
         checked, problems = [], []
         for index, event in enumerate(events):
             event, found = self.catalogue.check(event)
-            problems += [{"index": index, "id": event.id, "type": event.type, **problem} for problem in found]
+            problems += [
+                {"index": index, "id": event.id, "type": event.type, **problem} for problem in found
+            ]
             checked.append(event)
         if problems:
             raise InvalidEvents(problems)
@@ -63,7 +65,15 @@ class Preparer:
             stored = event.to_bytes()
         except (TypeError, ValueError, msgspec.MsgspecError) as error:
             raise InvalidEvents(
-                [{"index": 0, "id": event.id, "type": event.type, "field": "data", "problem": str(error)}]
+                [
+                    {
+                        "index": 0,
+                        "id": event.id,
+                        "type": event.type,
+                        "field": "data",
+                        "problem": str(error),
+                    }
+                ]
             ) from error
         if len(stored) > self.max_bytes:
             raise EventTooLarge(

@@ -42,7 +42,9 @@ def follow(
                     positions[stream] = start or _start(client, stream, since if first else "0")
         first = False
         if not positions:
-            client.xread({keys.BELL: "$"}, block=int(heartbeat * 1000))  # there is no topic yet: just wait
+            client.xread(
+                {keys.BELL: "$"}, block=int(heartbeat * 1000)
+            )  # there is no topic yet: just wait
             yield None
             continue
         found = client.xread(dict(positions), count=100, block=int(heartbeat * 1000))

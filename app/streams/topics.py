@@ -32,7 +32,9 @@ class Topics:
 
     def all(self) -> dict[str, int]:
         """Every topic and its partitions, our own system topic included."""
-        found = {name.decode(): int(count) for name, count in self.client.hgetall(keys.TOPICS).items()}
+        found = {
+            name.decode(): int(count) for name, count in self.client.hgetall(keys.TOPICS).items()
+        }
         self._known.update(found)
         return found
 
@@ -49,7 +51,10 @@ class Topics:
                 pipe.execute_command("XINFO", "STREAM", stream)
                 pipe.memory_usage(stream, samples=20)
         replies = iter(pipe.execute(raise_on_error=False))
-        return [self._describe(name, [(next(replies), next(replies)) for _ in self.streams(name)]) for name in found]
+        return [
+            self._describe(name, [(next(replies), next(replies)) for _ in self.streams(name)])
+            for name in found
+        ]
 
     def _describe(self, name: str, replies: list[tuple[Any, Any]]) -> dict[str, Any]:
         infos = [info_mapping(info) for info, _ in replies if not isinstance(info, Exception)]
@@ -86,5 +91,7 @@ def position_order(position: str) -> tuple[int, int]:
 def info_mapping(reply: Any) -> dict[str, Any]:
     """XINFO's answer as a mapping with text keys, whatever the client made of it."""
     if isinstance(reply, dict):
-        return {key.decode() if isinstance(key, bytes) else key: value for key, value in reply.items()}
+        return {
+            key.decode() if isinstance(key, bytes) else key: value for key, value in reply.items()
+        }
     return {reply[i].decode(): reply[i + 1] for i in range(0, len(reply), 2)}

@@ -18,7 +18,9 @@ from app.streams.topics import info_mapping, position_order
 def trim(client: redis.Redis, stream: str, keep_since_ms: int) -> int:
     """Drop what is older than `keep_since_ms` and needed by no group; how many entries that were."""
     try:
-        groups = [info_mapping(group) for group in client.execute_command("XINFO", "GROUPS", stream)]
+        groups = [
+            info_mapping(group) for group in client.execute_command("XINFO", "GROUPS", stream)
+        ]
     except ResponseError:
         return 0  # the stream is not there yet
     bound = min([(keep_since_ms, 0), *(_needed(client, stream, group) for group in groups)])

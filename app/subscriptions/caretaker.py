@@ -41,7 +41,9 @@ class Caretaker:
 
     def is_it(self) -> bool:
         """Whether this worker is the caretaker now; it becomes one where there is none."""
-        return bool(run_script(self.platform.redis, "elect", (keys.CARETAKER,), (self.worker, TERM)))
+        return bool(
+            run_script(self.platform.redis, "elect", (keys.CARETAKER,), (self.worker, TERM))
+        )
 
     def return_due(self) -> None:
         """Put retries and delayed events back that are due."""

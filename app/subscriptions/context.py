@@ -27,7 +27,17 @@ class Context:
     to hand to anything else.
     """
 
-    __slots__ = ("attempt", "effects", "emitted", "entries", "entry", "event", "generation", "platform", "subscription")
+    __slots__ = (
+        "attempt",
+        "effects",
+        "emitted",
+        "entries",
+        "entry",
+        "event",
+        "generation",
+        "platform",
+        "subscription",
+    )
 
     def __init__(
         self,
@@ -71,7 +81,9 @@ class Context:
     def session(self) -> Session:
         """The SQL transaction of this attempt."""
         if self.effects is None:
-            raise RuntimeError("this platform has no database: build it with one to use ctx.session")
+            raise RuntimeError(
+                "this platform has no database: build it with one to use ctx.session"
+            )
         return self.effects.session
 
     @property

@@ -92,7 +92,9 @@ class Subscriptions:
 
     def _backlogs(self, rows: list[dict[str, Any]]) -> dict[str, Backlog]:
         topics = self.platform.stream_topics.all()
-        return backlogs(self.platform.redis, {row["name"]: row_streams(row, topics) for row in rows})
+        return backlogs(
+            self.platform.redis, {row["name"]: row_streams(row, topics) for row in rows}
+        )
 
     def _age(self, backlog: Backlog) -> float | None:
         if backlog.oldest is None:
@@ -165,7 +167,9 @@ class Subscriptions:
         self._told(actor, "subscription.rewound", name, None, {"to": to, "generation": generation})
 
     def _told(self, actor: str, action: str, name: str, before: Any, after: Any) -> None:
-        self.platform.audit.record(actor, action, f"subscription:{name}", before=before, after=after)
+        self.platform.audit.record(
+            actor, action, f"subscription:{name}", before=before, after=after
+        )
         self.platform.changes.announce("subscriptions")
 
 
@@ -174,9 +178,15 @@ def _checked(changes: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, An
     checked: dict[str, Any] = {}
     for field, value in changes.items():
         if field not in CHANGEABLE:
-            raise Refused(f"{field} is decided by the code; {', '.join(CHANGEABLE)} can be changed here.")
+            raise Refused(
+                f"{field} is decided by the code; {', '.join(CHANGEABLE)} can be changed here."
+            )
         if field == "retry":
-            unknown = set(value or ()) - {"attempts", "base", "cap", "factor", "jitter"} if isinstance(value, Mapping) else {"?"}
+            unknown = (
+                set(value or ()) - {"attempts", "base", "cap", "factor", "jitter"}
+                if isinstance(value, Mapping)
+                else {"?"}
+            )
             if unknown:
                 raise Refused("retry is a mapping with attempts, base, cap, factor and jitter")
             try:
@@ -185,7 +195,9 @@ def _checked(changes: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, An
                 raise Refused(f"retry: {error}") from error
         elif field == "filter":
             compile_filter(value)
-        elif value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value <= 0):
+        elif value is not None and (
+            isinstance(value, bool) or not isinstance(value, int | float) or value <= 0
+        ):
             raise Refused("timeout is in seconds and more than 0")
         checked[field] = value
     return checked

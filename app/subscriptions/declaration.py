@@ -137,9 +137,17 @@ def checked(subscription: Subscription) -> Subscription:
     if EVERYTHING in subscription.emits:
         raise Refused(f"{where}: emits lists types by name")
     if subscription.lane not in LANES:
-        raise Refused(f"{where}: there is no lane {subscription.lane!r}; use {', '.join(LANES[:3])}")
-    if _FORBIDDEN & set(subscription.name) or not subscription.name.isprintable() or len(subscription.name) > 200:
-        raise Refused(f"{where}: the name {subscription.name!r} has characters that don't fit into an address")
+        raise Refused(
+            f"{where}: there is no lane {subscription.lane!r}; use {', '.join(LANES[:3])}"
+        )
+    if (
+        _FORBIDDEN & set(subscription.name)
+        or not subscription.name.isprintable()
+        or len(subscription.name) > 200
+    ):
+        raise Refused(
+            f"{where}: the name {subscription.name!r} has characters that don't fit into an address"
+        )
     if subscription.timeout is not None and subscription.timeout <= 0:
         raise Refused(f"{where}: timeout is in seconds and more than 0, or None for no limit")
     if not 0 <= subscription.batch <= 10_000:

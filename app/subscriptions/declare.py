@@ -21,11 +21,19 @@ def declare(platform: Any) -> None:
     for versions in platform.catalogue.types.versions.values():
         for known in versions.values():
             platform.schemas.save(
-                known.name, known.version, known.topic, known.json_schema(), tracking=known.tracking, doc=known.doc
+                known.name,
+                known.version,
+                known.topic,
+                known.json_schema(),
+                tracking=known.tracking,
+                doc=known.doc,
             )
     declared = list(platform.handlers.subscriptions.values())
     platform.subscription_store.declare(
-        {**one.describe(), "topics": list(platform.catalogue.topics_of(one.types)) if not one.everything else []}
+        {
+            **one.describe(),
+            "topics": list(platform.catalogue.topics_of(one.types)) if not one.everything else [],
+        }
         for one in declared
     )
     topics = platform.stream_topics

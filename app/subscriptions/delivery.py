@@ -121,22 +121,35 @@ class Handling:
 
     def _comes_again(self, entry: Entry) -> bool:
         """Whether a rewind has gone behind this entry since it came back: its topic brings it once more."""
-        if entry.generation is None or entry.generation >= self.generation or entry.replay or not entry.origin:
+        if (
+            entry.generation is None
+            or entry.generation >= self.generation
+            or entry.replay
+            or not entry.origin
+        ):
             return False
         position = entry.origin.rpartition(" ")[2]
         return int(position.partition("-")[0]) >= (self.rewound or 0)
 
     def _killer(self, entry: Entry) -> Park:
-        times = f"{entry.losses} times" if entry.losses else f"{entry.worker_losses} times with its whole worker"
+        times = (
+            f"{entry.losses} times"
+            if entry.losses
+            else f"{entry.worker_losses} times with its whole worker"
+        )
         message = f"the process that handled this event died {times}: out of memory, or a crash in compiled code?"
         return Park(told("ProcessDied", message, self.name, self.clock.now()), "killed")
 
     def _typed(self, event: Event) -> tuple[Event, Outcome | None]:
         """The event with its data as an object of the type's newest class."""
         try:
-            return event.but(data=self.catalogue.types.read(event.type, event.dataschema, event.data)), None
+            return event.but(
+                data=self.catalogue.types.read(event.type, event.dataschema, event.data)
+            ), None
         except ValidationError as error:
-            faults = "; ".join(f"{fault['field']}: {fault['problem']}" for fault in field_problems(error))
+            faults = "; ".join(
+                f"{fault['field']}: {fault['problem']}" for fault in field_problems(error)
+            )
             return event, Park(told("InvalidData", faults, self.name, self.clock.now()), "invalid")
         except Exception as error:  # an author's upcaster or validator
             return event, Park(describe(error, self.name, self.clock.now()), "invalid")
@@ -171,7 +184,9 @@ class Handling:
             if len(entries) == 1:
                 return [self._failed(context, entries[0], error)]
             self._abandon(context, error)
-            return [self.attempt(entry, event) for entry, event in zip(entries, events, strict=True)]
+            return [
+                self.attempt(entry, event) for entry, event in zip(entries, events, strict=True)
+            ]
         work = [
             (entry, event, self._judge(result, emitted, entry, event))
             for (result, emitted), entry, event in zip(results, entries, events, strict=True)
@@ -188,7 +203,9 @@ class Handling:
             returned = [None] * count
         if not isinstance(returned, list | tuple) or len(returned) != count:
             found = len(returned) if isinstance(returned, list | tuple) else type(returned).__name__
-            raise InvalidOutput(f"a batch of {count} events needs a list of {count} outcomes (or nothing), got {found}")
+            raise InvalidOutput(
+                f"a batch of {count} events needs a list of {count} outcomes (or nothing), got {found}"
+            )
         return [(one, context.emitted if not index else []) for index, one in enumerate(returned)]
 
     def _judge(self, result: Any, emitted: list[Any], entry: Entry, event: Event) -> Outcome:
@@ -204,27 +221,41 @@ class Handling:
 
     def _context(self, entries: Sequence[Entry], event: Event) -> Context:
         effects = Effects(self.database) if self.database is not None else None
-        return Context(self.name, event, entries, self.generation_of(entries[0]), self.platform, effects)
+        return Context(
+            self.name, event, entries, self.generation_of(entries[0]), self.platform, effects
+        )
 
     def generation_of(self, entry: Entry) -> int:
         return self.generation if entry.generation is None else entry.generation
 
-    def _outputs(self, returned: Any, emitted: list[Any], entry: Entry, event: Event) -> list[Prepared]:
+    def _outputs(
+        self, returned: Any, emitted: list[Any], entry: Entry, event: Event
+    ) -> list[Prepared]:
         if returned is None and not emitted:
             return []
         events = outputs_of(
-            returned, emitted, event, self.name, self.generation_of(entry), self.subscription.emits, self.catalogue
+            returned,
+            emitted,
+            event,
+            self.name,
+            self.generation_of(entry),
+            self.subscription.emits,
+            self.catalogue,
         )
         return self.preparer.prepare(events)
 
-    def _done_before(self, entries: Sequence[Entry], events: Sequence[Event]) -> list[Outcome] | None:
+    def _done_before(
+        self, entries: Sequence[Entry], events: Sequence[Event]
+    ) -> list[Outcome] | None:
         """The outcomes from an execution whose database effects are committed, if there was one.
 
         Only a suspect can have one: a fresh entry was never begun, and a failed attempt rolled back.
         """
         if self.database is None or not any(entry.suspect for entry in entries):
             return None
-        ids = [self._delivery_id(entry, event) for entry, event in zip(entries, events, strict=True)]
+        ids = [
+            self._delivery_id(entry, event) for entry, event in zip(entries, events, strict=True)
+        ]
         done = committed(self.database, ids)
         if not done:
             return None
@@ -239,7 +270,9 @@ class Handling:
     def _delivery_id(self, entry: Entry, event: Event) -> str:
         return delivery_id(event.source, event.id, self.name, self.generation_of(entry))
 
-    def _commit(self, context: Context, work: Sequence[tuple[Entry, Event, Outcome]]) -> list[Outcome]:
+    def _commit(
+        self, context: Context, work: Sequence[tuple[Entry, Event, Outcome]]
+    ) -> list[Outcome]:
         """Step 5; the outcomes, or those of whoever committed first."""
         if context.effects is None or not context.effects.begun:
             return [outcome for _, _, outcome in work]
@@ -253,7 +286,10 @@ class Handling:
         except AlreadyDone as first:
             if len(work) == 1:
                 return [self._redone(outputs) for outputs in first.outputs.values()]
-            return [self.attempt(msgspec.structs.replace(entry, suspect=True), event) for entry, event, _ in work]
+            return [
+                self.attempt(msgspec.structs.replace(entry, suspect=True), event)
+                for entry, event, _ in work
+            ]
         return [outcome for _, _, outcome in work]
 
     @staticmethod
@@ -276,7 +312,9 @@ class Handling:
             return Again(failure, SURROUNDINGS_WAIT, counts=False)
         return self.after_failure(entry, failure, error.after if isinstance(error, Retry) else None)
 
-    def after_failure(self, entry: Entry, failure: Failure, after: float | None = None) -> Again | Park:
+    def after_failure(
+        self, entry: Entry, failure: Failure, after: float | None = None
+    ) -> Again | Park:
         """What follows a failed attempt by the retry policy; `after` is the author's own wait in seconds."""
         wait = self.retry.wait(len(entry.attempts) + 1)
         if wait is None:

@@ -29,7 +29,9 @@ class Doorbell:
             del self.positions[gone]
         self._advance([stream for stream in wanted if stream not in self.positions])
 
-    def wait(self, milliseconds: int | None, except_for: Iterable[str] = ()) -> tuple[set[str], set[str]]:
+    def wait(
+        self, milliseconds: int | None, except_for: Iterable[str] = ()
+    ) -> tuple[set[str], set[str]]:
         """The streams that rang, and the subscriptions that the bell named.
 
         Waits up to `milliseconds`; None asks without waiting.
@@ -38,7 +40,13 @@ class Doorbell:
         watched = [stream for stream in self.positions if stream not in skipped]
         block = () if milliseconds is None else ("BLOCK", milliseconds)
         reply = self.wire(
-            "XREAD", "COUNT", 1, *block, "STREAMS", *watched, *(self.positions[stream] for stream in watched)
+            "XREAD",
+            "COUNT",
+            1,
+            *block,
+            "STREAMS",
+            *watched,
+            *(self.positions[stream] for stream in watched),
         )
         rung = {stream.decode() for stream, _ in reply or ()}
         named: set[str] = set()
@@ -58,7 +66,9 @@ class Doorbell:
         """Go to the end of these streams."""
         if not streams:
             return
-        replies = self.wire.many([("XREVRANGE", stream, "+", "-", "COUNT", 1) for stream in streams])
+        replies = self.wire.many(
+            [("XREVRANGE", stream, "+", "-", "COUNT", 1) for stream in streams]
+        )
         for stream, reply in zip(streams, replies, strict=True):
             if isinstance(reply, ResponseError):
                 raise reply

@@ -18,7 +18,9 @@ from app.subscriptions.outcomes import Failure
 
 TRACEBACK_LIMIT = 8_000
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_LIBRARIES = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_LIBRARIES = tuple(
+    {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+)
 _VARIABLE = re.compile(
     r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\b[0-9a-fA-F]{12,}\b|\d+(?:\.\d+)?|(['\"]).*?\1"
 )
@@ -40,7 +42,9 @@ def told(kind: str, message: str, subscription: str, at: float) -> Failure:
     return _failure(at, kind, message, "", "", subscription)
 
 
-def _failure(at: float, kind: str, message: str, text: str, frame: str, subscription: str) -> Failure:
+def _failure(
+    at: float, kind: str, message: str, text: str, frame: str, subscription: str
+) -> Failure:
     # A line number moves with every edit above it: the function is what stays.
     place = re.sub(r":\d+ in ", " in ", frame)
     group = hashlib.blake2b(f"{kind}\0{place}\0{subscription}".encode(), digest_size=8).hexdigest()

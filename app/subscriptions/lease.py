@@ -42,7 +42,9 @@ log = structlog.get_logger(__name__)
 class Lease:
     """Serves the roster's subscriptions as one consumer. Belongs to one thread; may `run` many times."""
 
-    def __init__(self, roster: Roster, broker: Broker, doorbell: Doorbell, consumer: str, worker: str):
+    def __init__(
+        self, roster: Roster, broker: Broker, doorbell: Doorbell, consumer: str, worker: str
+    ):
         self.roster = roster
         self.broker = broker
         self.doorbell = doorbell
@@ -77,6 +79,10 @@ class Lease:
                         break
                 except LOST as error:
                     self._recover(error)
+        except Exception:
+            # A mistake of ours: what is held must not stay with a worker that lives on.
+            self._give_back_everything()
+            raise
         finally:
             slot.close()
         return handled
@@ -98,7 +104,9 @@ class Lease:
     def refresh(self) -> None:
         self.roster.refresh()
         self.doorbell.watch(self.roster.doorbell_streams())
-        self.agenda = deque(name for name in self.roster.handlings if name not in self.roster.paused)
+        self.agenda = deque(
+            name for name in self.roster.handlings if name not in self.roster.paused
+        )
 
     def _wait(self) -> bool:
         """Wait at the doorbell; whether anything rang before the lease has lingered enough."""
@@ -122,7 +130,9 @@ class Lease:
 
     def _note(self, rung: set[str], named: set[str]) -> bool:
         """Put the subscriptions on the agenda whose streams rang."""
-        names = dict.fromkeys(name for stream in rung for name in self.roster.readers.get(stream, ()))
+        names = dict.fromkeys(
+            name for stream in rung for name in self.roster.readers.get(stream, ())
+        )
         names |= dict.fromkeys(name for name in named if name in self.roster.handlings)
         for name in names:
             if name not in self.agenda and name not in self.roster.paused:
@@ -171,16 +181,19 @@ class Lease:
             self.clock.sleep(wait)
             wait = min(wait * 2, 1.0)
             try:
-                for name in list(self.roster.handlings):
-                    self.give_back(self.roster.handlings[name], self.roster.all_streams(name))
-                    if self.roster.handlings[name].subscription.ordered:
-                        for partition in range(len(self.roster.streams[name])):
-                            self.broker.disown(name, self.consumer, partition)
+                self._give_back_everything()
                 self.refresh()
             except LOST:
                 continue
             log.info("Redis is back")
             return
+
+    def _give_back_everything(self) -> None:
+        for name, handling in list(self.roster.handlings.items()):
+            self.give_back(handling, self.roster.all_streams(name))
+            if handling.subscription.ordered:
+                for partition in range(len(self.roster.streams[name])):
+                    self.broker.disown(name, self.consumer, partition)
 
     def give_back(self, handling: Handling, streams: Sequence[str]) -> None:
         """Hand what this lease holds of these streams to whoever reads next."""

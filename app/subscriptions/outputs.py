@@ -34,7 +34,16 @@ def outputs_of(
 
     Raises `InvalidOutput` where one is of no type, or of one that `emits` doesn't declare.
     """
-    values = [*emitted, *(returned if isinstance(returned, list | tuple) else () if returned is None else (returned,))]
+    values = [
+        *emitted,
+        *(
+            returned
+            if isinstance(returned, list | tuple)
+            else ()
+            if returned is None
+            else (returned,)
+        ),
+    ]
     return [
         _caused(_event(value, declared, catalogue), cause, subscription, generation, index)
         for index, value in enumerate(values)
@@ -59,7 +68,9 @@ def _event(value: Any, declared: Sequence[str], catalogue: Catalogue) -> Event:
             " event type, a dict, a list of these, or nothing"
         )
     if event.type not in declared:
-        raise InvalidOutput(f"{event.type} is not declared: add it to emits=[…] of @on (declared: {list(declared)})")
+        raise InvalidOutput(
+            f"{event.type} is not declared: add it to emits=[…] of @on (declared: {list(declared)})"
+        )
     return event
 
 

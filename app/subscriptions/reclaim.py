@@ -36,7 +36,13 @@ log = structlog.get_logger(__name__)
 class Reaper:
     """Watches the beats of all workers from one of them; `look` about every second."""
 
-    def __init__(self, client: redis.Redis, broker: Broker, streams: Callable[[], Iterable[str]], clock: Clock):
+    def __init__(
+        self,
+        client: redis.Redis,
+        broker: Broker,
+        streams: Callable[[], Iterable[str]],
+        clock: Clock,
+    ):
         self.client = client
         self.broker = broker
         self.streams = streams
@@ -60,14 +66,22 @@ class Reaper:
         if now - self._swept > SWEEP:
             self._swept = now
             release_consumers(
-                self.client, self.broker, self.streams(), lambda consumer: worker_of(consumer) not in beats, suspect=True
+                self.client,
+                self.broker,
+                self.streams(),
+                lambda consumer: worker_of(consumer) not in beats,
+                suspect=True,
             )
         return dead
 
     def bury(self, worker: str) -> None:
         """Give back what a worker held, and forget it."""
         moved = release_consumers(
-            self.client, self.broker, self.streams(), lambda consumer: worker_of(consumer) == worker, suspect=True
+            self.client,
+            self.broker,
+            self.streams(),
+            lambda consumer: worker_of(consumer) == worker,
+            suspect=True,
         )
         self.client.hdel(keys.WORKERS, worker)
         self._seen.pop(worker, None)
@@ -113,7 +127,12 @@ def release_consumers(
         )
         moved += released.moved
         for id in released.missing:
-            log.error("an event was deleted before it was handled", subscription=group, stream=stream, position=id)
+            log.error(
+                "an event was deleted before it was handled",
+                subscription=group,
+                stream=stream,
+                position=id,
+            )
     for field, owner in client.hgetall(keys.OWNERS).items():
         if theirs(owner.decode()):
             run_script(client, "disown", (keys.OWNERS,), (owner, field))

@@ -48,7 +48,9 @@ class Replays:
 
     # -- starting
 
-    def preview(self, selection: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def preview(
+        self, selection: Mapping[str, Any], options: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """What a replay would send: `total`, `subscriptions` (name to count), and a `sample` of events."""
         counts: Counter[str] = Counter()
         sample: list[dict[str, Any]] = []
@@ -58,7 +60,9 @@ class Replays:
                 sample.append(item["event"])
         return {"total": counts.total(), "subscriptions": dict(counts), "sample": sample}
 
-    def start(self, selection: Mapping[str, Any], options: Mapping[str, Any] | None, actor: str) -> str:
+    def start(
+        self, selection: Mapping[str, Any], options: Mapping[str, Any] | None, actor: str
+    ) -> str:
         """Freeze the list and begin; the replay's id.
 
         Raises `Refused` where nothing matches or an edit doesn't fit, `NotFound`, `Conflict`.
@@ -66,22 +70,39 @@ class Replays:
         options = _checked(options or {})
         id = derived_id("replay", actor, self.platform.clock.now(), sorted(selection))
         self.store.create(
-            self._items(selection, options, id), selection=selection, options=options, actor=actor, id=id
+            self._items(selection, options, id),
+            selection=selection,
+            options=options,
+            actor=actor,
+            id=id,
         )
-        self._told(actor, "replay.started", id, after={"selection": dict(selection), "options": dict(options)})
+        self._told(
+            actor,
+            "replay.started",
+            id,
+            after={"selection": dict(selection), "options": dict(options)},
+        )
         return id
 
-    def _items(self, selection: Mapping[str, Any], options: Mapping[str, Any], id: str) -> Iterator[dict[str, Any]]:
+    def _items(
+        self, selection: Mapping[str, Any], options: Mapping[str, Any], id: str
+    ) -> Iterator[dict[str, Any]]:
         target = options.get("subscription") or selection.get("subscription")
         if target:
             self.platform.subscription_store.get(target)
         edits = options.get("edits") or {}
-        found = self._past_events(selection, target) if "events" in selection else self._letters(selection, target)
+        found = (
+            self._past_events(selection, target)
+            if "events" in selection
+            else self._letters(selection, target)
+        )
         for item in found:
             patch = edits.get(item.get("dead_letter") or item["event"]["id"], edits.get("*"))
             yield self._edited(item, patch, id) if patch else item
 
-    def _letters(self, selection: Mapping[str, Any], target: str | None) -> Iterator[dict[str, Any]]:
+    def _letters(
+        self, selection: Mapping[str, Any], target: str | None
+    ) -> Iterator[dict[str, Any]]:
         ids = self.selected(selection)
         found = 0
         for letter in self.platform.dead_letters.many(ids):
@@ -101,12 +122,20 @@ class Replays:
         if group := selection.get("group"):
             return self.platform.dead_letters.ids(group=group, state="parked")
         if "filter" in selection:
-            return self.platform.dead_letters.ids(state="parked", **_known(selection["filter"], LETTER_FILTER))
-        raise Refused("Say which: dead_letters (a list of ids), group, filter, or events with a subscription.")
+            return self.platform.dead_letters.ids(
+                state="parked", **_known(selection["filter"], LETTER_FILTER)
+            )
+        raise Refused(
+            "Say which: dead_letters (a list of ids), group, filter, or events with a subscription."
+        )
 
-    def _past_events(self, selection: Mapping[str, Any], target: str | None) -> Iterator[dict[str, Any]]:
+    def _past_events(
+        self, selection: Mapping[str, Any], target: str | None
+    ) -> Iterator[dict[str, Any]]:
         if not target:
-            raise Refused("A replay of past events needs a subscription: name the one that is to have them.")
+            raise Refused(
+                "A replay of past events needs a subscription: name the one that is to have them."
+            )
         row = self.platform.subscription_store.get(target)
         for arrival in self.platform.archive.iterate(_known(selection["events"], EVENT_FILTER)):
             if "*" in row["types"] or arrival.event.type in row["types"]:
@@ -121,11 +150,15 @@ class Replays:
             raise Refused(f"the edit doesn't fit {original['id']}: {error}") from error
         kept = {name: original.get(name) for name in ("id", "source", "type", "correlationid")}
         if any(changed.get(name) != value for name, value in kept.items()):
-            raise Refused("an edit may change the data and the subject, not what the event is: its id, source or type")
+            raise Refused(
+                "an edit may change the data and the subject, not what the event is: its id, source or type"
+            )
         event = Event.from_dict(changed)
         event, problems = self.platform.catalogue.check(event)
         if problems:
-            raise InvalidEvents([{"index": 0, "id": event.id, "type": event.type, **one} for one in problems])
+            raise InvalidEvents(
+                [{"index": 0, "id": event.id, "type": event.type, **one} for one in problems]
+            )
         child = event.but(
             id=derived_id("edit", id, event.source, event.id, item["subscription"]),
             causationid=event.id,
@@ -141,7 +174,9 @@ class Replays:
     def find(self, limit: int = 50, cursor: str | None = None) -> Page[dict[str, Any]]:
         return self.store.find(limit, cursor)
 
-    def items(self, id: str, state: str | None = None, limit: int = 50, cursor: str | None = None) -> Page[dict[str, Any]]:
+    def items(
+        self, id: str, state: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[dict[str, Any]]:
         return self.store.items(id, state, limit, cursor)
 
     def pause(self, id: str, actor: str) -> None:
@@ -163,7 +198,12 @@ class Replays:
         """Put dead letters away without sending them; how many there were."""
         ids = self.selected(selection)
         count = self.platform.dead_letters.discard(ids, actor, reason)
-        self._told(actor, "dead-letters.discarded", f"{count}", after={"selection": dict(selection), "reason": reason})
+        self._told(
+            actor,
+            "dead-letters.discarded",
+            f"{count}",
+            after={"selection": dict(selection), "reason": reason},
+        )
         self.platform.changes.announce("dead-letters")
         return count
 
@@ -189,8 +229,15 @@ class Replays:
             results = replay["succeeded"] + replay["failed"]
             share = replay["failed"] / results if results else 0.0
             limit = options.get("stop_above")
-            if limit is not None and results >= min(ENOUGH, replay["total"]) and share > limit and sent < replay["total"]:
-                self._stop(id, f"{replay['failed']} of {results} failed again, more than {limit:.0%}")
+            if (
+                limit is not None
+                and results >= min(ENOUGH, replay["total"])
+                and share > limit
+                and sent < replay["total"]
+            ):
+                self._stop(
+                    id, f"{replay['failed']} of {results} failed again, more than {limit:.0%}"
+                )
                 return
             wanted = replay["total"] - sent
         allowed = self._allowed(id, options.get("rate"))
@@ -213,22 +260,44 @@ class Replays:
 
     def _send(self, id: str, replay: Mapping[str, Any], items: list[dict[str, Any]]) -> None:
         """Put items into their subscriptions' `again` streams, each once, and confirm them."""
-        letters = {one["id"]: one for one in self.platform.dead_letters.many([i["dead_letter"] for i in items if i["dead_letter"]])}
+        letters = {
+            one["id"]: one
+            for one in self.platform.dead_letters.many(
+                [i["dead_letter"] for i in items if i["dead_letter"]]
+            )
+        }
         generation = int(self.platform.clock.now() * 1000)
         sent = []
         for item in items:
             letter = letters.get(item["dead_letter"] or "")
             whole = item["whole"] or (letter and letter["event"])
             if whole is None:
-                self.store.mark([(id, item["sent_id"], item["subscription"], "failed", "its dead letter is gone")])
+                self.store.mark(
+                    [
+                        (
+                            id,
+                            item["sent_id"],
+                            item["subscription"],
+                            "failed",
+                            "its dead letter is gone",
+                        )
+                    ]
+                )
                 continue
             event = Event.from_dict(whole)
             topic = self.platform.catalogue.topic_of(event.type)
-            partition = partition_of(event.partitionkey, self.platform.stream_topics.partitions(topic), event.id)
+            partition = partition_of(
+                event.partitionkey, self.platform.stream_topics.partitions(topic), event.id
+            )
             stream = keys.again_stream(item["subscription"], partition)
             fields = Entry(stream, b"", event.to_bytes(), generation=generation, replay=id).fields()
             mark = f"{keys.SEEN}replay:{id}:{item['number']}"
-            run_script(self.platform.redis, "send", (stream, mark, keys.BELL), (item["subscription"], *fields))
+            run_script(
+                self.platform.redis,
+                "send",
+                (stream, mark, keys.BELL),
+                (item["subscription"], *fields),
+            )
             sent.append(item["number"])
         self.store.sent(id, sent)
         self.platform.changes.announce("replays")
@@ -243,7 +312,9 @@ def _known(filter: Any, names: Iterable[str]) -> dict[str, Any]:
     if not isinstance(filter, Mapping):
         raise Refused("a filter is a mapping")
     if unknown := set(filter) - set(names):
-        raise Refused(f"unknown in the filter: {', '.join(sorted(unknown))}; known are {', '.join(sorted(names))}")
+        raise Refused(
+            f"unknown in the filter: {', '.join(sorted(unknown))}; known are {', '.join(sorted(names))}"
+        )
     return {name: value for name, value in filter.items() if value not in (None, "")}
 
 
@@ -251,16 +322,21 @@ def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in options.items() if value not in (None, "")}
     for name in ("canary", "rate"):
         value = kept.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value <= 0):
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int | float) or value <= 0
+        ):
             raise Refused(f"{name} is a number above 0")
     if "canary" in kept:
         kept["canary"] = int(kept["canary"])
     share = kept.get("stop_above")
-    if share is not None and (isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1):
+    if share is not None and (
+        isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1
+    ):
         raise Refused("stop_above is a share from 0 to 1")
     edits = kept.get("edits")
     if edits is not None and (
-        not isinstance(edits, Mapping) or not all(isinstance(patch, list) for patch in edits.values())
+        not isinstance(edits, Mapping)
+        or not all(isinstance(patch, list) for patch in edits.values())
     ):
         raise Refused("edits maps a dead letter's id, or *, to a JSON Patch (a list)")
     return kept

@@ -26,7 +26,9 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         if self.attempts < 1 or self.base < 0 or self.cap < 0 or self.factor < 1:
-            raise Refused(f"{self}: attempts is at least 1, base and cap at least 0, factor at least 1")
+            raise Refused(
+                f"{self}: attempts is at least 1, base and cap at least 0, factor at least 1"
+            )
 
     def wait(self, failed: int, chance: float | None = None) -> float | None:
         """Seconds to wait after the `failed`-th failed attempt (from 1); None when it was the last.

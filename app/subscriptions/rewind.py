@@ -38,7 +38,9 @@ def rewind(platform: Any, name: str, row: Mapping[str, Any], to: str) -> int:
     Raises `NotFound` where there is no such event, `Refused` where `to` is none of these.
     """
     target = milliseconds(platform, to)
-    streams = [one for one in row_streams(row, platform.stream_topics.all()) if not keys.is_again(one)]
+    streams = [
+        one for one in row_streams(row, platform.stream_topics.all()) if not keys.is_again(one)
+    ]
     create_groups(platform.wire(), name, streams)
     was = control.decision(platform.redis, name)
     # Above those of replays too, which are milliseconds: the newest generation is what counts.
@@ -87,7 +89,11 @@ def milliseconds(platform: Any, to: str) -> int:
 def _send_archived(platform: Any, name: str, stream: str, target: int, generation: int) -> None:
     """Put the archived events of a partition before the first one kept into the `again` stream."""
     first = platform.redis.xrange(stream, count=1)
-    end = position_order(first[0][0].decode()) if first else (platform.redis.time()[0] * 1000 + 1000, 0)
+    end = (
+        position_order(first[0][0].decode())
+        if first
+        else (platform.redis.time()[0] * 1000 + 1000, 0)
+    )
     if end[0] <= target:
         return
     topic, partition = keys.topic_and_partition(stream)

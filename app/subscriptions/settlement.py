@@ -23,7 +23,16 @@ from app.subscriptions.outcomes import Again, Done, Excluded, Held, Outcome, Par
 
 SLOW = 1.0
 """Seconds of handling from which a `packed` delivery gets a row of its own."""
-_PLAIN_ATTRIBUTES = ("id", "source", "type", "correlationid", "causationid", "partitionkey", "subject", "time")
+_PLAIN_ATTRIBUTES = (
+    "id",
+    "source",
+    "type",
+    "correlationid",
+    "causationid",
+    "partitionkey",
+    "subject",
+    "time",
+)
 
 
 class Settled(NamedTuple):
@@ -53,7 +62,9 @@ class Settlement:
             steps = [step for one in work for step in self.steps(one)]
             ids = [one.entry.id for one in work]
             stream = work[0].entry.stream
-            foreign = set(self.broker.settle(group, self.consumer, stream, ids, steps, self.record(work)))
+            foreign = set(
+                self.broker.settle(group, self.consumer, stream, ids, steps, self.record(work))
+            )
             if not foreign:
                 break
             fenced += [one for one in work if one.entry.id in foreign]
@@ -64,16 +75,20 @@ class Settlement:
         """What is written with the acknowledgement of one entry."""
         match one.outcome:
             case Done(events):
-                outputs: list[Step] = [["add", prepared.stream, "e", prepared.stored] for prepared in events]
+                outputs: list[Step] = [
+                    ["add", prepared.stream, "e", prepared.stored] for prepared in events
+                ]
                 return outputs + self._next_of_key(one)
             case Again(failure, wait, counts):
-                attempts = [*one.entry.attempts, failure.attempt()] if counts else one.entry.attempts
+                attempts = (
+                    [*one.entry.attempts, failure.attempt()] if counts else one.entry.attempts
+                )
                 return self._delay(one, wait, attempts)
             case Park():
                 return self._next_of_key(one)
             case Held(key):
                 held = keys.held(self.handling.name, keys.partition_of(one.entry.stream), key)
-                return [["hold", held, self._fields(one.entry, head=True)]]
+                return [["hold", held, *self._fields(one.entry, head=True)]]
             case Excluded():
                 return self._next_of_key(one)
         raise AssertionError(f"unknown outcome {one.outcome!r}")
@@ -142,7 +157,13 @@ class Settlement:
             works.append(one.ended - one.started)
             tracking = self.handling.tracking_of(event.type) if event is not None else "run"
             packed = packed and tracking == "packed"
-            if tracking == "run" or state != "succeeded" or works[-1] >= SLOW or one.entry.attempts or one.entry.replay:
+            if (
+                tracking == "run"
+                or state != "succeeded"
+                or works[-1] >= SLOW
+                or one.entry.attempts
+                or one.entry.replay
+            ):
                 deliveries.append(self._delivery(one, state))
         data = {
             "subscription": self.handling.name,
@@ -165,7 +186,9 @@ class Settlement:
             "generation": self.handling.generation_of(entry),
             "attempt": len(entry.attempts) + 1,
             "state": state,
-            "published": event.recordedtime.timestamp() if event is not None and event.recordedtime else one.started,
+            "published": event.recordedtime.timestamp()
+            if event is not None and event.recordedtime
+            else one.started,
             "started": one.started,
             "ended": one.ended,
             "replay": entry.replay,
@@ -193,7 +216,9 @@ _STATES = {Done: "succeeded", Again: "retrying", Park: "parked", Excluded: "excl
 
 
 def _event_attributes(event: Event) -> dict[str, Any]:
-    return {name: value for name in _PLAIN_ATTRIBUTES if (value := getattr(event, name)) is not None}
+    return {
+        name: value for name in _PLAIN_ATTRIBUTES if (value := getattr(event, name)) is not None
+    }
 
 
 def _unreadable(entry: Entry) -> dict[str, Any]:

@@ -142,7 +142,9 @@ class Slot:
 
     def read(self) -> Hand | None:
         """What the slot has in hand; None where it is free or was being written just now."""
-        pid, state, started, deadline, checked, index, count, _ = _STATE.unpack_from(self._page, self._at)
+        pid, state, started, deadline, checked, index, count, _ = _STATE.unpack_from(
+            self._page, self._at
+        )
         if state == FREE:
             return None
         try:
@@ -154,7 +156,17 @@ class Slot:
             ]
             event = entries[index][1].decode() if 0 <= index < len(entries) else ""
             return Hand(
-                pid, state, subscription, consumer, event, entries, index, count, started, deadline, checked
+                pid,
+                state,
+                subscription,
+                consumer,
+                event,
+                entries,
+                index,
+                count,
+                started,
+                deadline,
+                checked,
             )
         except (ValueError, IndexError, UnicodeDecodeError):
             return None

@@ -11,7 +11,9 @@ from app.streams import keys
 from app.subscriptions.declaration import EVERYTHING, Subscription
 
 
-def subscription_streams(subscription: Subscription, catalogue: Catalogue, topics: Mapping[str, int]) -> list[list[str]]:
+def subscription_streams(
+    subscription: Subscription, catalogue: Catalogue, topics: Mapping[str, int]
+) -> list[list[str]]:
     """By partition: the `again` stream, then those of the topics that a declared subscription reads."""
     named = catalogue.topics_of(subscription.types) if not subscription.everything else ()
     return _by_partition(subscription.name, subscription.everything, named, topics)
@@ -23,7 +25,9 @@ def row_streams(row: Mapping[str, Any], topics: Mapping[str, int]) -> list[str]:
     return [stream for streams in by_partition for stream in streams]
 
 
-def _by_partition(name: str, everything: bool, named: Sequence[str], topics: Mapping[str, int]) -> list[list[str]]:
+def _by_partition(
+    name: str, everything: bool, named: Sequence[str], topics: Mapping[str, int]
+) -> list[list[str]]:
     if everything:
         named = [topic for topic in sorted(topics) if topic != SYSTEM_TOPIC]
     counts = {topic: topics.get(topic, 1) for topic in named}

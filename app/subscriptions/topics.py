@@ -25,7 +25,11 @@ class TopicViews:
                 readers.setdefault(topic, []).append(row["name"])
                 if topic != SYSTEM_TOPIC:
                     known = types.setdefault(topic, set())
-                    known |= {one for one in row["types"] if self.platform.catalogue.topic_of(one) == topic}
+                    known |= {
+                        one
+                        for one in row["types"]
+                        if self.platform.catalogue.topic_of(one) == topic
+                    }
         return [
             {
                 **topic,
@@ -36,7 +40,10 @@ class TopicViews:
         ]
 
     def follow(
-        self, types: Sequence[str] | None = None, since: str = "$", positions: dict[str, bytes] | None = None
+        self,
+        types: Sequence[str] | None = None,
+        since: str = "$",
+        positions: dict[str, bytes] | None = None,
     ) -> Iterator[Event | None]:
         """Events as they are published; None about once a second without one. See `app.streams.tail`."""
         return follow(self.platform.redis, self.platform.stream_topics, types, since, positions)

@@ -77,7 +77,12 @@ class Turn:
             entries, missing = entries + more.entries, missing + more.missing
         for stream, id in missing:
             # Deleted by somebody before it was handled: it can't be, but it isn't passed over in silence.
-            log.error("an event was deleted before it was handled", subscription=name, stream=stream, position=id)
+            log.error(
+                "an event was deleted before it was handled",
+                subscription=name,
+                stream=stream,
+                position=id,
+            )
         return entries, len(read.entries) >= count
 
     def _follow_decisions(self) -> bool:
@@ -94,7 +99,9 @@ class Turn:
     def _handle(self, entries: Sequence[Entry]) -> int:
         """Handle and settle entries in order; how many, which is fewer where the slot is asked for."""
         slot = self.lease.slot
-        slot.take(self.lease.consumer, self.handling.name, [(entry.stream, entry.id) for entry in entries])
+        slot.take(
+            self.lease.consumer, self.handling.name, [(entry.stream, entry.id) for entry in entries]
+        )
         begun = self.clock.monotonic()
         flushed, handled = begun, 0
         for index, some in self._portions(entries):
@@ -146,7 +153,9 @@ class Turn:
             self._settle()
             self.broker.hold_up(self.lease.consumer, entries[0].stream, entries[0].id)
         now = clock.monotonic()
-        slot.begin(index, len(some), now, now + handling.timeout * len(some) if handling.timeout else 0.0)
+        slot.begin(
+            index, len(some), now, now + handling.timeout * len(some) if handling.timeout else 0.0
+        )
         if handling.subscription.batch:
             outcomes: Sequence[Outcome] = handling.attempt_batch(entries, events)
         else:
@@ -176,7 +185,11 @@ class Turn:
             done = [one for one in done if one.entry.stream != stream]
             fenced = self._settle_stream(here)
             if fenced:
-                log.warning("fenced: another worker has these deliveries", subscription=self.handling.name, deliveries=len(fenced))
+                log.warning(
+                    "fenced: another worker has these deliveries",
+                    subscription=self.handling.name,
+                    deliveries=len(fenced),
+                )
 
     def _settle_stream(self, here: Sequence[Settled]) -> list[Settled]:
         settlement = Settlement(self.broker, self.handling, self.lease.consumer, self.lease.worker)
@@ -187,7 +200,11 @@ class Turn:
             except LOST as error:
                 if self.lease.slot.slots.closing or self.lease.orphaned():
                     raise
-                log.warning("lost Redis while settling; trying again", subscription=self.handling.name, error=str(error))
+                log.warning(
+                    "lost Redis while settling; trying again",
+                    subscription=self.handling.name,
+                    error=str(error),
+                )
                 self.clock.sleep(wait)
                 wait = min(wait * 2, 1.0)
 
@@ -199,7 +216,14 @@ class OrderedTurn(Turn):
     wait in a list of their own until it is settled for good.
     """
 
-    def __init__(self, lease: Lease, handling: Handling, streams: Sequence[str], partition: int, blocked: set[str]):
+    def __init__(
+        self,
+        lease: Lease,
+        handling: Handling,
+        streams: Sequence[str],
+        partition: int,
+        blocked: set[str],
+    ):
         super().__init__(lease, handling, streams)
         self.partition = partition
         self.blocked = blocked
@@ -224,13 +248,21 @@ class OrderedTurn(Turn):
 
     def _open(self, entry: Entry) -> tuple[Event | None, Outcome | None]:
         event, outcome = super()._open(entry)
-        waits = event is not None and event.partitionkey in self.blocked and not entry.head and not entry.replay
+        waits = (
+            event is not None
+            and event.partitionkey in self.blocked
+            and not entry.head
+            and not entry.replay
+        )
         if waits and not isinstance(outcome, Excluded):
             return event, Held(event.partitionkey or "")
         return event, outcome
 
     def _urgent(self, some: Sequence[Entry]) -> bool:
-        return any(one.entry.head or not isinstance(one.outcome, Done | Excluded | Held) for one in self.done)
+        return any(
+            one.entry.head or not isinstance(one.outcome, Done | Excluded | Held)
+            for one in self.done
+        )
 
     def _settle(self) -> None:
         look = self._urgent(())

@@ -32,7 +32,9 @@ log = structlog.get_logger(__name__)
 class Watch:
     """Watches the slots of one worker."""
 
-    def __init__(self, slots: Slots, broker: RedisBroker, roster: Roster, worker: str, clock: Clock):
+    def __init__(
+        self, slots: Slots, broker: RedisBroker, roster: Roster, worker: str, clock: Clock
+    ):
         self.slots = slots
         self.broker = broker
         self.roster = roster
@@ -66,7 +68,12 @@ class Watch:
     def _after_death(self, slot: Slot, hand: Hand) -> None:
         """A child is gone: what it had in hand has one more loss, the rest is nobody's fault."""
         in_hand = hand.entries[hand.index : hand.index + hand.count] if hand.index >= 0 else []
-        log.warning("a child process died", pid=hand.pid, subscription=hand.subscription, in_hand=len(in_hand))
+        log.warning(
+            "a child process died",
+            pid=hand.pid,
+            subscription=hand.subscription,
+            in_hand=len(in_hand),
+        )
         slot.close()
         self._release_all(hand, in_hand)
 
@@ -74,7 +81,12 @@ class Watch:
         """The attempt in hand is over its time: end it where that is possible, and settle it as failed."""
         in_hand = hand.entries[hand.index : hand.index + hand.count]
         seconds = hand.deadline - hand.started
-        log.warning("a handler is over its time", subscription=hand.subscription, seconds=seconds, pid=hand.pid)
+        log.warning(
+            "a handler is over its time",
+            subscription=hand.subscription,
+            seconds=seconds,
+            pid=hand.pid,
+        )
         slot.release_rest()
         if hand.pid != os.getpid():
             with suppress(ProcessLookupError):
@@ -98,7 +110,9 @@ class Watch:
             return
         event, outcome = handling.open(entry)
         now = self.clock.now()
-        failure = told("Timeout", f"the handler took more than {seconds:g} s", hand.subscription, now)
+        failure = told(
+            "Timeout", f"the handler took more than {seconds:g} s", hand.subscription, now
+        )
         ended: Outcome = outcome or handling.after_failure(entry, failure)
         settled = Settled(entry, event, ended, now - seconds, now)
         Settlement(self.broker, handling, hand.consumer, self.worker).settle([settled])
@@ -128,7 +142,13 @@ class Watch:
         """Give back the entries behind the one in hand."""
         for stream in dict.fromkeys(stream for stream, _ in rest):
             ids = [id for name, id in rest if name == stream]
-            self.broker.release(hand.subscription, hand.consumer, stream, self._generation(hand), only=(ids[0], ids[-1]))
+            self.broker.release(
+                hand.subscription,
+                hand.consumer,
+                stream,
+                self._generation(hand),
+                only=(ids[0], ids[-1]),
+            )
 
     def _generation(self, hand: Hand) -> int:
         handling = self.roster.handlings.get(hand.subscription)

@@ -21,7 +21,8 @@ class Workers:
     def list(self) -> list[dict[str, Any]]:
         """Workers by id. `alive` is False where the last beat is older than a dead one's may be."""
         found = [
-            {"id": id.decode(), **msgspec.json.decode(beat)} for id, beat in self.client.hgetall(keys.WORKERS).items()
+            {"id": id.decode(), **msgspec.json.decode(beat)}
+            for id, beat in self.client.hgetall(keys.WORKERS).items()
         ]
         now = time.time()
         for worker in found:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from app.events.arrival import Arrival
 from app.events.event import Event
+from app.events.topics import SETTLED
 from app.streams import keys
 from app.subscriptions.context import Context
 from app.subscriptions.declaration import EVERYTHING, on
 from app.subscriptions.retry import RetryPolicy
-from app.events.topics import SETTLED
 
 PATIENT = RetryPolicy(attempts=30, base=0.5, cap=60.0)
 
@@ -22,7 +22,9 @@ def archive(events: list[Event], ctx: Context) -> None:
     """Keep every event of every topic, and note which runs and deliveries it begins."""
     arrivals = [
         Arrival(event, *keys.topic_and_partition(stream), position)
-        for event, (stream, position) in zip(events, (entry.place.split(" ") for entry in ctx.entries), strict=True)
+        for event, (stream, position) in zip(
+            events, (entry.place.split(" ") for entry in ctx.entries), strict=True
+        )
     ]
     ctx.platform.archive.add(arrivals)
     ctx.platform.projection.apply_events(arrivals)
