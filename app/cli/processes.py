@@ -15,6 +15,7 @@ from config.settings import VARIABLES, Settings
 # no training ever keeps an event of another lane waiting.
 WORKER_LANES = "default,inference,system"
 TRAINER_LANES = "training"
+ROOT_WARNING = "ignore:You're running the worker with superuser privileges"
 
 
 def commands() -> dict[str, list[str]]:
@@ -28,7 +29,7 @@ def commands() -> dict[str, list[str]]:
 
 
 def _celery(name: str, lanes: str, slots: int) -> list[str]:
-    start = ["celery", "-A", "workers", "worker", "-n", f"{name}@%h", "-Q", lanes]
+    start = ["celery", "-q", "-A", "workers", "worker", "-n", f"{name}@%h", "-Q", lanes]
     return [*start, "-c", str(slots), "--without-gossip", "--without-mingle"]
 
 
@@ -45,4 +46,6 @@ def environment(
         "PENSTOCK_DATA_DIR": str(settings.data_dir),
         "PENSTOCK_LOG_FORMAT": "text" if settings.log_format == "auto" else settings.log_format,
         "PYTHONUNBUFFERED": "1",
+        # In a container all is root's; saying so for each worker helps nobody.
+        "PYTHONWARNINGS": environment.get("PYTHONWARNINGS") or ROOT_WARNING,
     }
