@@ -5,7 +5,11 @@ within 20 s of SIGTERM, which is inside the 30 s that platforms allow.
 """
 
 import os
+import sys
 from typing import Any
+
+from config.errors import SettingsError
+from config.settings import Settings
 
 bind = f"0.0.0.0:{os.environ.get('PORT') or 8000}"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
@@ -39,6 +43,14 @@ logconfig_dict = {
         "gunicorn.access": {"level": "WARNING", "handlers": [], "propagate": True},
     },
 }
+
+
+def on_starting(server: Any) -> None:
+    """Refuse a wrong environment in one line, before a worker does in a hundred."""
+    try:
+        Settings.load()
+    except SettingsError as error:
+        sys.exit(f"penstock: {error}")
 
 
 def post_worker_init(worker: Any) -> None:

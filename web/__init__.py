@@ -7,16 +7,19 @@ Celery, and nothing connects before the first request needs it.
 
 from __future__ import annotations
 
-import logging
-import time
 from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from app.bootstrap import build
 from app.telemetry import logs
 from config.settings import Settings
+from web import api, console, health
+from web.auth import add_auth
+from web.headers import add_headers
 from web.platform import PlatformHolder, hold_platform
+from web.problems import add_problems
 
 
 def create_app(platform: Any = None) -> Flask:
@@ -32,29 +35,11 @@ def create_app(platform: Any = None) -> Flask:
     app = Flask("web", template_folder="templates", static_folder="static")
     app.url_map.merge_slashes = False  # an event's id may be a URL
     app.secret_key = settings.secret_key.get_secret_value()
-    app.config["PENSTOCK_STARTED"] = time.time()
-    hold_platform(app, PlatformHolder(lambda: _build(settings), platform))
+    hold_platform(app, PlatformHolder(lambda: build(settings), platform))
     # Behind a router its header tells the visitor; without one (embedded), anyone may write it.
     app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
         app.wsgi_app, x_for=0 if settings.embedded else 1, x_proto=1, x_host=0, x_prefix=0
     )
-    _add_parts(app, settings)
-    return app
-
-
-def _build(settings: Settings) -> Any:
-    from app.bootstrap import build
-
-    logging.getLogger(__name__).info("building the platform of this process")
-    return build(settings)
-
-
-def _add_parts(app: Flask, settings: Any) -> None:
-    from web import api, console, health
-    from web.auth import add_auth
-    from web.headers import add_headers
-    from web.problems import add_problems
-
     add_problems(app)
     add_auth(app, settings)
     add_headers(app)
@@ -62,3 +47,4 @@ def _add_parts(app: Flask, settings: Any) -> None:
     app.register_blueprint(api.document)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(console.blueprint)
+    return app

@@ -28,6 +28,7 @@ from werkzeug.exceptions import (
 from app import errors
 from app.events.cloudevents import Unparsable
 from app.store.page import BadCursor
+from config.errors import SettingsError
 from web.auth.guard import wants_json
 from web.rendering import encode
 
@@ -44,6 +45,7 @@ STATUSES: list[tuple[type[Exception], int, str]] = [
     (errors.Conflict, 409, "conflict"),
     (errors.Refused, 422, "refused"),
     (errors.Unavailable, 503, "unavailable"),
+    (SettingsError, 503, "unavailable"),  # no server was started here
     (Unparsable, 400, "unparsable"),
     (redis.exceptions.ConnectionError, 503, "unavailable"),
     (redis.exceptions.TimeoutError, 503, "unavailable"),
