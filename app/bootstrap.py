@@ -238,7 +238,7 @@ class Platform:
     def _ask(question: Any) -> str:
         try:
             question()
-        except (redis.RedisError, PenstockError, SettingsError, OSError) as error:
+        except (redis.RedisError, PenstockError, OSError) as error:
             return str(error) or type(error).__name__
         return "ok"
 
