@@ -19,6 +19,11 @@ def as_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
+def one_line(value: Any) -> str:
+    """The value as JSON in one line, for a table."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
 def coloured_json(value: Any) -> Markup:
     text = as_json(value)
     return Markup(highlight(_shortened(text), JsonLexer(), _FORMAT))

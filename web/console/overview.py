@@ -162,7 +162,7 @@ def figures(shot: Snapshot) -> list[Figure]:
                               "wait"),
                f"/subscriptions/{words.segment(oldest['name'])}" if oldest else "/subscriptions"),
         Figure("Failed", words.count(hour), "",
-               f"attempts, last hour; {parked:,} parked" if parked else "attempts, last hour",
+               f"last hour; {parked:,} parked" if parked else "attempts, last hour",
                "is-failing" if hour else "",
                sparkline.bars(compress(failed, 30), "Failed attempts, last hour"), "/failures"),
     ]  # fmt: skip
@@ -172,6 +172,11 @@ def load_rate(values: Sequence[float], minutes: int = 2) -> float:
     """Events a second over the last whole minutes."""
     last = values[-minutes:]
     return sum(last) / (len(last) * STEP) if last else 0.0
+
+
+def tick(seconds: float) -> str:
+    """A span on an axis, where whole seconds have no decimals."""
+    return words.span(seconds).replace(".0 s", " s")
 
 
 def compress(values: Sequence[float], count: int) -> list[float]:
@@ -215,7 +220,7 @@ def charts(shot: Snapshot) -> list[chart.Chart]:
             markers,
         ),
         chart.lines(
-            "Time",
+            "Wait and work",
             "a delivery's mean",
             times,
             [
@@ -223,7 +228,7 @@ def charts(shot: Snapshot) -> list[chart.Chart]:
                 series("worked", "worked", "worked", words.span),
             ],
             markers,
-            words.span,
+            tick,
         ),
         chart.stacked(
             "Failures",

@@ -218,6 +218,7 @@ FILTERS: dict[str, Any] = {
     "span": words.span, "thousands": words.count, "size": words.size, "percent": words.percent,
     "metric": words.metric, "dotted": words.dotted, "breakable": words.breakable,
     "person": words.person, "seg": words.segment, "clip": clip, "listed": words.listed, "json": highlight.coloured_json,
+    "plain_json": highlight.one_line,
     "traceback": highlight.coloured_traceback, "error_parts": words.error_parts, "rate": words.rate_text,
 }  # fmt: skip
 GLOBALS: dict[str, Any] = {

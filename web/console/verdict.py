@@ -34,6 +34,7 @@ class Verdict:
     detail: str
     actions: list[Action] = field(default_factory=list)
     command: str = ""
+    since: datetime | None = None
 
 
 def verdict(
@@ -101,8 +102,6 @@ def _failing(
         headline += (
             f": 1 in {max(1, round(1 / share)):,} attempts" if share < 0.9 else ": all attempts"
         )
-    if began:
-        headline += f" since {began:%H:%M} UTC"
     parts = []
     if mine:
         kind, message = words.error_parts(mine[0]["title"])
@@ -136,6 +135,7 @@ def _failing(
                 "pause",
             ),
         ],
+        since=began,
     )
 
 

@@ -72,9 +72,6 @@ def lines(
             area = f"{points[0][0]:.1f},{HEIGHT:.0f} {path} {points[-1][0]:.1f},{HEIGHT:.0f}"
             plot.append(tag("polygon", points=area, class_=f"area s-{each.css}"))
         plot.append(tag("polyline", points=path, class_=f"line s-{each.css}"))
-        if points:
-            x, y = points[-1]
-            plot.append(tag("line", x1=x, y1=y, x2=x, y2=y, class_=f"dot s-{each.css}"))
     plot.extend(_hover(times, series, write))
     ends = [(_height(s.values[-1] if s.values else 0.0, marks[-1]), s) for s in series]
     return _chart(title, unit, times, series, marks, plot, ends, markers, write)
@@ -220,7 +217,7 @@ def _end_labels(ends: Sequence[tuple[float, Series]]) -> list[Markup]:
     for number, (height, each) in enumerate(placed):
         room_below = HEIGHT + overflow - 18 - 30.0 * (len(placed) - 1 - number)
         y = max(min(height + 4, room_below), free + 12)
-        drawn.append(tag("circle", cx=6, cy=y - 4, r=4, class_=f"end s-{each.css}"))
+        drawn.append(tag("circle", cx=7, cy=y - 4, r=4, class_=f"end s-{each.css}"))
         drawn.append(tag("text", each.last, x=15, y=y, class_="value"))
         drawn.append(tag("text", each.name, x=15, y=y + 14, class_="name"))
         free = y + 18

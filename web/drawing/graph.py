@@ -1,7 +1,8 @@
 """A graph in layers: nodes with a state, edges that follow right angles.
 
 graphlay finds the places and is asked once for each topology; colours, words
-and rates are drawn fresh. Above `MOST` nodes, or where the layout fails, the
+and rates are drawn fresh. What is wider than a page goes on in another row, so
+that its letters keep their size. Above `MOST` nodes, or where the layout fails, the
 answer is None and the page shows its list of steps instead.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import graphlay
 from markupsafe import Markup
@@ -17,7 +19,11 @@ from markupsafe import Markup
 from web.drawing.svg import clip, group, icon, tag
 
 MOST = 100
-WIDE, TALL = 164.0, 46.0
+TALL = 46.0
+NARROWEST, WIDEST_NODE = 132.0, 216.0
+PAGE = 1356.0  # what a card holds on a screen of 1440
+WRAPS = (3.0, 2.5, 2.0, 1.5, 1.0)
+LETTER, SMALL_LETTER = 8.2, 7.1  # of a title and a note, in the widest of the usual fonts
 STATE_ICONS = {
     "healthy": "circle-check",
     "succeeded": "circle-check",
@@ -80,7 +86,10 @@ def draw(
     if places is None:
         return None
     drawn = [_edge(edge, line) for edge, line in zip(edges, places.lines, strict=True)]
-    drawn += [_node(node, centre) for node, centre in zip(nodes, places.centres, strict=True)]
+    drawn += [
+        _node(node, centre, wide)
+        for node, centre, wide in zip(nodes, places.centres, _widths(nodes, direction), strict=True)
+    ]
     return tag(
         "svg",
         *drawn,
@@ -98,23 +107,58 @@ def arrange(nodes: Sequence[Node], edges: Sequence[Edge], direction: str) -> Pla
     if not nodes or len(nodes) > MOST:
         return None
     index = {node.id: number for number, node in enumerate(nodes)}
-    pairs = tuple((index[e.source], index[e.target], bool(e.label)) for e in edges)
-    return _arrange(len(nodes), pairs, direction)
+    pairs = tuple((index[e.source], index[e.target]) for e in edges)
+    label = max((len(e.label) for e in edges), default=0)
+    widths = _widths(nodes, direction)
+    whole = _arrange(widths, pairs, direction, label, 0.0)
+    if whole is None or whole.width <= PAGE or direction != "leftright":
+        return whole
+    for aspect in WRAPS:
+        wrapped = _arrange(widths, pairs, direction, label, aspect)
+        if wrapped is not None and wrapped.width <= PAGE:
+            return wrapped
+    return whole
+
+
+def _widths(nodes: Sequence[Node], direction: str) -> tuple[float, ...]:
+    if direction != "leftright":
+        return (156.0,) * len(nodes)
+    return tuple(
+        min(max(round(_inset(node) + 14 + _words(node)), NARROWEST), WIDEST_NODE)
+        for node in nodes
+    )
+
+
+def _words(node: Node) -> float:
+    return max(LETTER * len(node.title), SMALL_LETTER * len(node.note))
+
+
+def _inset(node: Node) -> float:
+    """Where the words begin: a pill has no icon, its shape says that it is an event."""
+    return 16.0 if node.kind == "type" else 33.0
 
 
 @lru_cache(maxsize=256)
-def _arrange(count: int, pairs: tuple[tuple[int, int, bool], ...], direction: str) -> Places | None:
-    wide = WIDE if direction == "leftright" else 150.0
+def _arrange(
+    widths: tuple[float, ...],
+    pairs: tuple[tuple[int, int], ...],
+    direction: str,
+    label: int,
+    aspect: float,
+) -> Places | None:
     drawing = graphlay.Graph()
-    for number in range(count):
+    for number, wide in enumerate(widths):
         drawing.node(number, width=wide, height=TALL)
-    for source, target, labelled in pairs:
-        size = {"label_size": {"width": 30.0, "height": 14.0}} if labelled else {}
-        drawing.edge(source, target, **size)
-    gap = 44.0 if direction == "leftright" else 26.0
-    spacing = {"layer_gap": gap, "node_gap": 16.0, "dummy_gap": 16.0, "isolated_gap": 20.0}
+    for source, target in pairs:
+        drawing.edge(source, target)
+    gap = 34.0 + (6.5 * label if label else 6.0) if direction == "leftright" else 26.0
+    options = {
+        "direction": direction,
+        "spacing": {"layer_gap": gap, "node_gap": 14.0, "dummy_gap": 14.0, "isolated_gap": 18.0},
+        "wrap": {"viewport_aspect": aspect},
+    }
     try:
-        layout = graphlay.layout(drawing, options={"direction": direction, "spacing": spacing})
+        layout = graphlay.layout(drawing, options=options)
     except graphlay.GraphlayError:
         return None
     margin = 4.0
@@ -132,21 +176,22 @@ def _arrange(count: int, pairs: tuple[tuple[int, int, bool], ...], direction: st
     )
 
 
-def _node(node: Node, centre: Point) -> Markup:
-    x, y = centre[0] - WIDE / 2, centre[1] - TALL / 2
-    radius = TALL / 2 if node.kind == "type" else 7
-    inset = 14 if node.kind == "type" else 10
-    shape = tag("rect", x=x, y=y, width=WIDE, height=TALL, rx=radius, class_="shape")
+def _node(node: Node, centre: Point, wide: float) -> Markup:
+    x, y = centre[0] - wide / 2, centre[1] - TALL / 2
+    pill = node.kind == "type"
+    inset = _inset(node)
+    room = wide - inset - 12
     inner = group(
         [
             tag("title", f"{node.full or node.title}: {node.state}"),
-            shape,
-            icon(STATE_ICONS.get(node.state, "circle"), x + inset, centre[1] - 8, 16),
-            tag("text", clip(node.title, 17), x=x + inset + 23, y=centre[1] - 3, class_="title"),
-            tag("text", clip(node.note, 22), x=x + inset + 23, y=centre[1] + 13, class_="note"),
+            tag("rect", x=x, y=y, width=wide, height=TALL, rx=TALL / 2 if pill else 7,
+                class_="shape"),
+            None if pill else icon(STATE_ICONS.get(node.state, "circle"), x + 10, centre[1] - 8),
+            tag("text", clip(node.title, int(room / LETTER)), x=x + inset, y=centre[1] - 3, class_="title"),
+            tag("text", clip(node.note, int(room / SMALL_LETTER)), x=x + inset, y=centre[1] + 13, class_="note"),
         ],
         class_=f"node {node.kind} is-{node.state}",
-    )
+    )  # fmt: skip
     return tag("a", inner, href=node.href) if node.href else inner
 
 
@@ -198,7 +243,7 @@ def _arrow(line: Sequence[Point]) -> Markup | None:
 
 def _label_place(line: Sequence[Point]) -> Point:
     """Above the middle of the longest level part of the line."""
-    spans = list(zip(line, line[1:], strict=False))
+    spans = list(pairwise(line))
     level = [s for s in spans if abs(s[0][1] - s[1][1]) < 1] or spans
     (ax, ay), (bx, by) = max(level, key=lambda s: _length(*s))
     return (ax + bx) / 2, min(ay, by) - 6

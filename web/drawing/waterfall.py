@@ -49,7 +49,7 @@ def row(segments: Sequence[Segment], marks: Sequence[float]) -> Markup:
                 "rect",
                 tag("title", f"{each.kind}: {each.label or f'{each.end - each.start:.3g} s'}"),
                 x=f"{start:.3f}%",
-                y=5,
+                y=8,
                 width=f"{width:.3f}%",
                 height=16,
                 rx=3,
@@ -57,7 +57,7 @@ def row(segments: Sequence[Segment], marks: Sequence[float]) -> Markup:
             )
         )
         if each.label and width > 7:
-            drawn.append(tag("text", each.label, x=f"{start:.3f}%", dx=7, y=17, class_="try"))
+            drawn.append(tag("text", each.label, x=f"{start:.3f}%", dx=7, y=20.5, class_="try"))
     return tag("svg", *grid, *drawn, class_="track", aria_hidden="true")
 
 

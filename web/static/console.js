@@ -116,6 +116,7 @@ function setPaused(value) {
   if (value) { source?.close(); show("paused"); } else { show("wait"); changed.add("all"); plan(); connect(); }
 }
 
+document.querySelector(".nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
 writeTimes();
 setInterval(writeTimes, 10000);
 if (pauseButton) {
