@@ -8,13 +8,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
+import config
 from config.settings import VARIABLES, Settings
 
 # One worker for what must be quick, one for trainings, which may take an hour:
 # no training ever keeps an event of another lane waiting.
 WORKER_LANES = "default,inference,system"
 TRAINER_LANES = "training"
+# By its whole path, since `up` may be run from another folder.
+GUNICORN = Path(config.__file__).parent / "gunicorn.py"
 ROOT_WARNING = "ignore:You're running the worker with superuser privileges"
 
 
@@ -22,7 +26,7 @@ def commands() -> dict[str, list[str]]:
     """The command line of each process that runs for good."""
     python = [sys.executable, "-m"]
     return {
-        "web": [*python, "gunicorn", "-c", "config/gunicorn.py", "web:create_app()"],
+        "web": [*python, "gunicorn", "-c", str(GUNICORN), "web:create_app()"],
         "worker": [*python, *_celery("worker", WORKER_LANES, slots=2)],
         "trainer": [*python, *_celery("trainer", TRAINER_LANES, slots=1)],
     }
