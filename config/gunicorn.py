@@ -41,6 +41,7 @@ logconfig_dict = {
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
         "gunicorn.access": {"level": "WARNING", "handlers": [], "propagate": True},
+        "alembic": {"level": "WARNING"},  # speaks while it is imported
     },
 }
 
