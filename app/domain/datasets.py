@@ -168,7 +168,8 @@ class Datasets:
             row = session.get(DatasetRow, name)
             if row is None:
                 raise NotFound(
-                    f"There is no dataset {name!r}; `python -m app datasets list` shows those there are."
+                    f"There is no dataset {name!r}; `python -m app datasets list` shows those "
+                    "there are."
                 )
             return _show(row, session.exec(query).all())
 
@@ -179,7 +180,8 @@ class Datasets:
 def _check_upload(name: str, target: str, task: str | None) -> None:
     if not re.fullmatch(NAME_PATTERN, name):
         raise Refused(
-            f"{name!r} can't be a dataset's name: use up to 64 letters, digits, dots, dashes and underscores, "
+            f"{name!r} can't be a dataset's name: use up to 64 letters, digits, dots, dashes "
+            "and underscores, "
             "beginning with a letter or a digit."
         )
     if not target.strip():
@@ -202,8 +204,12 @@ def _show(row: DatasetRow, versions: Sequence[DatasetVersionRow]) -> dict[str, A
 
 
 def _show_version(version: DatasetVersionRow) -> dict[str, Any]:
-    shown = version.model_dump(exclude={"dataset", "event", "summary", "report", "uploaded"})
+    shown = version.model_dump(
+        exclude={"dataset", "version", "state", "event", "summary", "report", "uploaded"}
+    )
     return {
+        "version": version.version,
+        "state": version.state,
         **shown,
         "sha256": (version.file or "").removeprefix("sha256:"),
         "uploaded": iso(version.uploaded),

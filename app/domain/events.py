@@ -44,7 +44,7 @@ class Lineage(BaseModel):
 
 @event_type("dataset.uploaded", version=1)
 class DatasetUploaded(BaseModel):
-    """A table was uploaded, to learn its `target` column: an exact name, or else a position from 0."""
+    """A table was uploaded, to learn its `target`: a column's name, or else position from 0."""
 
     dataset: Name
     file: BlobRef | None = None
@@ -59,7 +59,7 @@ class DatasetUploaded(BaseModel):
 
 @event_type("dataset.validated", version=1)
 class DatasetValidated(BaseModel):
-    """The table can be learned from. `report` is the whole report, `summary` what people look at first."""
+    """The table can be learned from. `summary` is what people look at first of `report`."""
 
     dataset: Name
     version: int
@@ -111,7 +111,7 @@ class TrainingFinished(BaseModel):
 
 
 class Compared(BaseModel):
-    """The champion that a model was held against, on the same rows; no metrics where it couldn't read them."""
+    """The champion that a model was held against; no metrics where it couldn't read the rows."""
 
     version: int
     metrics: Metrics | None = None
@@ -119,7 +119,7 @@ class Compared(BaseModel):
 
 @event_type("model.evaluated", version=1)
 class ModelEvaluated(BaseModel):
-    """The selected model of a run was tested, against the baseline and the champion on the same rows."""
+    """A run's selected model was tested, beside the baseline and the champion on the same rows."""
 
     model: Name
     task: Task

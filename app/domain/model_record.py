@@ -66,7 +66,10 @@ Change = Registered | Decided | Promoted
 
 
 def record_model(session: Session, change: Change) -> int:
-    """Apply a change; the version's number. Raises `NotFound`, or `Conflict` where the champion is another."""
+    """Apply a change; the version's number.
+
+    Raises `NotFound`, or `Conflict` where the champion is not the expected one.
+    """
     match change:
         case Registered():
             return _register(session, change)
@@ -137,8 +140,10 @@ def _promote(session: Session, change: Promoted) -> int:
             select(ModelRow.champion).where(col(ModelRow.name) == change.model)
         ).first()
         raise Conflict(
-            f"Version {change.version} of {change.model} was to take over from {_called(change.expected)}, and meanwhile "
-            f"{_called(now)} is the champion. Compare with that one, and promote again if it still should."
+            f"Version {change.version} of {change.model} was to take over from "
+            f"{_called(change.expected)}, and meanwhile "
+            f"{_called(now)} is the champion. Compare with that one, and promote again if it "
+            "still should."
         )
     if change.expected is not None:
         _version(session, change.model, change.expected).state = "retired"
@@ -162,7 +167,8 @@ def _version(session: Session, model: str, version: int) -> ModelVersionRow:
     row = session.get(ModelVersionRow, (model, version))
     if row is None:
         raise NotFound(
-            f"There is no version {version} of a model {model!r}; `python -m app models show {model}` lists them."
+            f"There is no version {version} of a model {model!r}; `python -m app models show "
+            f"{model}` lists them."
         )
     return row
 

@@ -121,7 +121,7 @@ class Models:
         reason: str = "",
         back: bool = False,
     ) -> None:
-        """Make the version the champion, if `expected` still is. Raises `Conflict` where it isn't."""
+        """Make the version the champion if `expected` still is, else raise `Conflict`."""
         announce_after(session, self._changes, "models")
         record_model(
             session, Promoted(name, version, expected, by, reason, self._clock.now(), back)
@@ -173,7 +173,8 @@ class Models:
         earlier = self._before(name, current.version)
         if earlier is None:
             raise Conflict(
-                f"Version {current.version} of {name} took over from nobody: there is no champion to go back to."
+                f"Version {current.version} of {name} took over from nobody: there is no "
+                "champion to go back to."
             )
         self._checked(name, earlier)
         done = DeploymentRolledBack(
@@ -235,7 +236,8 @@ class Models:
             row = session.get(ModelVersionRow, (name, version))
         if row is None:
             raise NotFound(
-                f"There is no version {version} of a model {name!r}; `python -m app models list` shows those there are."
+                f"There is no version {version} of a model {name!r}; `python -m app models "
+                "list` shows those there are."
             )
         return row
 
@@ -252,7 +254,8 @@ class Models:
         checked = self.check(name, version)
         if checked.problem:
             raise Refused(
-                f"Version {version} of {name} fails its check, and was not promoted. {checked.problem}"
+                f"Version {version} of {name} fails its check, and was not promoted. "
+                f"{checked.problem}"
             )
         return checked
 
@@ -300,8 +303,13 @@ def _show(row: ModelRow, versions: Sequence[ModelVersionRow]) -> dict[str, Any]:
 
 
 def _show_version(version: ModelVersionRow) -> dict[str, Any]:
-    shown = version.model_dump(exclude={"model", "registered"})
-    return {**shown, "registered": iso(version.registered)}
+    shown = version.model_dump(exclude={"model", "version", "state", "registered"})
+    return {
+        "version": version.version,
+        "state": version.state,
+        "registered": iso(version.registered),
+        **shown,
+    }
 
 
 def _show_promotion(row: PromotionRow) -> dict[str, Any]:

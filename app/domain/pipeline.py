@@ -109,7 +109,7 @@ def evaluate(
             Table(file, plan.evaluation_dialect or plan.dialect),
             split=finished.evaluation is None,
             champion=against,
-            expected_rows=plan.rows if finished.evaluation is None else 0,
+            expected_rows=plan.evaluation_rows if finished.evaluation else plan.rows,
         )
     tested = {"tested_on": result.rows, "test_source": result.source}
     return ModelEvaluated(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, SQLModel
 
 Row = TypeVar("Row", bound=SQLModel)
 
@@ -21,6 +21,6 @@ def locked(session: Session, table: type[Row], name: str, new: Row) -> Row:
     session.execute(
         insert.values(**new.model_dump()).on_conflict_do_nothing(index_elements=["name"])
     )
-    query: Any = select(table).where(col(table.name) == name).with_for_update()
-    found: Row = session.exec(query.execution_options(populate_existing=True)).one()
+    found = session.get(table, name, with_for_update=True, populate_existing=True)
+    assert found is not None
     return found

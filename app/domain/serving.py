@@ -97,7 +97,8 @@ class Serving:
             known = session.get(ModelRow, name)
         if known:
             return Conflict(
-                f"The model {name!r} has no champion yet: promote one of its {known.versions} versions."
+                f"The model {name!r} has no champion yet: promote one of its {known.versions} "
+                "versions."
             )
         return NotFound(
             f"There is no model {name!r}; `python -m app models list` shows those there are."

@@ -16,7 +16,10 @@ from app.ml.training import Trained, Untrainable, train
 
 @dataclass(frozen=True)
 class Built:
-    """The model, how it was trained, and on how many rows; `held_out` is 0 where a second file is the test."""
+    """The model, how it was trained, and on how many rows.
+
+    `held_out` is 0 where a second file is the test.
+    """
 
     model: Model
     trained: Trained

@@ -89,7 +89,7 @@ def _boosting(name: str, schema: Schema, values: dict[str, Any], seed: int) -> A
         if schema.task == "classification"
         else HistGradientBoostingRegressor
     )
-    # Missing values and categories are its own business: NaN, and -1, go where they did in training.
+    # It handles missing values (NaN) and unknown categories (-1) by itself.
     return Pipeline(
         [
             (

@@ -41,7 +41,10 @@ def check(artefact: bytes, sample: dict[str, Any]) -> dict[str, Any]:
             if not _same(new, old)
         ]
         if differing:
-            problem = f"{len(differing)} of {len(rows)} predictions differ from those recorded, first at row {differing[0]}."
+            problem = (
+                f"{len(differing)} of {len(rows)} predictions differ from those recorded, "
+                f"first at row {differing[0]}."
+            )
     return {
         "ok": problem is None,
         "rows": len(rows),
@@ -64,7 +67,7 @@ def main(arguments: list[str]) -> int:
         result = check(artefact.read_bytes(), json.loads(sample.read_bytes()))
     except PenstockError as error:
         result = {"ok": False, "rows": 0, "seconds": 0.0, "problem": str(error)}
-    print(json.dumps(result))
+    sys.stdout.write(json.dumps(result))
     return 0 if result["ok"] else 1
 
 

@@ -87,7 +87,8 @@ def _refuse_other_formats(lines: list[str]) -> None:
     if start.startswith(("<!doctype", "<html", "<head", "<?xml", "<svg")):
         kind = "an HTML page" if "html" in start else "an XML document"
         raise Unreadable(
-            f"This is {kind}, not a table. Open the address that you downloaded it from and save the CSV file itself."
+            f"This is {kind}, not a table. Open the address that you downloaded it from and "
+            "save the CSV file itself."
         )
     if start.startswith("{") or start.startswith("[{"):
         raise Unreadable("This is JSON, not a CSV file. Save the table as CSV and upload that.")

@@ -1,5 +1,6 @@
-"""Which text encoding a file has: a byte order mark, else UTF-16 by its zeros, else UTF-8, else Latin-1.
+"""Which text encoding a file has.
 
+By its byte order mark, else UTF-16 by its zeros, else UTF-8, else Latin-1.
 Reads the whole stream once in small pieces, since the first byte that isn't
 UTF-8 may be its last; leaves the stream at its start.
 """

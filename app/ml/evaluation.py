@@ -26,9 +26,10 @@ CHECK_ROWS = 50
 
 @dataclass
 class Evaluation:
-    """`champion` is None where there is none, or where it couldn't be compared (`incomparable` says why).
+    """What was measured on the same rows.
 
-    `better` answers for the whole: better than the baseline, and than the champion where there is one.
+    `champion` is None where there is none, or where it couldn't be compared: `incomparable`
+    says why. `better`: than the baseline, and than the champion where there is one.
     """
 
     metric: str
@@ -43,7 +44,7 @@ class Evaluation:
     check: dict[str, Any] = field(default_factory=dict)
 
 
-def test_rows(table: Table, schema: Schema, *, split: bool, expected_rows: int = 0) -> Data:
+def rows_to_test(table: Table, schema: Schema, *, split: bool, expected_rows: int = 0) -> Data:
     """The rows to test on: the held-out ones of the table (`split`), or all of it."""
     data = matrix.read(table, schema, expected_rows=expected_rows)
     return data.take(held_out(data.keys, data.target, schema.task)) if split else data
@@ -58,7 +59,7 @@ def evaluate(
     expected_rows: int = 0,
 ) -> Evaluation:
     """Measure all three on the test rows of the table, and judge."""
-    data = test_rows(table, model.schema, split=split, expected_rows=expected_rows)
+    data = rows_to_test(table, model.schema, split=split, expected_rows=expected_rows)
     if not len(data):
         raise Incompatible(
             "There are no rows to test on: no row of the evaluation file has a target."
@@ -95,11 +96,12 @@ def _measure_baseline(model: Model, data: Data) -> dict[str, float]:
 
 
 def _measure_champion(champion: Model, model: Model, table: Table, data: Data) -> dict[str, float]:
-    """The champion reads the same rows with a schema of its own; codes of its labels are made ours."""
+    """The champion reads the same rows by its own schema; its labels' codes are made ours."""
     theirs, ours = champion.schema, model.schema
     if theirs.task != ours.task or theirs.target != ours.target:
         raise Incompatible(
-            f"The champion predicts {theirs.target!r} ({theirs.task}), not {ours.target!r} ({ours.task})."
+            f"The champion predicts {theirs.target!r} ({theirs.task}), not {ours.target!r} "
+            f"({ours.task})."
         )
     same = matrix.read_at(table, theirs, data.positions)
     predicted = predict(champion.pipeline, same, theirs)
@@ -129,7 +131,8 @@ def _judge(result: Evaluation, *, had_champion: bool) -> None:
     if had_champion and result.champion is None:
         result.better = False
         result.reasons.append(
-            f"It can't be compared with the champion: {result.incomparable} Promote it by hand if it should take over."
+            f"It can't be compared with the champion: {result.incomparable} Promote it by hand "
+            "if it should take over."
         )
     elif result.champion is not None:
         result.better &= metrics.better(metric, own, result.champion[metric])
@@ -144,7 +147,7 @@ def _compared(other: str, metric: str, own: float, theirs: float) -> str:
 
 
 def check_sample(model: Model, table: Table, data: Data) -> dict[str, Any]:
-    """Some test rows as a client would send them, and what the model says: for the check before promotion."""
+    """Some test rows as a client sends them, and the model's answers: for the check later on."""
     positions = [int(p) for p in data.positions[:CHECK_ROWS]]
     cells = table.rows_at(set(positions))
     names = {feature.name for feature in model.schema.features}

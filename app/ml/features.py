@@ -75,5 +75,8 @@ def _judge_text(
         )
     note = None
     if column.distinct > len(common):
-        note = f"the {MOST_CATEGORIES} most common of {column.distinct:,} values are told apart, the others are not"
+        note = (
+            f"the {MOST_CATEGORIES} most common of {column.distinct:,} values are told apart, "
+            "the others are not"
+        )
     return Feature(column.name, "category", tuple(in_order(common)), optional), None, note

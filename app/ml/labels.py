@@ -1,4 +1,4 @@
-"""A classification's labels and their codes, forgiving about a number's spelling and a trailing dot."""
+"""A classification's labels and their codes, whatever a number's spelling or a trailing dot."""
 
 from __future__ import annotations
 

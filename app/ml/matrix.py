@@ -104,16 +104,16 @@ def read(
             )
         )
         start += len(chunk)
-    if not parts:
-        empty = np.empty(0)
-        return Data(
-            np.empty((0, len(places)), np.float32),
-            empty,
-            empty.astype(np.uint64),
-            empty.astype(int),
-            0,
-        )
-    return Data(*(np.concatenate(part) for part in zip(*parts, strict=True)), rows)
+    empty = (
+        np.empty((0, len(places)), np.float32),
+        np.empty(0),
+        np.empty(0, np.uint64),
+        np.empty(0, np.int64),
+    )
+    matrix, target, keys, positions = (
+        np.concatenate(part) for part in zip(empty, *parts, strict=True)
+    )
+    return Data(matrix, target, keys, positions, rows)
 
 
 def feature_positions(columns: Sequence[str], schema: Schema) -> list[int]:

@@ -12,7 +12,7 @@ LOWER_IS_BETTER = frozenset(["rmse", "mae", "log_loss"])
 
 
 def deciding_metric(schema: Schema) -> str:
-    """Two classes are judged by how they are ranked, many by how often they are right, numbers by their error."""
+    """Ranking judges two classes, being right many classes, and the error numbers."""
     if schema.task == "regression":
         return "rmse"
     return "auc" if len(schema.labels) == 2 else "accuracy"
@@ -46,7 +46,7 @@ def classification(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, fl
 
 
 def _auc(truth: np.ndarray, probabilities: np.ndarray) -> float | None:
-    """One class against the rest, averaged over the classes that occur; None where only one occurs."""
+    """One class against the rest, averaged over those that occur; None where only one does."""
     from sklearn.metrics import roc_auc_score
 
     present = np.unique(truth).astype(int)

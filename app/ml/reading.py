@@ -39,7 +39,7 @@ class Table:
         return cls(stream, detect(stream, header=header, target=target))
 
     def chunks(self) -> Iterator[list[Row]]:
-        """Lists of rows of stripped cells, each as wide as the table; from the start on each call."""
+        """Lists of rows of stripped cells, each as wide as the table; from the start every time."""
         width = len(self.columns)
         size = max(1, min(CHUNK_ROWS, CHUNK_CELLS // width))
         self.misshapen, self.last_line_cut = 0, False

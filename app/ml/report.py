@@ -85,6 +85,7 @@ class Plan:
     dialect: Dialect
     evaluation_dialect: Dialect | None
     rows: int
+    evaluation_rows: int = 0
 
     @classmethod
     def of(cls, report: dict[str, Any]) -> Plan:
@@ -95,4 +96,5 @@ class Plan:
             Dialect.from_dict(report["dialect"]),
             Dialect.from_dict(second) if second else None,
             report["rows"],
+            report["evaluation_rows"] or 0,
         )

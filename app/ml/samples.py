@@ -9,9 +9,10 @@ DIGITS_TARGET = "digit"
 
 
 def digits_csv() -> bytes:
-    """1,797 pictures of 8 by 8 pixels, as columns `px_ROW_COLUMN` from 0 to 16, and the `digit` drawn.
+    """1,797 pictures of 8 by 8 pixels: columns `px_ROW_COLUMN` from 0 to 16, and the `digit`.
 
-    Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, 1998.
+    Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak, UCI Machine
+    Learning Repository, 1998.
     """
     from sklearn.datasets import load_digits
 

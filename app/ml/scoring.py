@@ -100,7 +100,7 @@ class Scorer:
 
 
 def _reader(feature: Feature, decimal: str) -> Any:
-    """A function from a row to this feature's number. Raises KeyError where it is absent and needed."""
+    """A function from a row to this feature's number; KeyError where it is absent and needed."""
     name, optional = feature.name, feature.optional
     convert = _to_number(feature, decimal) if feature.kind == "number" else _to_code(feature)
 

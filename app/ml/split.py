@@ -15,7 +15,7 @@ HELD_OUT = 0.2
 
 
 def held_out(keys: np.ndarray, target: np.ndarray, task: Task) -> np.ndarray:
-    """A mask of the rows held out, about a fifth; each class with two rows or more is on both sides."""
+    """A mask of the rows held out, about a fifth; a class of two rows or more is on both sides."""
     mask = _below(keys, HELD_OUT)
     share = mask.mean() if len(mask) else 0.0
     if not 0.5 * HELD_OUT <= share <= 1.5 * HELD_OUT:
@@ -44,7 +44,7 @@ def _balance(mask: np.ndarray, members: np.ndarray, keys: np.ndarray) -> None:
 
 
 def _told_apart(keys: np.ndarray) -> np.ndarray:
-    """Where few different rows make up the table, rows alike are told apart by their position (splitmix64)."""
+    """Where a table has few different rows, those alike are told apart by position (splitmix64)."""
     with np.errstate(over="ignore"):
         mixed = keys + np.arange(1, len(keys) + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -57,8 +57,10 @@ def _judge_classes(verdict: TargetVerdict, column: ColumnProfile) -> None:
     if column.overflowed or len(counted) > MOST_CLASSES or len(counted) > column.present / 2:
         number = f"more than {column.distinct:,}" if column.overflowed else f"{len(counted):,}"
         verdict.reasons.append(
-            f"The target {column.name!r} has {number} different values in {column.present:,} rows: too many to be "
-            f"classes, and not all are numbers. Choose another target, or one with at most {MOST_CLASSES} classes."
+            f"The target {column.name!r} has {number} different values in {column.present:,} "
+            "rows: too many to be "
+            "classes, and not all are numbers. Choose another target, or one with at most "
+            f"{MOST_CLASSES} classes."
         )
         return
     verdict.labels = tuple(in_order(list(counted)))
@@ -73,7 +75,8 @@ def _judge_classes(verdict: TargetVerdict, column: ColumnProfile) -> None:
     if rare:
         shown = ", ".join(rare[:5])
         verdict.notes.append(
-            f"Few rows to learn from for {len(rare)} of {len(counted)} classes (under 5 rows): {shown}."
+            f"Few rows to learn from for {len(rare)} of {len(counted)} classes (under 5 rows): "
+            f"{shown}."
         )
 
 
@@ -85,5 +88,6 @@ def _judge_quantity(verdict: TargetVerdict, column: ColumnProfile) -> None:
         )
     elif column.lowest == column.highest:
         verdict.reasons.append(
-            f"The target {column.name!r} is {column.lowest:g} in every row. There is nothing to predict."
+            f"The target {column.name!r} is {column.lowest:g} in every row. There is nothing to "
+            "predict."
         )

@@ -1,4 +1,4 @@
-"""Training: the candidates are compared by cross-validation, and the best is fitted on all training rows.
+"""Training: candidates are compared by cross-validation, the best is fitted on all rows.
 
 Seeds are fixed: the same rows, parameters and library versions give the same
 model. Data that can't be learned from raises `Untrainable`, in words.
@@ -112,7 +112,7 @@ def _fit(pipeline: Any, data: Data, schema: Schema) -> Any:
 
 
 def predict(pipeline: Any, matrix: np.ndarray, schema: Schema) -> np.ndarray:
-    """Numbers, or probabilities in the order of the schema's labels (0 for one that training never saw)."""
+    """Numbers, or probabilities by the schema's labels (0 for one that training never saw)."""
     if schema.task == "regression":
         return np.asarray(pipeline.predict(matrix), dtype=np.float64)
     found = np.asarray(pipeline.predict_proba(matrix), dtype=np.float64)

@@ -36,6 +36,8 @@ def validate(
         table = Table.open(file, header=header, target=target)
         report.dialect = table.dialect
         _judge_columns(report, table)
+        if not report.accepted:
+            return report
         position = find_column(table.columns, target)
         report.target = table.columns[position]
         profiles = profile(table)
@@ -44,7 +46,8 @@ def validate(
         return report
     report.rows, report.misshapen = profiles[position].rows, table.misshapen
     _judge_shape(report, table)
-    _judge_schema(report, profiles, position, task)
+    if report.accepted:
+        _judge_schema(report, profiles, position, task)
     if evaluation is not None and report.accepted:
         _judge_evaluation(report, evaluation)
     return report
@@ -63,8 +66,9 @@ def profile(table: Table) -> list[ColumnProfile]:
 def _judge_columns(report: Report, table: Table) -> None:
     if len(table.columns) < 2:
         report.reasons.append(
-            "The table has one column only. At least one is needed to learn from, beside the target; "
-            "or cells are separated by something other than a comma, a semicolon, a tab or a bar."
+            "The table has one column only. At least one is needed to learn from, beside the "
+            "target. Or its cells are separated by something other than a comma, a semicolon, "
+            "a tab or a bar."
         )
     twice = [name for name, times in Counter(table.columns).items() if times > 1]
     if twice:
@@ -82,7 +86,8 @@ def _judge_shape(report: Report, table: Table) -> None:
     whole = report.rows + report.misshapen
     if report.misshapen > MISSHAPEN_SHARE * whole:
         report.reasons.append(
-            f"{report.misshapen} of {whole} rows don't have {_count(len(table.columns), 'cell')} as the first one does: "
+            f"{report.misshapen} of {whole} rows don't have "
+            f"{_count(len(table.columns), 'cell')} as the first one does: "
             "this is no table, or another character separates its cells."
         )
     elif report.misshapen == 1 and table.last_line_cut:
@@ -105,7 +110,7 @@ def _judge_schema(
     chosen = choose_features([p for i, p in enumerate(profiles) if i != position])
     report.notes += chosen.notes
     report.profile = [*chosen.profile[:position], target.summary, *chosen.profile[position:]]
-    if not chosen.features and len(profiles) > 1:
+    if not chosen.features and report.accepted:
         report.reasons.append(
             "No column is left to learn from: all are empty, constant, or different in every row."
         )
@@ -156,16 +161,19 @@ def _judge_labels(report: Report, target: ColumnProfile, schema: Schema) -> None
     respelt = sum(times for value, times in target.values.items() if labels.respelt(value))
     if sum(unknown.values()) == target.present:
         report.reasons.append(
-            f"None of the evaluation file's labels is known from the first file: {', '.join(list(unknown)[:5])}."
+            "None of the evaluation file's labels is known from the first file: "
+            f"{', '.join(list(unknown)[:5])}."
         )
     elif unknown:
         report.notes.append(
-            f"{_count(sum(unknown.values()), 'row')} of the evaluation file with a label that the first file doesn't have "
+            f"{_count(sum(unknown.values()), 'row')} of the evaluation file with a label that "
+            "the first file doesn't have "
             f"({', '.join(list(unknown)[:5])}); each counts as an error of the model."
         )
     if respelt:
         report.notes.append(
-            f"{_count(respelt, 'label')} of the evaluation file differ by a trailing dot only; it is ignored."
+            f"{_count(respelt, 'label')} of the evaluation file differ by a trailing dot only; "
+            "it is ignored."
         )
 
 
