@@ -90,7 +90,7 @@ def replay_edited(id: str) -> ResponseReturnValue:
         data = json.loads(request.form.get("data", ""))
     except ValueError as error:
         raise Refused(f"That is not JSON: {error}. Nothing was sent.") from None
-    edits = {id: [{"op": "replace", "path": "/data", "value": data}]}
+    edits = {id: [{"op": "add", "path": "/data", "value": data}]}
     options = {"edits": edits, "reason": field("reason") or "sent again with edited data"}
     replay = current_platform().replays.start({"dead_letters": [id]}, options, current_actor())
     say("It is being sent again with the data as you edited it.")

@@ -13,10 +13,10 @@ import lucide
 from markupsafe import Markup
 
 NAMES = (
-    "activity", "archive", "arrow-right", "ban", "box", "check", "chevron-right", "circle",
+    "archive", "ban", "box", "check", "chevron-right", "circle",
     "circle-check", "circle-dot", "circle-pause", "clock", "database", "file-text", "git-branch",
-    "info", "inbox", "key", "list", "log-out", "menu", "moon", "octagon-x", "pause", "play", "plus",
-    "rotate-ccw", "rotate-cw", "search", "server", "skip-back", "sun", "sun-moon", "trash", "triangle-alert",
+    "info", "inbox", "key", "list", "log-out", "moon", "octagon-x", "pause", "play", "plus",
+    "rotate-cw", "search", "server", "skip-back", "sun", "sun-moon", "trash", "triangle-alert",
     "trophy", "undo-2", "upload", "user", "users", "waypoints", "x", "zap",
 )  # fmt: skip
 _INSIDE = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)

@@ -1,4 +1,8 @@
-"""The overview: the verdict, four figures, the flow, three charts, and who is worst."""
+"""The overview: the verdict, four figures, the flow, three charts, and who is worst.
+
+All of it is drawn from one snapshot, which a process takes at most once in a
+second or two, however many consoles look.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +13,17 @@ from typing import Any
 
 from flask import render_template
 from flask.typing import ResponseReturnValue
-from markupsafe import Markup
 
 from web.auth import requires
 from web.console import words
+from web.console.figures import HOUR, STEP, charts, figures, load
 from web.console.pages import blueprint, now, query
 from web.console.recent import recent
 from web.console.verdict import Verdict, verdict
-from web.drawing import chart, flow, graph, sparkline
+from web.drawing import flow, graph
 from web.platform import current_platform
 
-HOUR = 3600
-STEP = 60
 BADNESS = {"failing": 0, "late": 1, "retrying": 2, "paused": 3, "healthy": 4}
-
-
-@dataclass(frozen=True)
-class Figure:
-    what: str
-    value: str
-    unit: str
-    tail: str
-    mood: str
-    spark: Markup
-    href: str
 
 
 @dataclass(frozen=True)
@@ -53,16 +44,16 @@ class Snapshot:
 @requires("viewer")
 def overview() -> ResponseReturnValue:
     shot = recent("overview", 1.5, snapshot)
-    loads = {name: load(rows) for name, rows in shot.each.items()}
+    loads = {name: load(rows, shot.at) for name, rows in shot.each.items()}
     picture = flow.flow(shot.subscriptions, loads, words.rate_text, note, link)
     return render_template(
         "overview.html",
         verdict=judge(shot),
-        figures=figures(shot),
+        figures=figures(shot.total, shot.subscriptions, parked_in(shot.groups), shot.at),
         graph=graph.draw(picture.nodes, picture.edges, "Flow of events through subscriptions"),
         steps=flow.layers(picture.nodes, picture.edges),
         everywhere=picture.everywhere,
-        charts=charts(shot),
+        charts=charts(shot.total, shot.deployments, shot.at),
         subscriptions=worst_first(shot.subscriptions),
         loads=loads,
         failed={name: sum(r["failed"] for r in rows) for name, rows in shot.each.items()},
@@ -78,7 +69,7 @@ def snapshot() -> Snapshot:
         at=now(),
         subscriptions=subscriptions,
         groups=platform.dead_letters.groups(),
-        health=platform.health(),
+        health=health(platform),
         total=in_order(series(start, STEP)),
         each={s["name"]: in_order(series(start, STEP, s["name"])) for s in subscriptions},
         deployments=platform.archive.find(type="deployment.finished", since=start, limit=5).items,
@@ -86,22 +77,21 @@ def snapshot() -> Snapshot:
     )
 
 
+def health(platform: Any) -> dict[str, Any]:
+    """How Penstock itself is, with the workers that are alive only."""
+    found = dict(platform.health())
+    if found.get("redis") == "ok":
+        found["workers"] = sum(1 for w in platform.workers.list() if w.get("alive", True))
+    return found
+
+
 def in_order(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of a series, oldest first, without the minute that has only begun."""
-    ordered = sorted((dict(row) for row in rows), key=lambda row: words.iso(row["at"]))
-    return ordered
+    """Rows of a series, oldest first."""
+    return sorted((dict(row) for row in rows), key=lambda row: words.iso(row["at"]))
 
 
 def judge(shot: Snapshot) -> Verdict:
     return verdict(shot.subscriptions, shot.groups, shot.health, shot.each, int(shot.flowed))
-
-
-def load(rows: Sequence[Mapping[str, Any]], minutes: int = 5) -> flow.Load:
-    """The rate and the wait of a subscription over its last minutes."""
-    last = rows[-minutes:]
-    done = sum(row["done"] for row in last)
-    waited = [row["waited"] for row in last if row["done"]]
-    return flow.Load(done / (minutes * STEP), sum(waited) / len(waited) if waited else 0.0)
 
 
 def note(subscription: Mapping[str, Any], load: flow.Load) -> str:
@@ -131,113 +121,5 @@ def worst_first(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     )
 
 
-def figures(shot: Snapshot) -> list[Figure]:
-    rows = shot.total
-    arriving, done = [r["in"] for r in rows], [r["done"] for r in rows]
-    failed = [r["failed"] for r in rows]
-    top = max([*arriving, *done, 1])
-    rate_in, rate_done = load_rate(arriving), load_rate(done)
-    behind = sum(s["backlog"] or 0 for s in shot.subscriptions)
-    oldest = max(
-        (s for s in shot.subscriptions if s["oldest"] and s["state"] != "paused"),
-        key=lambda s: s["oldest"],
-        default=None,
-    )
-    parked = sum(g["count"] for g in shot.groups)
-    value_in, unit_in = words.rate(rate_in)
-    value_done, unit_done = words.rate(rate_done)
-    hour = sum(failed)
-    return [
-        Figure("In", value_in, unit_in, "events arriving", "",
-               sparkline.line(arriving, "Events arriving, last hour", "in", top), "/events"),
-        Figure("Done", value_done, unit_done,
-               f"{words.plural(behind, 'delivery', 'deliveries')} waiting" if behind else "nothing waits",
-               "", sparkline.line(done, "Deliveries done, last hour, on the scale of In", "done", top),
-               "/runs"),
-        Figure("Oldest waiting", words.span(oldest["oldest"] if oldest else 0), "",
-               oldest["name"].rsplit(".", 1)[-1] if oldest else "all keep up",
-               "is-late" if oldest and oldest["state"] in ("late", "failing") else "",
-               sparkline.line([r["waited"] for r in rows],
-                              f"Wait before handling, last hour, at most {words.span(max([r['waited'] for r in rows] or [0]))}",
-                              "wait"),
-               f"/subscriptions/{words.segment(oldest['name'])}" if oldest else "/subscriptions"),
-        Figure("Failed", words.count(hour), "",
-               f"last hour; {parked:,} parked" if parked else "attempts, last hour",
-               "is-failing" if hour else "",
-               sparkline.bars(compress(failed, 30), "Failed attempts, last hour"), "/failures"),
-    ]  # fmt: skip
-
-
-def load_rate(values: Sequence[float], minutes: int = 2) -> float:
-    """Events a second over the last whole minutes."""
-    last = values[-minutes:]
-    return sum(last) / (len(last) * STEP) if last else 0.0
-
-
-def tick(seconds: float) -> str:
-    """A span on an axis, where whole seconds have no decimals."""
-    return words.span(seconds).replace(".0 s", " s")
-
-
-def compress(values: Sequence[float], count: int) -> list[float]:
-    """The sums of neighbours, so that at most `count` are left."""
-    size = max(1, -(-len(values) // count))
-    return [sum(values[i : i + size]) for i in range(0, len(values), size)]
-
-
-def charts(shot: Snapshot) -> list[chart.Chart]:
-    times = [at for at in (words.moment(row["at"]) for row in shot.total) if at]
-    rows = shot.total
-    markers = [
-        chart.Marker(at, f"{deployed.get('subject') or 'model'} deployed")
-        for deployed in shot.deployments
-        if (at := words.moment(deployed["time"]))
-    ][:2]
-
-    def series(name: str, css: str, key: str, last: Any, scale: float = 1.0) -> chart.Series:
-        values = [row[key] * scale for row in rows]
-        return chart.Series(name, css, values, last(values[-1] if values else 0.0))
-
-    per_second = 1 / STEP
-    pairs = [
-        (
-            times[i : i + 2],
-            [sum(row[key] for row in rows[i : i + 2]) for key in ("retried", "parked")],
-        )
-        for i in range(0, len(times), 2)
-    ]
-    retried = [counts[0] for _, counts in pairs]
-    parked = [counts[1] for _, counts in pairs]
-    return [
-        chart.lines(
-            "Throughput",
-            "per second",
-            times,
-            [
-                series("arriving", "in", "in", words.rate_text, per_second),
-                series("done", "done", "done", words.rate_text, per_second),
-            ],
-            markers,
-        ),
-        chart.lines(
-            "Wait and work",
-            "a delivery's mean",
-            times,
-            [
-                series("waited", "wait", "waited", words.span),
-                series("worked", "worked", "worked", words.span),
-            ],
-            markers,
-            tick,
-        ),
-        chart.stacked(
-            "Failures",
-            "per two minutes; last hour's sums",
-            [pair[0][0] for pair in pairs],
-            [
-                chart.Series("parked", "parked", parked, words.count(sum(parked))),
-                chart.Series("retried", "retried", retried, words.count(sum(retried))),
-            ],
-            markers,
-        ),
-    ]
+def parked_in(groups: Sequence[Mapping[str, Any]]) -> int:
+    return sum(group["count"] for group in groups)

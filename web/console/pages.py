@@ -49,11 +49,22 @@ SINCE = (
 )
 _SECONDS = {"15m": 900, "1h": 3600, "6h": 21_600, "1d": 86_400, "7d": 604_800}
 MORE_ICONS = {
-    "champion": "trophy", "validated": "circle-check", "rejected": "octagon-x", "canary": "play",
-    "retired": "archive", "discarded": "trash", "replayed": "circle-check", "replaying": "rotate-cw",
-    "approved": "circle-check", "uploaded": "upload", "registered": "box", "rolledback": "undo-2",
-    "revoked": "ban", "expired": "clock", "active": "circle-check", "idle": "circle",
-}  # fmt: skip
+    "active": "circle-check",
+    "approved": "circle-check",
+    "canary": "play",
+    "champion": "trophy",
+    "discarded": "trash",
+    "expired": "clock",
+    "idle": "circle",
+    "registered": "box",
+    "rejected": "octagon-x",
+    "replayed": "circle-check",
+    "replaying": "rotate-cw",
+    "retired": "archive",
+    "revoked": "ban",
+    "uploaded": "upload",
+    "validated": "circle-check",
+}
 
 
 def now() -> datetime:
@@ -214,17 +225,37 @@ def _hour(value: words.Moment) -> str:
 
 
 FILTERS: dict[str, Any] = {
-    "ago": _ago, "clock": _clock, "hour": _hour, "iso": words.iso, "exact": words.exact,
-    "span": words.span, "thousands": words.count, "size": words.size, "percent": words.percent,
-    "metric": words.metric, "dotted": words.dotted, "breakable": words.breakable,
-    "person": words.person, "seg": words.segment, "clip": clip, "listed": words.listed, "json": highlight.coloured_json,
+    "ago": _ago,
+    "breakable": words.breakable,
+    "clip": clip,
+    "clock": _clock,
+    "dotted": words.dotted,
+    "error_parts": words.error_parts,
+    "exact": words.exact,
+    "hour": _hour,
+    "iso": words.iso,
+    "json": highlight.coloured_json,
+    "listed": words.listed,
+    "metric": words.metric,
+    "percent": words.percent,
+    "person": words.person,
     "plain_json": highlight.one_line,
-    "traceback": highlight.coloured_traceback, "error_parts": words.error_parts, "rate": words.rate_text,
-}  # fmt: skip
+    "rate": words.rate_text,
+    "seg": words.segment,
+    "size": words.size,
+    "span": words.span,
+    "thousands": words.count,
+    "traceback": highlight.coloured_traceback,
+}
 GLOBALS: dict[str, Any] = {
-    "icon": icons.icon, "sprite": icons.sprite, "state_icon": state_icon, "url_with": url_with,
-    "query": query, "plural": words.plural, "seconds_between": words.seconds_between,
-}  # fmt: skip
+    "icon": icons.icon,
+    "plural": words.plural,
+    "query": query,
+    "seconds_between": words.seconds_between,
+    "sprite": icons.sprite,
+    "state_icon": state_icon,
+    "url_with": url_with,
+}
 for _name, _filter in FILTERS.items():
     blueprint.add_app_template_filter(_filter, _name)
 for _name, _function in GLOBALS.items():

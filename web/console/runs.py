@@ -130,16 +130,20 @@ def sentence(run: Mapping[str, Any], at: datetime) -> str:
         return f"{short(retrying[0])} failed and will be tried again ({tries} so far)."
     busy = [s for s in deliveries if s["state"] in ("running", "started", "open")]
     if busy:
-        names = words.listed(list(dict.fromkeys(short(s) for s in busy)))
-        return f"{names} at work; {took} so far."
+        return f"{shorts(busy)} at work; {took} so far."
     waiting = [s for s in deliveries if s["state"] == "waiting"]
     if waiting:
-        return f"Waiting for {words.listed(list(dict.fromkeys(short(s) for s in waiting)))}; {took} so far."
+        return f"Waiting for {shorts(waiting)}; {took} so far."
     if run["state"] == "succeeded":
         return f"Ended with {run['outcome']} after {took}."
     if run["state"] == "cancelled":
         return f"Cancelled after {took}; the last event was {run['outcome']}."
     return f"Came as far as {run['outcome']}; {took} so far."
+
+
+def shorts(steps: Sequence[Step]) -> str:
+    """The steps' subscriptions, each once."""
+    return words.listed(list(dict.fromkeys(short(step) for step in steps)))
 
 
 def short(step: Step) -> str:

@@ -11,7 +11,8 @@ from flask.typing import ResponseReturnValue
 from app.errors import NotFound, Refused
 from web.auth import current_actor, requires
 from web.console import words
-from web.console.overview import HOUR, STEP, in_order, load, worst_first
+from web.console.figures import HOUR, STEP, load
+from web.console.overview import in_order, worst_first
 from web.console.pages import act, back, blueprint, chosen, field, go, now, say, since
 from web.drawing import sparkline
 from web.platform import current_platform
@@ -46,7 +47,7 @@ def subscription(name: str) -> ResponseReturnValue:
     return render_template(
         "subscription.html",
         subscription=found,
-        load=load(rows),
+        load=load(rows, now()),
         done=sparkline.line([r["done"] for r in rows], "Deliveries done, last hour", "done"),
         failed=sparkline.bars([r["failed"] for r in rows], "Failed attempts, last hour"),
         done_sum=sum(r["done"] for r in rows),

@@ -64,8 +64,8 @@ def verdict(
         return Verdict(
             "failing" if waiting else "late",
             "No worker is running",
-            f"{words.plural(waiting, 'event')} waiting. Events are accepted and kept; nothing handles "
-            "them until a worker starts.",
+            f"{words.plural(waiting, 'event')} waiting. Events are accepted and kept; "
+            "nothing handles them until a worker starts.",
             [Action("Workers", "/workers")],
             "celery -A workers worker",
         )
@@ -116,9 +116,8 @@ def _failing(
     rest = total - len(by_state["failing"]) - len(by_state["late"]) - len(by_state["paused"])
     parts += others[:2] + late
     if rest > 0:
-        parts.append(
-            f"The other {words.plural(rest, 'subscription')} {'is' if rest == 1 else 'are'} healthy."
-        )
+        others_are = "is" if rest == 1 else "are"
+        parts.append(f"The other {words.plural(rest, 'subscription')} {others_are} healthy.")
     query = f"?subscription={words.segment(worst['name'])}" + (
         f"&group={mine[0]['id']}" if mine else ""
     )

@@ -1,11 +1,13 @@
 """How values are written for people: times, spans, counts, sizes, names. Pure.
 
-A moment may come as a datetime, an RFC 3339 string or seconds since 1970; what
-is not known is written as a dash, never as a wrong number.
+A moment may come as a datetime, an RFC 3339 string, seconds since 1970 or a
+position in a topic (which begins with milliseconds). What is not known is
+written as a dash, never as a wrong number.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +16,7 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 UNKNOWN = "–"
+_POSITION = re.compile(r"\d{10,15}-\d+")
 Moment = datetime | str | float | int | None
 
 
@@ -24,6 +27,8 @@ def moment(value: Moment) -> datetime | None:
     if isinstance(value, (int, float)):
         return datetime.fromtimestamp(value, UTC)
     if isinstance(value, str):
+        if _POSITION.fullmatch(value):
+            return datetime.fromtimestamp(int(value.partition("-")[0]) / 1000, UTC)
         try:
             value = datetime.fromisoformat(value)
         except ValueError:

@@ -14,9 +14,9 @@ from web.platform import current_platform
 @requires("viewer")
 def workers() -> ResponseReturnValue:
     platform = current_platform()
-    found = platform.workers.list()
+    found = sorted(platform.workers.list(), key=lambda w: not w.get("alive", True))
     subscriptions = [s for s in platform.subscriptions.list() if s["active"]]
-    served = {lane for worker in found for lane in worker["lanes"]}
+    served = {lane for worker in found if worker.get("alive", True) for lane in worker["lanes"]}
     unserved: dict[str, list[str]] = {}
     for each in subscriptions:
         if each["lane"] not in served:

@@ -124,8 +124,7 @@ def _widths(nodes: Sequence[Node], direction: str) -> tuple[float, ...]:
     if direction != "leftright":
         return (156.0,) * len(nodes)
     return tuple(
-        min(max(round(_inset(node) + 14 + _words(node)), NARROWEST), WIDEST_NODE)
-        for node in nodes
+        min(max(round(_inset(node) + 14 + _words(node)), NARROWEST), WIDEST_NODE) for node in nodes
     )
 
 
@@ -181,14 +180,16 @@ def _node(node: Node, centre: Point, wide: float) -> Markup:
     pill = node.kind == "type"
     inset = _inset(node)
     room = wide - inset - 12
+    title = clip(node.title, int(room / LETTER))
+    note = clip(node.note, int(room / SMALL_LETTER))
     inner = group(
         [
             tag("title", f"{node.full or node.title}: {node.state}"),
             tag("rect", x=x, y=y, width=wide, height=TALL, rx=TALL / 2 if pill else 7,
                 class_="shape"),
             None if pill else icon(STATE_ICONS.get(node.state, "circle"), x + 10, centre[1] - 8),
-            tag("text", clip(node.title, int(room / LETTER)), x=x + inset, y=centre[1] - 3, class_="title"),
-            tag("text", clip(node.note, int(room / SMALL_LETTER)), x=x + inset, y=centre[1] + 13, class_="note"),
+            tag("text", title, x=x + inset, y=centre[1] - 3, class_="title"),
+            tag("text", note, x=x + inset, y=centre[1] + 13, class_="note"),
         ],
         class_=f"node {node.kind} is-{node.state}",
     )  # fmt: skip
