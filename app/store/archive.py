@@ -163,7 +163,7 @@ class Archive:
         end = self._clock.now()
         at = start
         counts = []
-        while at < end:
+        while at <= end:
             counts.append((iso(at) or "", found.get(at, 0)))
             at += step
         return counts

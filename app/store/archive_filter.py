@@ -77,9 +77,15 @@ class EventFilter:
         return " AND ".join(where), parameters
 
     def like(self, bulk: Bulk) -> tuple[str, list[str]]:
-        """The condition of `q` and its parameters: in a searched column, or in the data's JSON."""
+        """The condition of `q` and its parameters: in a searched column, or in the data's JSON.
+
+        In the data as it is written there, and as the value that it stands for.
+        """
+        part = self.q or ""
+        written = msgspec.json.encode(part).decode()[1:-1]
+        needles = [(column, part) for column in (*SEARCHED, "data")]
+        if written != part:
+            needles.append(("data", written))
         operator = "ILIKE" if bulk.on_postgres else "LIKE"
-        conditions = [f"{column} {operator} ? ESCAPE '!'" for column in (*SEARCHED, "data")]
-        written = msgspec.json.encode(self.q or "").decode()[1:-1]
-        needles = [pattern(self.q or "")] * len(SEARCHED) + [pattern(written)]
-        return " OR ".join(conditions), needles
+        conditions = [f"{column} {operator} ? ESCAPE '!'" for column, _ in needles]
+        return " OR ".join(conditions), [pattern(needle) for _, needle in needles]

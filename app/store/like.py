@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_
-from sqlmodel import col
+from sqlalchemy import ColumnElement, Text, or_, type_coerce
 
 
 def pattern(part: str) -> str:
@@ -16,5 +15,6 @@ def pattern(part: str) -> str:
 
 
 def any_has(part: str, *columns: Any) -> ColumnElement[bool]:
-    """One of the columns has this part."""
-    return or_(*(col(column).ilike(pattern(part), escape="!") for column in columns))
+    """One of the columns has this part; JSON is searched as it is written."""
+    wanted = pattern(part)
+    return or_(*(type_coerce(column, Text).ilike(wanted, escape="!") for column in columns))

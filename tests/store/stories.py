@@ -9,7 +9,7 @@ from app.events.arrival import Arrival
 from app.events.event import Event
 from app.events.ids import emitted_id
 
-T0 = 1_790_000_000.0
+T0 = 1_790_000_100.0  # the beginning of five minutes
 SUBSCRIPTION = "shop.charge"
 
 

@@ -11,7 +11,7 @@ from app.store import effects
 from app.store.audit import Audit
 from app.store.schemas import SchemaStore
 from app.store.tokens import Tokens
-from app.store.users import Users, UserRow
+from app.store.users import UserRow, Users
 from tests.store.stories import T0
 
 
@@ -37,7 +37,7 @@ def test_only_the_right_password_of_an_active_user_fits(users, clock):
     assert users.verify("ada", "x" * 5000) is None
     clock.time += 60
     ada = users.verify("ada", "a long password")
-    assert (ada.role, ada.last_sign_in) == ("operator", "2026-09-21T14:14:20.000000Z")
+    assert (ada.role, ada.last_sign_in) == ("operator", "2026-09-21T14:16:00.000000Z")
     users.create("root", "a long password", "administrator")
     users.set_active("ada", False)
     assert users.verify("ada", "a long password") is None
@@ -121,7 +121,7 @@ def test_a_tokens_use_is_noted_and_its_secret_is_not_kept(tokens, database, cloc
     _, secret = tokens.create("ci", ["read"], None, "user:ada")
     clock.time += 5
     tokens.verify(secret)
-    assert tokens.find()[0].last_used == "2026-09-21T14:13:25.000000Z"
+    assert tokens.find()[0].last_used == "2026-09-21T14:15:05.000000Z"
     with database.read() as session:
         assert secret not in str(session.execute(text("SELECT * FROM tokens")).all())
 

@@ -210,9 +210,17 @@ def test_failing_again_parks_the_same_letter_with_all_its_attempts(store):
     root = event("a")
     first = record(delivery(root, "parked", attempt=2))
     again = record(
-        delivery(root, "parked", generation=1, started=30, error="KeyError: 'x'", group="f" * 16, replay="r1"),
+        delivery(
+            root,
+            "parked",
+            generation=1,
+            started=30,
+            error="KeyError: 'x'",
+            group="f" * 16,
+            replay="r1",
+        ),
         at=31,
-    )  # fmt: skip
+    )
     for order in ([first, again], [again, first]):
         with store.main.session() as session:
             for table in ("dead_letters", "deliveries", "applied_records", "delivery_attempts"):
