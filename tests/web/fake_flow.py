@@ -1,0 +1,162 @@
+"""Fakes of what flows: topics, the publisher, the archive."""
+
+from __future__ import annotations
+
+import copy
+import queue
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from app.errors import InvalidEvents
+from app.events.event import Event
+from tests.web.fake_paging import Page, between, page
+from tests.web.fake_time import NOW, Json, at
+
+if TYPE_CHECKING:
+    from tests.web.fakes import FakePlatform
+
+
+class FakeTopics:
+    def __init__(self, platform: FakePlatform):
+        self._platform = platform
+        self._followers: list[queue.Queue[Any]] = []
+
+    def list(self) -> list[Json]:
+        found: dict[str, list[Json]] = {}
+        for event in self._platform.data["events"]:
+            found.setdefault(event["type"].split(".")[0], []).append(event)
+        return [
+            {
+                "name": name,
+                "partitions": 1,
+                "events": len(events),
+                "bytes": 700 * len(events),
+                "first": events[-1]["time"],
+                "last": events[0]["time"],
+                "types": sorted({e["type"] for e in events}),
+                "subscriptions": [
+                    s["name"] for s in self._platform.data["subscriptions"] if name in s["topics"]
+                ],
+            }
+            for name, events in sorted(found.items())
+        ]
+
+    def follow(
+        self,
+        types: Sequence[str] | None = None,
+        since: str = "$",
+        positions: dict[str, bytes] | None = None,
+    ) -> Iterator[Event | None]:
+        """One stream, `all`, whose positions are numbers of events."""
+        positions = {} if positions is None else positions
+        mine: queue.Queue[Any] = queue.Queue()
+        self._followers.append(mine)
+        try:
+            kept = list(reversed(self._platform.data["events"]))
+            start = {"$": len(kept), "0": 0}.get(since, 0)
+            start = int(positions.get("all", b"%d-0" % start).partition(b"-")[0])
+            for number, event in enumerate(kept[start:], start + 1):
+                positions["all"] = b"%d-0" % number
+                if not types or event["type"] in types:
+                    yield Event.from_dict(event)
+            count = len(kept)
+            while True:
+                try:
+                    event = mine.get(timeout=0.2)
+                except queue.Empty:
+                    yield None
+                    continue
+                count += 1
+                positions["all"] = b"%d-0" % count
+                if not types or event["type"] in types:
+                    yield Event.from_dict(event)
+        finally:
+            self._followers.remove(mine)
+
+    def tell(self, event: Json) -> None:
+        for follower in list(self._followers):
+            follower.put(event)
+
+
+class FakePublisher:
+    def __init__(self, platform: FakePlatform):
+        self._platform = platform
+        self.published: list[Any] = []
+
+    def publish(self, events: Sequence[Any]) -> list[bool]:
+        as_dicts = [e if isinstance(e, dict) else e.to_dict() for e in events]
+        problems = [
+            {
+                "index": i,
+                "id": e["id"],
+                "type": e["type"],
+                "field": "data.amount",
+                "problem": "Input should be a valid number",
+            }
+            for i, e in enumerate(as_dicts)
+            if e["type"] == "order.placed" and "amount" not in (e.get("data") or {})
+        ]
+        if problems:
+            raise InvalidEvents(problems)
+        new = []
+        for event in as_dicts:
+            known = {(e["source"], e["id"]) for e in self._platform.data["events"]}
+            new.append((event["source"], event["id"]) not in known)
+            if new[-1]:
+                self.published.append(event)
+                self._platform.data["events"].insert(0, event)
+                self._platform.topics.tell(event)
+        return new
+
+
+class FakeArchive:
+    def __init__(self, platform: FakePlatform):
+        self._platform = platform
+
+    def find(
+        self,
+        type: str | None = None,
+        subject: str | None = None,
+        partitionkey: str | None = None,
+        correlationid: str | None = None,
+        topic: str | None = None,
+        since: Any = None,
+        until: Any = None,
+        q: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        wanted = {
+            "type": type,
+            "subject": subject,
+            "partitionkey": partitionkey,
+            "correlationid": correlationid,
+        }
+        return page(
+            (
+                e
+                for e in self._platform.data["events"]
+                if all(v is None or e.get(k) == v for k, v in wanted.items())
+                and (topic is None or e["type"].split(".")[0] == topic)
+                and between(e["time"], since, until)
+                and (q is None or q in str(e))
+            ),
+            limit,
+            cursor,
+        )
+
+    def get(self, id: str) -> Json | None:
+        for position, event in enumerate(self._platform.data["events"]):
+            if event["id"] == id:
+                return {
+                    "event": copy.deepcopy(event),
+                    "topic": event["type"].split(".")[0],
+                    "partition": 0,
+                    "position": f"{int(NOW * 1000) - position}-0",
+                    "archived": event.get("recordedtime", event["time"]),
+                }
+        return None
+
+    def counts(self, since: Any, step: float) -> list[tuple[str, int]]:
+        start = NOW - 3600
+        return [(at(NOW - start - i * step), (i * 7) % 23) for i in range(int(3600 // step))]

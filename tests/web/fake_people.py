@@ -1,0 +1,173 @@
+"""Fakes of users, tokens and the audit log. Each user's password is `<name>-password`."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.errors import Conflict, NotFound
+from tests.web.fake_paging import Page, page, stamp
+from tests.web.fake_time import Json, at
+
+SCOPES = ("read", "publish", "operate", "admin")
+TOKENS = {scope: f"pst_{scope}_0123456789abcdef" for scope in SCOPES}
+API_TOKEN = "bootstrap-token-0123456789abcdef"
+
+
+@dataclass
+class FakeUser:
+    name: str
+    role: str
+    password: str
+    session_version: int = 1
+    active: bool = True
+    created: str = field(default_factory=lambda: at(86_400 * 9))
+    last_sign_in: str | None = field(default_factory=lambda: at(300))
+
+
+class FakeUsers:
+    def __init__(self) -> None:
+        self._users = {
+            n: FakeUser(n, r, f"{n}-password")
+            for n, r in (("admin", "administrator"), ("operator", "operator"), ("viewer", "viewer"))
+        }
+
+    def verify(self, name: str, password: str) -> FakeUser | None:
+        user = self._users.get(name)
+        return (
+            user
+            if user and hmac.compare_digest(user.password.encode(), password.encode())
+            else None
+        )
+
+    def get(self, name: str) -> FakeUser | None:
+        return self._users.get(name)
+
+    def create(self, name: str, password: str, role: str) -> FakeUser:
+        if name in self._users:
+            raise Conflict(f"There is a user {name!r} already.")
+        self._users[name] = FakeUser(name, role, password)
+        return self._users[name]
+
+    def find(self) -> list[FakeUser]:
+        return list(self._users.values())
+
+    def set_password(self, name: str, password: str) -> None:
+        self._users[name].password = password
+        self._users[name].session_version += 1
+
+    def set_role(self, name: str, role: str) -> None:
+        self._users[name].role = role
+        self._users[name].session_version += 1
+
+
+@dataclass
+class FakeToken:
+    id: str
+    name: str
+    scopes: list[str]
+    prefix: str
+    secret: str
+    expires: str | None = None
+    created: str = field(default_factory=lambda: at(86_400))
+    created_by: str = "user:admin"
+    last_used: str | None = None
+    revoked: str | None = None
+
+
+class FakeTokens:
+    def __init__(self) -> None:
+        self._tokens = [
+            FakeToken(f"t{i}", s, [s], secret[:8], secret)
+            for i, (s, secret) in enumerate(TOKENS.items(), 1)
+        ]
+
+    def verify(self, secret: str) -> FakeToken | None:
+        return next((t for t in self._tokens if t.secret == secret and not t.revoked), None)
+
+    def create(
+        self, name: str, scopes: Sequence[str], expires: Any, actor: str
+    ) -> tuple[FakeToken, str]:
+        secret = f"pst_{len(self._tokens):032x}"
+        token = FakeToken(
+            f"t{len(self._tokens) + 1}",
+            name,
+            list(scopes),
+            secret[:8],
+            secret,
+            stamp(expires),
+            created_by=actor,
+        )
+        self._tokens.append(token)
+        return token, secret
+
+    def find(self) -> list[FakeToken]:
+        return list(self._tokens)
+
+    def revoke(self, id: str) -> None:
+        for token in self._tokens:
+            if token.id == id:
+                token.revoked = at(0)
+                return
+        raise NotFound(f"There is no token {id!r}.")
+
+
+class FakeAudit:
+    def __init__(self) -> None:
+        self.rows: list[Json] = [
+            {
+                "id": 1,
+                "at": at(5400),
+                "actor": "user:admin",
+                "action": "subscription.paused",
+                "target": "shop.handlers.notify",
+                "before": None,
+                "after": None,
+                "details": {"reason": "mail provider is down"},
+            }
+        ]
+
+    def record(
+        self,
+        actor: str,
+        action: str,
+        target: str,
+        before: Any = None,
+        after: Any = None,
+        **details: Any,
+    ) -> None:
+        self.rows.insert(
+            0,
+            {
+                "id": len(self.rows) + 1,
+                "at": at(0),
+                "actor": actor,
+                "action": action,
+                "target": target,
+                "before": before,
+                "after": after,
+                "details": details,
+            },
+        )
+
+    def find(
+        self,
+        actor: str | None = None,
+        action: str | None = None,
+        target: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        return page(
+            (
+                r
+                for r in self.rows
+                if actor in (None, r["actor"])
+                and action in (None, r["action"])
+                and target in (None, r["target"])
+            ),
+            limit,
+            cursor,
+        )
