@@ -164,9 +164,13 @@ def test_the_audit_log_can_only_grow(audit, database):
 
 
 def test_an_audit_row_can_share_a_transaction(audit, database):
-    with pytest.raises(RuntimeError, match="changed my mind"), database.session() as session:
-        audit.record("user:ada", "model.promoted", "digits", session=session)
-        raise RuntimeError("changed my mind")
+    def change_ones_mind():
+        with database.session() as session:
+            audit.record("user:ada", "model.promoted", "digits", session=session)
+            raise RuntimeError("changed my mind")
+
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        change_ones_mind()
     assert audit.find().items == []
 
 
