@@ -12,7 +12,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flask import current_app
@@ -86,8 +86,12 @@ def names_of(heard: Any) -> list[str]:
     return heard.split() if isinstance(heard, str) else list(heard)
 
 
-def messages(mine: queue.SimpleQueue[str], leave: Callable[[], None]) -> Iterator[Message | None]:
-    """The names as they come, those of a moment together; None about once a second in silence."""
+def messages(feed: Feed) -> Iterator[Message | None]:
+    """The names as they come, those of a moment together; None about once a second in silence.
+
+    It joins when it is first read: a stream that is refused, or only asked about, leaves nothing.
+    """
+    mine = feed.join()
     try:
         while True:
             try:
@@ -100,7 +104,7 @@ def messages(mine: queue.SimpleQueue[str], leave: Callable[[], None]) -> Iterato
                 names.add(mine.get())
             yield Message(" ".join(sorted(names)))
     finally:
-        leave()
+        feed.leave(mine)
 
 
 @blueprint.get("/live")
@@ -109,5 +113,4 @@ def live() -> ResponseReturnValue:
     feed = current_app.extensions.get(EXTENSION)
     if feed is None:
         feed = current_app.extensions.setdefault(EXTENSION, Feed(current_platform().changes))
-    mine = feed.join()
-    return event_stream(messages(mine, lambda: feed.leave(mine)))
+    return event_stream(messages(feed))

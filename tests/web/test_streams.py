@@ -1,0 +1,36 @@
+"""Server-sent events hold nothing once they are over, however they end."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.web.fakes import FakePlatform
+from web import sse
+from web.console.live import EXTENSION
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_a_stream_that_is_never_read_leaves_nothing(app, browser_of, method: str) -> None:
+    browser = browser_of("viewer")
+    for _ in range(sse.MOST_STREAMS + 1):
+        answer = browser.open("/live", method=method)
+        assert answer.status_code == 200
+        answer.close()
+    assert app.extensions[EXTENSION]._queues == set()
+
+
+def test_a_console_hears_what_changed_and_leaves(
+    app, platform: FakePlatform, browser_of, monkeypatch
+) -> None:
+    monkeypatch.setattr(sse, "HEARTBEAT", 0.0)
+    answer = browser_of("viewer").get("/live")
+    chunks = answer.iter_encoded()
+    assert next(chunks).startswith(b"retry:")
+    feed = app.extensions[EXTENSION]
+    heard = b""
+    while b"data: dead-letters" not in heard:
+        platform.changes.announce("dead-letters", "runs")
+        heard = next(chunks)
+    assert heard == b"data: dead-letters runs\n\n"
+    answer.close()
+    assert feed._queues == set()
