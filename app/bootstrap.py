@@ -308,7 +308,9 @@ def default() -> Platform:
     return _default[1]
 
 
-def use(platform: Platform) -> None:
-    """Make this the process's platform: a worker's, or a test's."""
+def use(platform: Platform | None) -> Platform | None:
+    """Make this the process's platform: a worker's, or a test's; the one before, if there was one."""
     global _default
-    _default = (os.getpid(), platform)
+    before = _default[1] if _default and _default[0] == os.getpid() else None
+    _default = (os.getpid(), platform) if platform else None
+    return before

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from app import bootstrap
+from app.clock import instant
 from app.errors import Refused
 from app.events.event import Event
 from app.events.ids import uuid7
@@ -41,6 +42,7 @@ def publish(
         type=type,
         data=data,
         id=id or uuid7(),
+        time=instant(platform.clock.now()),
         **{name: value for name, value in fields.items() if value is not None},
     )
     due = _due(after, at, platform.clock.now())

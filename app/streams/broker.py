@@ -75,11 +75,17 @@ class Broker(Protocol):
     def disown(self, group: str, consumer: str, partition: int) -> None:
         """Give the partition up."""
 
+    def disown_all(self, consumer: str) -> None:
+        """Give up every partition that the consumer has."""
+
     def blocked(self, group: str, partition: int) -> set[str]:
         """The keys that wait behind a failed delivery."""
 
     def hold_up(self, consumer: str, stream: str, id: bytes) -> None:
         """Say which suspect this consumer is about to handle, in case it dies of it."""
+
+    def entry(self, stream: str, id: bytes) -> Entry | None:
+        """An entry as it lies in its stream; None where it is gone."""
 
 
 class RedisBroker:
@@ -185,7 +191,6 @@ class RedisBroker:
         self.wire.script("disown", (keys.OWNERS,), (consumer, f"{group}:{partition}"))
 
     def disown_all(self, consumer: str) -> None:
-        """Give up every partition that the consumer has."""
         owned = self.wire("HGETALL", keys.OWNERS)
         fields = [
             field
@@ -200,6 +205,10 @@ class RedisBroker:
 
     def hold_up(self, consumer: str, stream: str, id: bytes) -> None:
         self.wire("SET", keys.hand(consumer), f"{stream} {id.decode()}", "EX", 86_400)
+
+    def entry(self, stream: str, id: bytes) -> Entry | None:
+        found = self.wire("XRANGE", stream, id, id)
+        return parse_entry(stream, *found[0]) if found else None
 
 
 def create_groups(wire: Wire, group: str, streams: Sequence[str], start: str = "0") -> None:

@@ -52,6 +52,11 @@ def topic_and_partition(stream: str) -> tuple[str, int]:
     return topic, int(partition)
 
 
+def subscription_of(stream: str) -> str:
+    """The subscription that an `again` stream belongs to."""
+    return stream.removeprefix(_AGAIN).rpartition(":")[0]
+
+
 def partition_of(stream: str) -> int:
     """The partition that a topic's or an `again` stream's name ends with."""
     return int(stream.rpartition(":")[2])

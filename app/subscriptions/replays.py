@@ -285,12 +285,9 @@ class Replays:
                 )
                 continue
             event = Event.from_dict(whole)
-            topic = self.platform.catalogue.topic_of(event.type)
-            partition = partition_of(
-                event.partitionkey, self.platform.stream_topics.partitions(topic), event.id
+            stream, fields = again_entry(
+                self.platform, item["subscription"], event, generation, replay=id
             )
-            stream = keys.again_stream(item["subscription"], partition)
-            fields = Entry(stream, b"", event.to_bytes(), generation=generation, replay=id).fields()
             mark = f"{keys.SEEN}replay:{id}:{item['number']}"
             run_script(
                 self.platform.redis,
@@ -305,6 +302,17 @@ class Replays:
     def _told(self, actor: str, action: str, id: str, after: Any = None) -> None:
         self.platform.audit.record(actor, action, f"replay:{id}", after=after)
         self.platform.changes.announce("replays")
+
+
+def again_entry(
+    platform: Any, subscription: str, event: Event, generation: int, replay: str
+) -> tuple[str, list[bytes | str]]:
+    """Where a replayed event goes, and as which fields: its partition of the `again` stream."""
+    topic = platform.catalogue.topic_of(event.type)
+    partition = partition_of(event.partitionkey, platform.stream_topics.partitions(topic), event.id)
+    stream = keys.again_stream(subscription, partition)
+    entry = Entry(stream, b"", event.to_bytes(), generation=generation, replay=replay)
+    return stream, entry.fields()
 
 
 def _known(filter: Any, names: Iterable[str]) -> dict[str, Any]:

@@ -15,8 +15,7 @@ from contextlib import suppress
 import structlog
 
 from app.clock import Clock
-from app.streams.broker import RedisBroker
-from app.streams.entry import Entry, parse_entry
+from app.streams.broker import Broker
 from app.subscriptions.failure import told
 from app.subscriptions.outcomes import Outcome
 from app.subscriptions.roster import Roster
@@ -32,9 +31,7 @@ log = structlog.get_logger(__name__)
 class Watch:
     """Watches the slots of one worker."""
 
-    def __init__(
-        self, slots: Slots, broker: RedisBroker, roster: Roster, worker: str, clock: Clock
-    ):
+    def __init__(self, slots: Slots, broker: Broker, roster: Roster, worker: str, clock: Clock):
         self.slots = slots
         self.broker = broker
         self.roster = roster
@@ -105,7 +102,7 @@ class Watch:
     def _fail(self, hand: Hand, place: tuple[str, bytes], seconds: float) -> None:
         """Settle the attempt in hand, for the lease that can't, as one that took too long."""
         handling = self.roster.handlings.get(hand.subscription)
-        entry = self._entry(place)
+        entry = self.broker.entry(*place)
         if handling is None or entry is None:
             return
         event, outcome = handling.open(entry)
@@ -116,11 +113,6 @@ class Watch:
         ended: Outcome = outcome or handling.after_failure(entry, failure)
         settled = Settled(entry, event, ended, now - seconds, now)
         Settlement(self.broker, handling, hand.consumer, self.worker).settle([settled])
-
-    def _entry(self, place: tuple[str, bytes]) -> Entry | None:
-        stream, id = place
-        found = self.broker.wire("XRANGE", stream, id, id)
-        return parse_entry(stream, *found[0]) if found else None
 
     def _release_all(self, hand: Hand, in_hand: Sequence[tuple[str, bytes]]) -> None:
         """Give back all that the consumer holds. Several in hand at once: any of them may be the cause."""
