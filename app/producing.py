@@ -37,7 +37,7 @@ def publish(
     Raises `InvalidEvents`, `EventTooLarge`, `Unavailable` (try again).
     """
     platform = bootstrap.default()
-    fields = {"subject": subject, "source": source, "partitionkey": key}
+    fields: dict[str, Any] = {"subject": subject, "source": source, "partitionkey": key}
     event = Event(
         type=type,
         data=data,

@@ -1,0 +1,302 @@
+"""A pipeline of handlers under test: publish, run, look.
+
+Everything runs in the calling thread, and time passes only when the test says
+so. Leases, turns, retries, settles and checks are the real ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import count
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from app import bootstrap, producing
+from app.clock import Clock
+from app.errors import NotFound, Refused
+from app.events.event import Event
+from app.events.ids import derived_id
+from app.events.schema import TYPES, EventTypes
+from app.events.topics import SYSTEM_TOPIC
+from app.streams import keys
+from app.streams.broker import RECORDS
+from app.streams.control import Decision
+from app.subscriptions.declaration import HANDLERS, LANES, Handlers, Subscription
+from app.subscriptions.lease import Lease
+from app.subscriptions.replays import again_entry
+from app.subscriptions.roster import Roster
+from app.subscriptions.slots import Slots
+from app.testing.broker import MemoryBroker
+from app.testing.clock import FakeClock
+from app.testing.doorbell import MemoryDoorbell
+from app.testing.memory import MemoryPlatform
+from app.testing.seen import DeadLetter, Delivery, Seen
+from app.testing.streams import BEGIN, position
+
+OURS = "app.subscriptions.system"
+LONG = 10 * 365 * 86_400.0
+"""Seconds of a lease that ends by itself: when there is nothing left to do."""
+LIMIT = 100_000
+Chosen = ModuleType | Callable[..., Any] | str
+
+
+class InMemoryPlatform:
+    """Handlers on streams in memory.
+
+    `handlers`: modules, functions or names of subscriptions; without it, everything
+    that `@on` registered so far. `partitions`: topic to number, for those with more than one.
+    As a context manager it is what `app.publish` publishes to.
+    """
+
+    __test__ = False
+
+    def __init__(
+        self,
+        handlers: Iterable[Chosen] | Handlers | None = None,
+        *,
+        clock: Clock | None = None,
+        types: EventTypes = TYPES,
+        partitions: Mapping[str, int] | None = None,
+    ):
+        self.clock = clock or FakeClock()
+        chosen = handlers if isinstance(handlers, Handlers) else _chosen(handlers)
+        self.platform = MemoryPlatform(self.clock, chosen, types, partitions)
+        self.streams = self.platform.streams
+        self._outer: list[bootstrap.Platform | None] = []
+        self._numbers = count(1)
+        self._generation = 0
+        self._seen = Seen()
+        self._noted = BEGIN
+        self.platform.declare()
+
+    # -- publishing
+
+    def publish(
+        self,
+        type: str,
+        data: Any = None,
+        *,
+        key: str | None = None,
+        subject: str | None = None,
+        source: str | None = None,
+        id: str | None = None,
+        after: float | None = None,
+        at: datetime | float | None = None,
+    ) -> Event:
+        """Publish one event, as `app.publish` does."""
+        with self:
+            return producing.publish(
+                type, data, key=key, subject=subject, source=source, id=id, after=after, at=at
+            )
+
+    def publish_many(self, events: Iterable[Event]) -> int:
+        """Publish events; how many were new, as `app.publish_many` says."""
+        with self:
+            return producing.publish_many(events)
+
+    # -- running
+
+    def run(self, *, limit: int = LIMIT) -> int:
+        """Deliver until nothing is left but what is delayed or paused; how many attempts that were.
+
+        Raises `RuntimeError` where more than `limit` events come of it.
+        """
+        before = len(self._look().deliveries)
+        lease = self._lease()
+        self.streams.budget = limit
+        with self:
+            try:
+                self.streams.release_due()
+                busy = True
+                while busy:
+                    lease.refresh()
+                    some = lease.run(Slots(1).slot(0), LONG)
+                    busy = some > 0 or lease.roster.version != self.streams.version
+            finally:
+                self.streams.budget = None
+        return len(self._look().deliveries) - before
+
+    def advance(self, seconds: float) -> int:
+        """Let time pass, delivering whatever is due at its moment; how many attempts that were."""
+        until = self.clock.now() + seconds
+        handled = self.run()
+        while (due := self.streams.next_due()) is not None and due <= until:
+            self._go_to(due)
+            handled += self.run()
+        self._go_to(until)
+        return handled
+
+    def drain(self) -> int:
+        """Deliver until nothing is left at all, moving the clock on to what is delayed."""
+        handled = self.run()
+        while (due := self.streams.next_due()) is not None:
+            self._go_to(due)
+            handled += self.run()
+        return handled
+
+    def _go_to(self, moment: float) -> None:
+        # A millisecond more than nothing: what is due is told in whole ones.
+        if moment > self.clock.now():
+            self.clock.sleep(moment - self.clock.now())
+        while self.streams.milliseconds < int(moment * 1000):
+            self.clock.sleep(0.0005)
+
+    def _lease(self) -> Lease:
+        """A lease on everything, under a name that no other has."""
+        return Lease(
+            Roster(self.platform, LANES),
+            MemoryBroker(self.streams),
+            MemoryDoorbell(self.streams),
+            consumer=f"test.{next(self._numbers)}",
+            worker="test",
+        )
+
+    # -- looking
+
+    def events(self, *types: str) -> list[Event]:
+        """What was published so far, in order: of these types, or all. Data as handlers get it."""
+        found = []
+        for topic, partitions in self.streams.topics.items():
+            for partition in range(partitions if topic != SYSTEM_TOPIC else 0):
+                stream = keys.topic_stream(topic, partition)
+                found += [
+                    (position(id), fields[1]) for id, fields in self.streams.after(stream, BEGIN)
+                ]
+        events = [Event.from_bytes(stored) for _, stored in sorted(found)]
+        return [self._read(event) for event in events if not types or event.type in types]
+
+    def _read(self, event: Event) -> Event:
+        types = self.platform.catalogue.types
+        return event.but(data=types.read(event.type, event.dataschema, event.data))
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """Every settled attempt so far, in order."""
+        return list(self._look().deliveries)
+
+    @property
+    def dead_letters(self) -> list[DeadLetter]:
+        """What is parked now, in the order of parking."""
+        return list(self._look().parked.values())
+
+    @property
+    def delayed(self) -> int:
+        """How many retries and delayed events wait for their time."""
+        return len(self.streams.delayed)
+
+    def _look(self) -> Seen:
+        for id, fields in self.streams.after(RECORDS, self._noted):
+            self._seen.note(Event.from_bytes(fields[1]).data)
+            self._noted = position(id)
+        return self._seen
+
+    # -- an operator's hand
+
+    def replay(self, *letters: DeadLetter, data: Any = None) -> str:
+        """Send dead letters again, with other data where it is given; the replay's id.
+
+        Outputs are new events, as after every replay. Raises `NotFound` for one that isn't parked.
+        """
+        parked = self._look().parked
+        id = derived_id("replay", next(self._numbers))
+        self._generation = max(self._generation + 1, self.streams.milliseconds)
+        for letter in letters or list(parked.values()):
+            if letter.id not in parked:
+                raise NotFound(f"{letter.event.type} {letter.event.id} isn't parked (any more).")
+            event = letter.event
+            if data is not None:
+                event = event.but(
+                    id=derived_id("edit", id, event.id), data=data, causationid=event.id,
+                    replayedfrom=event.id,
+                )  # fmt: skip
+                event = self.platform.preparer.prepare([event])[0].event
+            self._look().take(letter)
+            self.streams.add(
+                *again_entry(self.platform, letter.subscription, event, self._generation, id)
+            )
+        return id
+
+    def pause(self, subscription: Chosen) -> None:
+        """Shut the gate: nothing is delivered until `resume`."""
+        self._decide(subscription, paused=True)
+
+    def resume(self, subscription: Chosen) -> None:
+        """Open the gate, with the backlog."""
+        self._decide(subscription, paused=False)
+
+    def change(self, subscription: Chosen, **changes: Any) -> None:
+        """What an operator can change: `retry` (a mapping), `filter`, `timeout`."""
+        self._decide(subscription, **changes)
+
+    def rewind(self, subscription: Chosen, to: float | None = None) -> None:
+        """Deliver again what came since `to` (s since 1970); without it, everything."""
+        name = self._name(subscription)
+        since = 0 if to is None else int(to * 1000)
+        was = self.streams.decisions.get(name, Decision())
+        self._generation = max(self._generation + 1, was.generation + 1, self.streams.milliseconds)
+        for stream in self._streams_of(name):
+            if not keys.is_again(stream):
+                self.streams.move_group(stream, name, _before(since))
+        self._decide(name, generation=self._generation, rewound=since)
+
+    def _streams_of(self, name: str) -> Sequence[str]:
+        roster = Roster(self.platform, LANES)
+        roster.refresh()
+        return roster.all_streams(name)
+
+    def _decide(self, subscription: Chosen, **changes: Any) -> None:
+        name = self._name(subscription)
+        was = self.streams.decisions.get(name, Decision())
+        self.streams.decide(name, msgspec.structs.replace(was, **changes))
+
+    def _name(self, subscription: Chosen) -> str:
+        known = self.platform.handlers
+        (name, *others) = [one.name for one in _pick(known, subscription)]
+        if others:
+            raise Refused(f"{subscription!r} has several subscriptions: give one's name.")
+        return name
+
+    # -- lifetime
+
+    def __enter__(self) -> InMemoryPlatform:
+        self._outer.append(bootstrap.use(self.platform))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        bootstrap.use(self._outer.pop())
+
+
+def _before(milliseconds: int) -> tuple[int, int]:
+    """The position after which comes everything from a time on."""
+    return (milliseconds - 1, 2**64 - 1) if milliseconds else BEGIN
+
+
+def _chosen(wanted: Iterable[Chosen] | None) -> Handlers:
+    """The handlers that a test asks for. Raises `Refused` for what has none."""
+    ours = Handlers(
+        {
+            name: one
+            for name, one in HANDLERS.subscriptions.items()
+            if one.handler.__module__ != OURS
+        }
+    )
+    if wanted is None:
+        return ours
+    return Handlers({one.name: one for choice in wanted for one in _pick(ours, choice)})
+
+
+def _pick(handlers: Handlers, choice: Chosen) -> list[Subscription]:
+    """The subscriptions that a module, a function or a name stands for."""
+    found = [
+        one
+        for one in handlers.subscriptions.values()
+        if choice in (one.name, one.handler)
+        or (isinstance(choice, ModuleType) and one.handler.__module__ == choice.__name__)
+    ]
+    if not found:
+        known = ", ".join(sorted(handlers.subscriptions)) or "none"
+        raise Refused(f"{choice!r} has no handler: is it decorated with @on? Known are: {known}.")
+    return found
