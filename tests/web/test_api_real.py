@@ -6,7 +6,9 @@ feeds as the archive's handler would. What only workers do is tested with them.
 
 from __future__ import annotations
 
+import io
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +25,7 @@ from app.streams import keys
 from app.subscriptions.declaration import Handlers, Subscription
 from config.settings import Settings
 from tests.web.conftest import Api, sign_in
+from tests.web.fakes import FakePlatform
 from tests.web.problems import assert_problem
 from web import create_app
 
@@ -238,6 +241,44 @@ def test_past_events_are_replayed(api, platform) -> None:
     assert_problem(api.post(f"{path}/cancel"), 409)
 
 
+def test_an_upload_is_kept_and_announced(api, platform) -> None:
+    table = b"a,b\n" + b"1,2\n" * 200_000
+    form = {"file": (io.BytesIO(table), "numbers.csv"), "name": "numbers", "target": "b"}
+    answer = api.post("/datasets", data=form)
+    assert answer.status_code == 202, answer.text
+    correlationid = answer.get_json()["correlationid"]
+    archived(platform)
+    event = api.get(f"/events?correlationid={correlationid}").get_json()["items"][0]
+    assert (event["type"], event["partitionkey"]) == ("dataset.uploaded", "numbers")
+    assert platform.blobs.read(event["data"]["file"]) == table
+    assert api.get("/datasets/numbers").get_json()["versions"][0]["filename"] == "numbers.csv"
+    for name in ("../up", "a/b", "", "x" * 300, "<b>"):
+        form = {"file": (io.BytesIO(b"a\n1\n"), "t.csv"), "name": name, "target": "a"}
+        assert api.post("/datasets", data=form).status_code in (400, 422), name
+
+
+def test_the_fakes_show_nothing_that_the_real_ones_do_not(api, platform) -> None:
+    api.post("/events", json=[order("1")])
+    archived(platform)
+    body = {"events": {"type": "order.placed"}, "subscription": "shop.charge"}
+    replay = api.post("/replays", json=body).get_json()["id"]
+    fake = FakePlatform()
+    run, fake_run = platform.runs.get("1"), fake.runs.get(fake.data["runs"][0]["correlationid"])
+    pairs = [
+        (platform.topics.list()[0], fake.topics.list()[0]),
+        (platform.subscriptions.list()[0], fake.subscriptions.list()[0]),
+        (platform.archive.get("1"), fake.archive.get(fake.data["events"][0]["id"])),
+        (platform.runs.find().items[0], fake.runs.find().items[0]),
+        (run, fake_run),
+        (run["steps"][0], fake_run["steps"][0]),
+        (platform.replays.get(replay), fake.replays.get("rp000001")),
+        (platform.schemas.all()[0], fake.schemas.all()[0]),
+        (platform.rollups.series(time.time() - 3600, 60)[0], fake.rollups.series(0, 60)[0]),
+    ]  # fmt: skip
+    for real, invented in pairs:
+        assert set(invented) <= set(real)
+
+
 def test_the_stream_goes_on_exactly_where_it_stopped(api, platform) -> None:
     api.post("/events", json=[order(str(n)) for n in range(5)])
     api.post("/events", json=[{"type": "parcel.sent", "id": "p1", "source": "s"}])
@@ -305,6 +346,8 @@ def test_without_redis_it_says_so_and_stays_up(settings: Settings) -> None:
     assert_problem(answer, 503)
     assert "Retry-After" in answer.headers
     assert_problem(Api(app, ROOT).get("/topics"), 503)
+    with pytest.raises(AssertionError, match=r"401"):  # the tries are counted here meanwhile
+        sign_in(app, "nobody", "nothing at all")
     assert Api(app, ROOT).get("/runs").status_code == 200
     platform.close()
 

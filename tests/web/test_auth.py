@@ -138,6 +138,16 @@ def test_the_cookie_is_strict_and_secure_behind_https(app) -> None:
     assert "Secure" not in app.test_client().get("/sign-in").headers["Set-Cookie"]
 
 
+def test_what_a_cache_may_keep_carries_no_cookie(app, browser_of) -> None:
+    browser = browser_of("admin")
+    assert "Set-Cookie" in browser.get("/api/v1/runs").headers  # the session goes on
+    with app.test_request_context():
+        url = app.url_for("static", filename="console.css")
+    answer = browser.get(url)
+    assert "public" in answer.headers["Cache-Control"]
+    assert "Set-Cookie" not in answer.headers
+
+
 def test_a_session_begins_with_a_new_cookie(app) -> None:
     client = app.test_client()
     token = csrf_of(client.get("/sign-in").text)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Flask, request, session
-from flask.sessions import SecureCookieSessionInterface
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask_login import LoginManager, UserMixin, login_user, logout_user
 
 from web.platform import current_platform
@@ -31,7 +31,14 @@ class SignedIn(UserMixin):
 
 
 class CookieSessions(SecureCookieSessionInterface):
-    """Cookies that browsers send back over https only, where they came by https."""
+    """Cookies that browsers send back over https only, where they came by https.
+
+    Static files never carry one: a cache between us and the browser may keep
+    those answers, and would hand the cookie to somebody else.
+    """
+
+    def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
+        return request.endpoint != "static" and super().should_set_cookie(app, session)
 
     def get_cookie_secure(self, app: Flask) -> bool:
         return request.is_secure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import urlsplit
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -18,6 +19,8 @@ from web.auth.throttle import (
     limiter,
 )
 from web.platform import current_platform
+
+log = logging.getLogger(__name__)
 
 blueprint = Blueprint("auth", __name__)
 
@@ -45,6 +48,7 @@ def try_sign_in() -> ResponseReturnValue:
     if len(password) <= LONGEST_PASSWORD:
         user = current_platform().users.verify(name, password)
     if user is None:
+        log.warning("a sign-in failed for %r from %s", name[:100], request.remote_addr)
         error = "That user and password don't go together. Check both and try again."
         return render_template("sign-in.html", next=destination, error=error, username=name), 401
     sign_in(user)
