@@ -85,6 +85,8 @@ class Engine:
     ) -> None:
         """Celery's consumer runs (again): leases can be started."""
         self.is_known = is_known
+        if self.pool != "prefork":
+            runtime.tune_collector()
         if self.dispatcher is not None:
             self.dispatcher.submit, self.dispatcher.limit = submit, limit
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import itertools
 import os
 import signal
@@ -54,6 +55,7 @@ class Runtime:
 
     def after_fork(self) -> None:
         """In a new child: own connections, and an end together with the parent."""
+        tune_collector()
         self.platform.after_fork()
         bootstrap.use(self.platform)
         self._threads = threading.local()
@@ -74,6 +76,16 @@ class Runtime:
 
 
 current: Runtime | None = None
+
+
+def tune_collector() -> None:
+    """Look for garbage cycles less often: handling an event makes many objects and hardly a cycle.
+
+    Measured with `python -m app bench delivery`: a third to a half of a child's time per event.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 def _end_with_parent(parent: int) -> None:

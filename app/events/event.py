@@ -29,7 +29,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One immutable fact.
 
     `data` is any JSON value, or an object of the type's schema. `partitionkey`
@@ -63,7 +63,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def attribute(self, name: str) -> Any:
         """The value of an attribute or extension by its CloudEvents name, or None."""
-        if name in _ATTRIBUTES:
+        if name in ATTRIBUTES:
             return getattr(self, name)
         return self.extensions.get(name)
 
@@ -89,10 +89,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The stored form."""
         return _encoder.encode(self)
 
-    @classmethod
-    def from_bytes(cls, stored: bytes) -> Event:
+    @staticmethod
+    def from_bytes(stored: bytes) -> Event:
         """Read the stored form; raises `msgspec.MsgspecError` where it is none."""
-        return _decoder.decode(stored)
+        return _decode(stored)
 
 
 def plain(value: Any) -> Any:
@@ -105,9 +105,9 @@ def plain(value: Any) -> Any:
 
 
 _encoder = msgspec.json.Encoder(enc_hook=plain)
-_decoder = msgspec.json.Decoder(Event)
-_ATTRIBUTES = frozenset(Event.__struct_fields__) - {"extensions"}
-_TEXT = _ATTRIBUTES - {"data", "time", "recordedtime", "expirytime"}
+_decode = msgspec.json.Decoder(Event).decode
+ATTRIBUTES = frozenset(Event.__struct_fields__) - {"extensions"}
+_TEXT = ATTRIBUTES - {"data", "time", "recordedtime", "expirytime"}
 _TIMES = ("time", "recordedtime", "expirytime")
 
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from app.errors import Refused
-from app.events.event import Event
+from app.events.event import ATTRIBUTES, Event
 
 Predicate = Callable[[Event], bool]
 Filter = dict[str, Any] | list[dict[str, Any]] | None
@@ -49,8 +50,10 @@ def compile_filter(filter: Filter) -> Predicate | None:
 
 def reader(path: str) -> Callable[[Event], Any]:
     """A function that reads an attribute, or a path into the data such as `data.items.0.price`."""
+    if path in ATTRIBUTES and path != "data":
+        return attrgetter(path)
     if path != "data" and not path.startswith("data."):
-        return lambda event: event.attribute(path)
+        return lambda event: event.extensions.get(path)
     steps = path.split(".")[1:]
 
     def read(event: Event) -> Any:
@@ -74,7 +77,10 @@ def _each(fits: Callable[[Any, Any], bool]) -> Callable[[Any], Predicate]:
         if not isinstance(argument, dict) or not argument:
             raise Refused(f"expected a mapping from attributes to values, got {argument!r}")
         wanted = [(reader(name), value) for name, value in argument.items()]
-        return lambda event: all(fits(read(event), value) for read, value in wanted)
+        if len(wanted) == 1:  # the usual case, on the path of every event
+            ((read, only),) = wanted
+            return lambda event: fits(read(event), only)
+        return lambda event: all([fits(read(event), value) for read, value in wanted])
 
     return make
 

@@ -16,7 +16,7 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
-class Entry(msgspec.Struct):
+class Entry(msgspec.Struct, gc=False):
     """One stream entry that a lease holds.
 
     `generation` is None for an entry of a topic: the subscription's own counts.

@@ -10,11 +10,12 @@ import structlog
 from app.events.event import Event
 from app.events.ids import delivery_id
 from app.streams.entry import Entry
+from app.subscriptions.effects import Effects
 
 if TYPE_CHECKING:
     from sqlmodel import Session
 
-    from app.subscriptions.effects import Effects
+    from app.subscriptions.delivery import Handling
 
 
 class Context:
@@ -27,36 +28,34 @@ class Context:
     to hand to anything else.
     """
 
-    __slots__ = (
-        "attempt",
-        "effects",
-        "emitted",
-        "entries",
-        "entry",
-        "event",
-        "generation",
-        "platform",
-        "subscription",
-    )
+    __slots__ = ("_handling", "effects", "emitted", "entries", "event")
 
-    def __init__(
-        self,
-        subscription: str,
-        event: Event,
-        entries: Sequence[Entry],
-        generation: int,
-        platform: Any = None,
-        effects: Effects | None = None,
-    ):
-        self.subscription = subscription
-        self.event = event
+    def __init__(self, handling: Handling, entries: Sequence[Entry], event: Event):
+        self._handling = handling
         self.entries = entries
-        self.entry = entries[0]
-        self.generation = generation
-        self.attempt = len(self.entry.attempts) + 1
-        self.platform = platform
-        self.effects = effects
-        self.emitted: list[Any] = []
+        self.event = event
+        self.emitted: list[Event] = []
+        self.effects: Effects | None = None
+
+    @property
+    def subscription(self) -> str:
+        """The subscription's name."""
+        return self._handling.name
+
+    @property
+    def attempt(self) -> int:
+        """Which try of this delivery it is, from 1."""
+        return len(self.entries[0].attempts) + 1
+
+    @property
+    def generation(self) -> int:
+        """Rises with each replay or rewind."""
+        return self._handling.generation_of(self.entries[0])
+
+    @property
+    def platform(self) -> Any:
+        """The platform that this process works with."""
+        return self._handling.platform
 
     def emit(self, type: str, data: Any = None, key: str | None = None) -> None:
         """Publish an event of a declared type when this delivery is settled."""
@@ -75,15 +74,15 @@ class Context:
     @property
     def replay(self) -> str | None:
         """The id of the replay that sent this delivery, or None."""
-        return self.entry.replay
+        return self.entries[0].replay
 
     @property
     def session(self) -> Session:
         """The SQL transaction of this attempt."""
         if self.effects is None:
-            raise RuntimeError(
-                "this platform has no database: build it with one to use ctx.session"
-            )
+            if self._handling.database is None:
+                raise RuntimeError("this platform has no database: build it with one to use ctx.session")
+            self.effects = Effects(self._handling.database)
         return self.effects.session
 
     @property

@@ -30,6 +30,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import force_setattr
 from pydantic import ValidationError
 
 from app.clock import Clock, instant
@@ -43,7 +44,7 @@ from app.streams.entry import Entry
 from app.streams.publisher import Prepared, Preparer
 from app.subscriptions.context import Context
 from app.subscriptions.declaration import Subscription
-from app.subscriptions.effects import AlreadyDone, Effects, committed
+from app.subscriptions.effects import AlreadyDone, committed
 from app.subscriptions.failure import describe, told
 from app.subscriptions.outcomes import EXCLUDED, Again, Done, Failure, Outcome, Park, Reject, Retry
 from app.subscriptions.outputs import InvalidOutput, outputs_of
@@ -54,6 +55,10 @@ CALM = (Unavailable,)
 SURROUNDINGS_WAIT = 5.0
 LOSSES, WORKER_LOSSES = 3, 5
 """After how many deaths of its own process, or of the whole worker, an event in hand is parked."""
+
+
+NOTHING = Done([])
+decode_event = Event.from_bytes
 
 
 class Handling:
@@ -74,6 +79,7 @@ class Handling:
         rewound: int | None = None,
     ):
         self.subscription = subscription
+        self.handler = subscription.handler
         self.name = subscription.name
         self.catalogue = catalogue
         self.preparer = preparer
@@ -87,6 +93,8 @@ class Handling:
         self.everything = subscription.everything
         self.generation = generation
         self.rewound = rewound
+        self.committed = False
+        """Whether database effects were committed since the last settle, which is then due at once."""
         self._tracking: dict[str, str] = {}
 
     def tracking_of(self, event_type: str) -> str:
@@ -101,7 +109,7 @@ class Handling:
     def open(self, entry: Entry) -> tuple[Event | None, Outcome | None]:
         """The event, if it can be read, and the outcome where there is nothing to handle."""
         try:
-            event = Event.from_bytes(entry.raw)
+            event = decode_event(entry.raw)
         except Exception as error:  # any bytes can lie in a stream
             return None, Park(describe(error, self.name, self.clock.now()), "invalid")
         if not self.everything and event.type not in self.types:
@@ -111,10 +119,11 @@ class Handling:
         if event.expirytime is not None and event.expirytime < instant(self.clock.now()):
             message = f"it was to be handled before {event.expirytime.isoformat()}"
             return event, Park(told("Expired", message, self.name, self.clock.now()), "expired")
-        if self.rewound is not None and self._comes_again(entry):
-            return event, EXCLUDED
-        if entry.suspect and (entry.losses >= LOSSES or entry.worker_losses >= WORKER_LOSSES):
-            return event, self._killer(entry)
+        if entry.generation is not None:
+            if self.rewound is not None and self._comes_again(entry):
+                return event, EXCLUDED
+            if entry.losses >= LOSSES or entry.worker_losses >= WORKER_LOSSES:
+                return event, self._killer(entry)
         if self.everything or event.type not in self.catalogue.types.newest:
             return event, None
         return self._typed(event)
@@ -143,9 +152,10 @@ class Handling:
     def _typed(self, event: Event) -> tuple[Event, Outcome | None]:
         """The event with its data as an object of the type's newest class."""
         try:
-            return event.but(
-                data=self.catalogue.types.read(event.type, event.dataschema, event.data)
-            ), None
+            data = self.catalogue.types.read(event.type, event.dataschema, event.data)
+            # Nobody else has seen this event yet: a copy would cost more than reading it did.
+            force_setattr(event, "data", data)
+            return event, None
         except ValidationError as error:
             faults = "; ".join(
                 f"{fault['field']}: {fault['problem']}" for fault in field_problems(error)
@@ -160,13 +170,15 @@ class Handling:
         """Handle one event."""
         if self.subscription.batch:
             return self.attempt_batch([entry], [event])[0]
-        context = self._context([entry], event)
+        context = Context(self, (entry,), event)
         try:
-            if done := self._done_before([entry], [event]):
+            if entry.suspect and (done := self._done_before([entry], [event])):
                 return done[0]
-            returned = self.subscription.handler(event, context)
-            events = self._outputs(returned, context.emitted, entry, event)
-            return self._commit(context, [(entry, event, Done(events))])[0]
+            returned = self.handler(event, context)
+            if returned is None and not context.emitted and context.effects is None:
+                return NOTHING
+            done = Done(self._outputs(returned, context.emitted, entry, event))
+            return self._commit(context, [(entry, event, done)])[0]
         except (Exception, SystemExit) as error:
             return self._failed(context, entry, error)
 
@@ -174,11 +186,14 @@ class Handling:
 
     def attempt_batch(self, entries: Sequence[Entry], events: Sequence[Event]) -> list[Outcome]:
         """Handle events together; one outcome for each."""
-        context = self._context(entries, events[0])
+        context = Context(self, entries, events[0])
         try:
-            if done := self._done_before(entries, events):
+            suspect = any([entry.suspect for entry in entries])
+            if suspect and (done := self._done_before(entries, events)):
                 return done
             returned = self.subscription.handler(list(events), context)
+            if returned is None and not context.emitted and context.effects is None:
+                return [NOTHING] * len(entries)
             results = self._split(returned, context, len(events))
         except (Exception, SystemExit) as error:
             if len(entries) == 1:
@@ -219,12 +234,6 @@ class Handling:
 
     # -- shared steps
 
-    def _context(self, entries: Sequence[Entry], event: Event) -> Context:
-        effects = Effects(self.database) if self.database is not None else None
-        return Context(
-            self.name, event, entries, self.generation_of(entries[0]), self.platform, effects
-        )
-
     def generation_of(self, entry: Entry) -> int:
         return self.generation if entry.generation is None else entry.generation
 
@@ -247,11 +256,11 @@ class Handling:
     def _done_before(
         self, entries: Sequence[Entry], events: Sequence[Event]
     ) -> list[Outcome] | None:
-        """The outcomes from an execution whose database effects are committed, if there was one.
+        """The outcomes of suspects from an execution whose database effects are committed, if any.
 
         Only a suspect can have one: a fresh entry was never begun, and a failed attempt rolled back.
         """
-        if self.database is None or not any(entry.suspect for entry in entries):
+        if self.database is None:
             return None
         ids = [
             self._delivery_id(entry, event) for entry, event in zip(entries, events, strict=True)
@@ -274,8 +283,9 @@ class Handling:
         self, context: Context, work: Sequence[tuple[Entry, Event, Outcome]]
     ) -> list[Outcome]:
         """Step 5; the outcomes, or those of whoever committed first."""
-        if context.effects is None or not context.effects.begun:
+        if context.effects is None:
             return [outcome for _, _, outcome in work]
+        self.committed = True
         outputs = {
             self._delivery_id(entry, event): [one.event.to_dict() for one in outcome.events]
             for entry, event, outcome in work

@@ -17,9 +17,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import jsonpatch
-import jsonpointer
-
 from app.errors import InvalidEvents, NotFound, Refused
 from app.events.event import Event
 from app.events.ids import derived_id
@@ -28,6 +25,7 @@ from app.store.page import Page
 from app.streams import keys
 from app.streams.client import run_script
 from app.streams.entry import Entry
+from app.subscriptions.edits import edited
 
 SAMPLE = 5
 BURST = 1000
@@ -144,10 +142,7 @@ class Replays:
     def _edited(self, item: dict[str, Any], patch: list[dict[str, Any]], id: str) -> dict[str, Any]:
         """The item with its event edited: a child of the original, checked against its schema."""
         original = item["event"]
-        try:
-            changed = jsonpatch.apply_patch(original, patch)
-        except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:
-            raise Refused(f"the edit doesn't fit {original['id']}: {error}") from error
+        changed = edited(original, patch, self.platform.settings.max_event_bytes)
         kept = {name: original.get(name) for name in ("id", "source", "type", "correlationid")}
         if any(changed.get(name) != value for name, value in kept.items()):
             raise Refused(

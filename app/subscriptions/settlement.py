@@ -18,7 +18,7 @@ from app.events.topics import SETTLED
 from app.streams import keys
 from app.streams.broker import Broker, Step
 from app.streams.entry import Entry
-from app.subscriptions.delivery import Handling
+from app.subscriptions.delivery import NOTHING, Handling
 from app.subscriptions.outcomes import Again, Done, Excluded, Held, Outcome, Park
 
 SLOW = 1.0
@@ -59,7 +59,7 @@ class Settlement:
         fenced: list[Settled] = []
         group = self.handling.name
         while work:
-            steps = [step for one in work for step in self.steps(one)]
+            steps = [step for one in work if one.outcome is not NOTHING or one.entry.head for step in self.steps(one)]
             ids = [one.entry.id for one in work]
             stream = work[0].entry.stream
             foreign = set(
@@ -139,40 +139,38 @@ class Settlement:
             work = [one for one in work if isinstance(one.outcome, Park)]
             if not work:
                 return b""
-        counts = {"succeeded": 0, "retrying": 0, "parked": 0, "excluded": 0}
+        counts = {"succeeded": 0, "retrying": 0, "parked": 0, "excluded": 0, "held": 0}
         deliveries = []
-        waits: list[float] = []
-        works: list[float] = []
+        waited = waited_max = worked = worked_max = 0.0
         packed = True
         for one in work:
-            state = _STATES[type(one.outcome)]
-            if state == "held":
-                continue
+            entry, event, outcome, started, ended = one
+            state = _STATES[type(outcome)]
             counts[state] += 1
-            if state == "excluded":
+            if state == "excluded" or state == "held":
                 continue
-            event = one.event
-            if event is not None and event.recordedtime is not None:
-                waits.append(max(0.0, one.started - event.recordedtime.timestamp()))
-            works.append(one.ended - one.started)
-            tracking = self.handling.tracking_of(event.type) if event is not None else "run"
-            packed = packed and tracking == "packed"
-            if (
-                tracking == "run"
-                or state != "succeeded"
-                or works[-1] >= SLOW
-                or one.entry.attempts
-                or one.entry.replay
-            ):
-                deliveries.append(self._delivery(one, state))
+            took = ended - started
+            worked += took
+            worked_max = max(worked_max, took)
+            wait = max(0.0, started - published(entry))
+            waited += wait
+            waited_max = max(waited_max, wait)
+            if event is None or self.handling.tracking_of(event.type) == "run":
+                packed = False
+            elif outcome is NOTHING and took < SLOW and entry.generation is None:
+                continue
+            elif state == "succeeded" and took < SLOW and not entry.attempts and not entry.replay:
+                continue
+            deliveries.append(self._delivery(one, state))
+        del counts["held"]
         data = {
             "subscription": self.handling.name,
             "lane": self.handling.subscription.lane,
             "worker": self.worker,
             "tracking": "packed" if packed else "run",
             "counts": counts,
-            "waited": {"sum": sum(waits), "max": max(waits, default=0.0)},
-            "worked": {"sum": sum(works), "max": max(works, default=0.0)},
+            "waited": {"sum": waited, "max": waited_max},
+            "worked": {"sum": worked, "max": worked_max},
             "at": work[-1].ended,
             "deliveries": deliveries,
         }
@@ -213,6 +211,11 @@ class Settlement:
 
 
 _STATES = {Done: "succeeded", Again: "retrying", Park: "parked", Excluded: "excluded", Held: "held"}
+
+
+def published(entry: Entry) -> float:
+    """When an entry came into its stream, by the server's clock (seconds since 1970)."""
+    return int(entry.id[:-2] if entry.id[-2:-1] == b"-" else entry.id.partition(b"-")[0]) / 1000
 
 
 def _event_attributes(event: Event) -> dict[str, Any]:

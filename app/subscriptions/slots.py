@@ -16,11 +16,13 @@ import struct
 from typing import NamedTuple
 
 HEADER = 64
-SLOT = 32 * 1024
+SLOT = 256 * 1024
+"""Bytes for each slot: room for the ids of the largest batch. Untouched pages cost nothing."""
 _CONTROL = struct.Struct("<q")
-# pid, state, started, deadline, checked, first index in hand, number in hand, rest released
+# pid, state, checked, started, deadline, first index in hand, number in hand, rest released
 _STATE = struct.Struct("<qqdddqqq")
 _LENGTH = struct.Struct("<q")
+_CHECKED = struct.Struct("<d")
 _TEXT = _STATE.size + _LENGTH.size
 FREE, IDLE, BUSY = 0, 1, 2
 
@@ -98,32 +100,37 @@ class Slot:
     def open(self, consumer: str, now: float) -> None:
         """A lease begins; nothing is in hand yet."""
         self._write_text(f"{consumer}\n\n\n")
-        _STATE.pack_into(self._page, self._at, os.getpid(), IDLE, now, 0.0, now, -1, 0, 0)
+        _STATE.pack_into(self._page, self._at, os.getpid(), IDLE, now, now, 0.0, -1, 0, 0)
 
     def close(self) -> None:
-        _STATE.pack_into(self._page, self._at, 0, FREE, 0.0, 0.0, self.checked(), -1, 0, 0)
+        _STATE.pack_into(self._page, self._at, 0, FREE, self.checked(), 0.0, 0.0, -1, 0, 0)
 
     def idle(self, now: float) -> None:
         """The lease begins to wait for work."""
         self._write_state(IDLE)
-        struct.pack_into("<d", self._page, self._at + 32, now)
+        _CHECKED.pack_into(self._page, self._at + 16, now)
 
     def take(self, consumer: str, subscription: str, entries: list[tuple[str, bytes]]) -> None:
         """Entries were read, and are now held."""
-        streams = list(dict.fromkeys(stream for stream, _ in entries))
-        numbers = {stream: number for number, stream in enumerate(streams)}
-        ids = " ".join(f"{numbers[stream]}:{id.decode()}" for stream, id in entries)
+        streams = list(dict.fromkeys([stream for stream, _ in entries]))
+        numbers = {stream: str(number).encode() for number, stream in enumerate(streams)}
+        ids = b" ".join([b"%b:%b" % (numbers[stream], id) for stream, id in entries]).decode()
         self._write_text(f"{consumer}\n{subscription}\n{' '.join(streams)}\n{ids}")
         self._write_state(BUSY)
         struct.pack_into("<q", self._page, self._at + 56, 0)
 
     def begin(self, index: int, count: int, now: float, deadline: float) -> None:
         """The entries from `index` are being handled until `deadline`."""
-        _HAND_INTO(self._page, self._at + 16, now, deadline)
-        _INDEX_INTO(self._page, self._at + 40, index, count)
+        _BEGIN_INTO(self._page, self._at + 24, now, deadline, index, count)
 
     def end(self) -> None:
-        _INDEX_INTO(self._page, self._at + 40, -1, 0)
+        """Nothing is in hand any more."""
+        _BEGIN_INTO(self._page, self._at + 24, 0.0, 0.0, -1, 0)
+
+    @property
+    def asked_for(self) -> bool:
+        """Whether no other entry is to be begun: the worker closes, or the parent gave back the rest."""
+        return self._page[0] != 0 or self._page[self._at + 56] != 0
 
     @property
     def rest_released(self) -> bool:
@@ -142,7 +149,7 @@ class Slot:
 
     def read(self) -> Hand | None:
         """What the slot has in hand; None where it is free or was being written just now."""
-        pid, state, started, deadline, checked, index, count, _ = _STATE.unpack_from(
+        pid, state, checked, started, deadline, index, count, _ = _STATE.unpack_from(
             self._page, self._at
         )
         if state == FREE:
@@ -173,7 +180,7 @@ class Slot:
 
     def checked(self) -> float:
         """When the lease looked for work the last time (monotonic seconds)."""
-        return struct.unpack_from("<d", self._page, self._at + 32)[0]
+        return _CHECKED.unpack_from(self._page, self._at + 16)[0]
 
     def _write_state(self, state: int) -> None:
         struct.pack_into("<q", self._page, self._at + 8, state)
@@ -190,5 +197,4 @@ class Slot:
         return self._page[begin : begin + length].decode()
 
 
-_HAND_INTO = struct.Struct("<dd").pack_into
-_INDEX_INTO = struct.Struct("<qq").pack_into
+_BEGIN_INTO = struct.Struct("<ddqq").pack_into

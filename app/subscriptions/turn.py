@@ -16,7 +16,7 @@ from app.events.event import Event
 from app.streams.client import LOST
 from app.streams.entry import Entry
 from app.subscriptions.delivery import Handling
-from app.subscriptions.outcomes import Done, Excluded, Held, Outcome
+from app.subscriptions.outcomes import EXCLUDED, Done, Excluded, Held, Outcome
 from app.subscriptions.settlement import Settled, Settlement
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class Turn:
         self.handling = handling
         self.streams = streams
         self.done: list[Settled] = []
+        self.single = not handling.subscription.batch
+        self.wall = 0.0
 
     def serve(self) -> tuple[int, bool]:
         """How many entries were handled, and whether the streams are drained."""
@@ -98,33 +100,63 @@ class Turn:
 
     def _handle(self, entries: Sequence[Entry]) -> int:
         """Handle and settle entries in order; how many, which is fewer where the slot is asked for."""
-        slot = self.lease.slot
+        slot, clock = self.lease.slot, self.clock
         slot.take(
             self.lease.consumer, self.handling.name, [(entry.stream, entry.id) for entry in entries]
         )
-        begun = self.clock.monotonic()
-        flushed, handled = begun, 0
+        begun = clock.monotonic()
+        self.wall = clock.now() - begun
+        handled = self._singly(entries) if self.single else self._in_portions(entries)
+        self._settle()
+        slot.end()
+        if handled:
+            self.lease.prefetch.took(self.handling.name, clock.monotonic() - begun, handled)
+        return handled
+
+    def _singly(self, entries: Sequence[Entry]) -> int:
+        """The hot loop for handlers of single events: one look at the clock for each."""
+        handling, slot, done = self.handling, self.lease.slot, self.done
+        open_entry, attempt, begin = self._open, handling.attempt, slot.begin
+        monotonic, wall, timeout = self.clock.monotonic, self.wall, handling.timeout or 0.0
+        now = flushed = monotonic()
+        handled = 0
+        for entry in entries:
+            if slot.asked_for:
+                break
+            event, outcome = open_entry(entry)
+            started = now
+            if outcome is None and event is not None:
+                if entry.suspect:
+                    self._settle()
+                    self.broker.hold_up(self.lease.consumer, entry.stream, entry.id)
+                begin(handled, 1, now, now + timeout if timeout else 0.0)
+                outcome = attempt(entry, event)
+                now = monotonic()
+            done.append(Settled(entry, event, outcome or EXCLUDED, wall + started, wall + now))
+            handled += 1
+            if now - flushed > FLUSH or entry.suspect or handling.committed or self._urgent():
+                self._settle()
+                flushed = now
+        return handled
+
+    def _in_portions(self, entries: Sequence[Entry]) -> int:
+        """The loop for batch handlers."""
+        slot, flushed, handled = self.lease.slot, self.clock.monotonic(), 0
         for index, some in self._portions(entries):
-            if slot.slots.closing or slot.rest_released:
+            if slot.asked_for:
                 break
             self._handle_portion(index, some)
             handled += len(some)
             now = self.clock.monotonic()
-            if now - flushed > FLUSH or some[0].suspect or self._urgent(some):
+            urgent = some[0].suspect or self.handling.committed or self._urgent()
+            if now - flushed > FLUSH or urgent:
                 self._settle()
                 flushed = now
-        self._settle()
-        if handled:
-            self.lease.prefetch.took(self.handling.name, self.clock.monotonic() - begun, handled)
         return handled
 
     def _portions(self, entries: Sequence[Entry]) -> Iterator[tuple[int, Sequence[Entry]]]:
-        """What is handled together, with the index of its first entry: singles, batches, suspects alone."""
+        """What is handled together, with the index of its first entry: batches, and suspects alone."""
         batch = self.handling.subscription.batch
-        if not batch:
-            for index, entry in enumerate(entries):
-                yield index, (entry,)
-            return
         start = 0
         while start < len(entries):
             end = start + 1
@@ -136,32 +168,26 @@ class Turn:
 
     def _handle_portion(self, index: int, some: Sequence[Entry]) -> None:
         """Open, attempt, and note the outcomes of one portion."""
-        handling, clock, slot = self.handling, self.clock, self.lease.slot
-        started = clock.now()
+        handling, monotonic, wall = self.handling, self.clock.monotonic, self.wall
+        now = monotonic()
         entries: list[Entry] = []
         events: list[Event] = []
         for entry in some:
             event, outcome = self._open(entry)
-            if outcome is None and event is not None:
+            if outcome is not None:
+                self.done.append(Settled(entry, event, outcome, wall + now, wall + now))
+            elif event is not None:
                 entries.append(entry)
                 events.append(event)
-            elif outcome is not None:
-                self.done.append(Settled(entry, event, outcome, started, started))
         if not entries:
             return
         if entries[0].suspect:
             self._settle()
             self.broker.hold_up(self.lease.consumer, entries[0].stream, entries[0].id)
-        now = clock.monotonic()
-        slot.begin(
-            index, len(some), now, now + handling.timeout * len(some) if handling.timeout else 0.0
-        )
-        if handling.subscription.batch:
-            outcomes: Sequence[Outcome] = handling.attempt_batch(entries, events)
-        else:
-            outcomes = (handling.attempt(entries[0], events[0]),)
-        slot.end()
-        ended = clock.now()
+        timeout = handling.timeout * len(some) if handling.timeout else 0.0
+        self.lease.slot.begin(index, len(some), now, now + timeout if timeout else 0.0)
+        outcomes = handling.attempt_batch(entries, events)
+        started, ended = wall + now, wall + monotonic()
         self.done += [
             Settled(entry, event, outcome, started, ended)
             for entry, event, outcome in zip(entries, events, outcomes, strict=True)
@@ -170,15 +196,17 @@ class Turn:
     def _open(self, entry: Entry) -> tuple[Event | None, Outcome | None]:
         return self.handling.open(entry)
 
-    def _urgent(self, some: Sequence[Entry]) -> bool:
-        """Whether what follows depends on this being settled."""
+    def _urgent(self) -> bool:
+        """Whether what follows depends on what is done being settled."""
         return False
 
     # -- settling
 
     def _settle(self) -> None:
         """Settle what is done, by stream; repeated until the server answers."""
-        done, self.done = self.done, []
+        done = self.done.copy()
+        self.done.clear()
+        self.handling.committed = False
         while done:
             stream = done[0].entry.stream
             here = [one for one in done if one.entry.stream == stream]
@@ -258,14 +286,14 @@ class OrderedTurn(Turn):
             return event, Held(event.partitionkey or "")
         return event, outcome
 
-    def _urgent(self, some: Sequence[Entry]) -> bool:
+    def _urgent(self) -> bool:
         return any(
             one.entry.head or not isinstance(one.outcome, Done | Excluded | Held)
             for one in self.done
         )
 
     def _settle(self) -> None:
-        look = self._urgent(())
+        look = self._urgent()
         super()._settle()
         if look:
             self.blocked = self.broker.blocked(self.handling.name, self.partition)

@@ -1,0 +1,113 @@
+"""A server, a database and workers of a benchmark's own, in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import platform as python
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from app import bootstrap
+from app.bootstrap import Platform
+from app.embedded.server import EmbeddedServer
+from app.store.migrate import upgrade_all
+from config.settings import Settings
+
+SECRET = "benchmark" * 8
+
+
+class Machine:
+    """Everything that one benchmark starts."""
+
+    def __init__(self, folder: Path, fsync: str | None):
+        self.folder = folder
+        self.fsync = fsync
+        self.server = EmbeddedServer(folder / "redis", fsync=fsync)
+        self.server.start()
+        self.server.wait_ready()
+        self.client = redis.Redis.from_url(self.server.url)
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.environment = {
+            **os.environ,
+            "REDIS_URL": self.server.url,
+            "PENSTOCK_SECRET_KEY": SECRET,
+            "PENSTOCK_DATA_DIR": str(folder),
+            "PENSTOCK_HANDLERS": "app.bench.handlers",
+            "PENSTOCK_LOG_LEVEL": "warning",
+        }
+        self.environment.pop("DATABASE_URL", None)
+        self.settings = Settings.load(self.environment)
+        self.platform: Platform = bootstrap.build(self.settings)
+        upgrade_all(self.platform.database, self.platform.archive_database)
+
+    def start_worker(
+        self, lanes: str, children: int = 2, pool: str = "prefork", environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker and wait until it beats."""
+        before = self.client.hlen("penstock:workers")
+        command = [sys.executable, "-m", "celery", "-q", "-A", "workers", "worker", "-Q", lanes]
+        command += ["-c", str(children), "--pool", pool, "-n", f"bench{len(self.workers)}@%h"]
+        log = (self.folder / f"worker{len(self.workers)}.log").open("wb")
+        worker = subprocess.Popen(
+            [*command, "--without-gossip", "--without-mingle"],
+            env={**self.environment, **(environment or {})},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        self.workers.append(worker)
+        self.wait_for(lambda: self.client.hlen("penstock:workers") > before, 60, "a worker to start")
+        return worker
+
+    def stop_worker(self, worker: subprocess.Popen[bytes]) -> None:
+        worker.send_signal(signal.SIGTERM)
+        try:
+            worker.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(worker.pid, signal.SIGKILL)
+        self.workers.remove(worker)
+
+    @staticmethod
+    def wait_for(condition: Any, seconds: float, what: str) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                raise TimeoutError(f"waited {seconds:g} s in vain for {what}")
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        for worker in list(self.workers):
+            os.killpg(worker.pid, signal.SIGKILL)
+        self.platform.close()
+        self.client.close()
+        self.server.stop()
+
+    def describe(self) -> dict[str, Any]:
+        """What the figures were measured on."""
+        info = self.client.info("server")
+        return {
+            "server": f"{info.get('server_name', 'redis')} {info.get('valkey_version', info['redis_version'])}",
+            "fsync": self.fsync or "no append-only file",
+            "python": python.python_version(),
+            "cores": os.cpu_count(),
+        }
+
+
+@contextmanager
+def machine(fsync: str | None) -> Iterator[Machine]:
+    """A machine for the length of a block."""
+    with tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder:
+        made = Machine(Path(folder), fsync)
+        try:
+            yield made
+        finally:
+            made.close()
