@@ -9,15 +9,13 @@ import click
 from app.cli.platform import opened
 from app.cli.render import duration, json_option, show_json, show_table
 
-LANE = "system"
-
 
 @click.command(epilog="\b\nExample:\n  python -m app projections --json")
 @json_option
 def projections(as_json: bool) -> None:
     """List the read models and how far behind they are."""
     with opened() as platform:
-        found = [_shown(row) for row in platform.subscriptions.list() if row["lane"] == LANE]
+        found = [_shown(row) for row in platform.subscriptions.projections()]
     if as_json:
         show_json({"items": found, "next": None})
         return

@@ -28,26 +28,40 @@ DONE = {"succeeded": "done", "parked": "FAILED", "cancelled": "cancelled"}
 
 def load(platform: Any, say: Callable[[str], None] = click.echo) -> bool:
     """Upload the sample and follow its run; whether a model answers at the end."""
-    if platform.datasets.find(limit=1).items:
-        return True
+    found = platform.datasets.find(limit=1).items
     table = digits_csv()
-    rows = len(table.splitlines()) - 1
-    say(f"Sample: {rows:,} handwritten digits go through the pipeline.")
-    upload = platform.datasets.upload(
-        io.BytesIO(table), NAME, TARGET, filename="digits.csv", actor="sample"
-    )
-    run = _follow(platform, upload["correlationid"], say)
+    if not found:
+        rows = len(table.splitlines()) - 1
+        say(f"Sample: {rows:,} handwritten digits go through the pipeline.")
+        upload = platform.datasets.upload(
+            io.BytesIO(table), NAME, TARGET, filename="digits.csv", actor="sample"
+        )
+        correlationid = upload["correlationid"]
+    elif unfinished := _unfinished(platform):
+        say("Sample: its run goes on where it was stopped.")
+        correlationid = unfinished
+    else:
+        return True
+    run = _follow(platform, correlationid, say)
     if run is None or run["state"] != "succeeded":
         state = "not over yet" if run is None else run["state"]
-        say(f"Sample: the run is {state}; see `python -m app runs show {upload['correlationid']}`")
+        say(f"Sample: the run is {state}; see `python -m app runs show {correlationid}`")
         return False
     _say_it_answers(platform, table, say)
     return True
 
 
+def _unfinished(platform: Any) -> str | None:
+    """The run of a sample that was loaded and did not come to its end."""
+    for state in ("running", "waiting"):
+        for run in platform.runs.find(state=state, type="dataset.uploaded", limit=10).items:
+            if run["subject"] == NAME:
+                return str(run["correlationid"])
+    return None
+
+
 def _follow(platform: Any, correlationid: str, say: Callable[[str], None]) -> Any:
     told: set[tuple[str, str]] = set()
-    run = None
     for run in follow_run(platform, correlationid, LONGEST_RUN):
         for step in run["steps"] if run else ():
             key = (step["event"], step["subscription"])

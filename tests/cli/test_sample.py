@@ -21,6 +21,7 @@ def run_of(platform: FakePlatform, outcome: str) -> dict:
 
 
 def test_where_there_is_a_dataset_it_does_nothing(platform):
+    platform.data["runs"] = [run for run in platform.data["runs"] if run["state"] == "succeeded"]
     said: list[str] = []
     assert sample.load(platform, said.append)
     assert said == []
@@ -40,6 +41,16 @@ def test_it_uploads_the_digits_and_says_when_the_model_answers(platform, tmp_pat
     assert "The model answers: the first digit is 7" in text
     assert "http://localhost:8000/api/v1/models/digits/predict" in text
     assert (tmp_path / "digit.json").read_text().startswith('{"rows": [{"px_0_0": 0.0')
+
+
+def test_a_run_that_was_stopped_is_followed_again(platform, monkeypatch):
+    done = run_of(platform, "deployment.finished")
+    platform.data["runs"] = [done | {"state": "running", "subject": "digits"}]
+    monkeypatch.setattr(sample, "_follow", lambda *_: done)
+    said: list[str] = []
+    assert sample.load(platform, said.append)
+    assert platform.datasets.uploads == []
+    assert said[0] == "Sample: its run goes on where it was stopped."
 
 
 def test_a_run_that_fails_is_said_so(platform):
