@@ -241,6 +241,31 @@ def test_past_events_are_replayed(api, platform) -> None:
     assert_problem(api.post(f"{path}/cancel"), 409)
 
 
+def test_an_edit_is_previewed_refused_or_too_large(api, platform) -> None:
+    api.post("/events", json=[order("1")])
+    archived(platform)
+    body = {"events": {"type": "order.placed"}, "subscription": "shop.charge"}
+
+    def preview(*operations: dict[str, Any]) -> Any:
+        return api.post("/replays?dry_run=1", json={**body, "edits": {"*": [*operations]}})
+
+    good = preview({"op": "replace", "path": "/data/amount", "value": 9})
+    sample = good.get_json()["sample"][0]
+    assert (sample["data"]["amount"], sample["replayedfrom"]) == (9, "1")
+    doubling = [{"op": "copy", "from": "/data", "path": f"/data/{n}"} for n in range(60)]
+    assert_problem(preview(*doubling), 413, "larger")
+    for bad in (
+        {"op": "replace", "path": "/data/nothing/x", "value": 1}, {"op": "remove", "path": "/nope"},
+        {"op": "replace", "path": "/id", "value": "2"}, {"op": "replace", "path": "", "value": 1},
+        {"op": "replace", "path": "/data/amount", "value": "much"}, {"op": "move", "path": "/x"},
+        {"op": "add", "path": "data", "value": 1}, {"op": "test", "path": "/id", "value": "9"},
+        {"op": "remove", "path": ""}, {"op": "replace", "path": "/time", "value": "soon"},
+        {"op": "add", "path": "/data/-1", "value": 1, "from": 5},
+    ):  # fmt: skip
+        answer = preview(bad)
+        assert answer.status_code in (200, 422), (bad, answer.text)
+
+
 def test_an_upload_is_kept_and_announced(api, platform) -> None:
     table = b"a,b\n" + b"1,2\n" * 200_000
     form = {"file": (io.BytesIO(table), "numbers.csv"), "name": "numbers", "target": "b"}
