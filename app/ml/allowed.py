@@ -68,8 +68,8 @@ def check_types(description: Any) -> None:
             )
         if loader not in NODES:
             raise UntrustedArtefact(f"The artefact asks for {loader} ({name}): not allowed.")
-        if loader == "FunctionNode" and _function(node) != FUNCTION:
-            raise UntrustedArtefact(f"The artefact holds the function {_function(node)}.")
+        if loader == "FunctionNode" and name != FUNCTION:
+            raise UntrustedArtefact(f"The artefact uses {name} as a function: not allowed.")
 
 
 def nodes(part: Any) -> Iterator[dict[str, Any]]:
@@ -83,10 +83,3 @@ def nodes(part: Any) -> Iterator[dict[str, Any]]:
             waiting.extend(part.values())
         elif isinstance(part, list):
             waiting.extend(part)
-
-
-def _function(node: dict[str, Any]) -> str:
-    content = node.get("content")
-    if isinstance(content, dict) and "function" in content:
-        return f"{content.get('module_path')}.{content['function']}"
-    return f"{node.get('__module__')}.{node['__class__']}"

@@ -63,11 +63,18 @@ def detect(stream: BinaryIO, *, header: bool | None = None, target: str | None =
 
 def parse(lines: list[str], delimiter: str) -> list[list[str]]:
     """The lines' cells, stripped; blank lines are left out."""
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     try:
-        rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-        return [cells for row in rows if any(cells := [cell.strip() for cell in row])]
+        return [cells for row in reader if any(cells := [cell.strip() for cell in row])]
     except csv.Error as error:
-        raise Unreadable(f"The file can't be read as CSV: {error}.") from error
+        raise broken(error, reader.line_num) from error
+
+
+def broken(error: csv.Error, line: int) -> Unreadable:
+    return Unreadable(
+        f"The file can't be read as CSV near line {line}: {error}. "
+        "Often a quote is opened there and never closed."
+    )
 
 
 def _sample(stream: BinaryIO, encoding: str) -> list[str]:

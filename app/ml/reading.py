@@ -12,8 +12,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from app.ml.dialect import Dialect, detect
-from app.ml.errors import Unreadable
+from app.ml.dialect import Dialect, broken, detect
 
 CHUNK_ROWS = 4096
 CHUNK_CELLS = 1 << 18
@@ -85,9 +84,6 @@ class Table:
                     continue
                 yield row
         except csv.Error as error:
-            raise Unreadable(
-                f"The file can't be read as CSV near line {reader.line_num}: {error}. "
-                "Often a quote is opened there and never closed."
-            ) from error
+            raise broken(error, reader.line_num) from error
         finally:
             text.detach()

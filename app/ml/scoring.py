@@ -8,7 +8,6 @@ training never saw missing has to be sent as null on purpose.
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from app.ml.artefact import Model
 from app.ml.matrix import converter
 from app.ml.schema import Feature
 from app.ml.training import predict
-from app.ml.values import MISSING, number
+from app.ml.values import MISSING, finite, number
 
 NAN = float("nan")
 
@@ -153,12 +152,11 @@ def _to_code(feature: Feature) -> Any:
 
 
 def _finite(value: float) -> float | None:
-    """As float32 holds it: an integer of a thousand digits is no number for a model."""
+    """An integer of a thousand digits is no number for a model."""
     try:
-        found = float(value)
+        return finite(float(value))
     except OverflowError:
         return None
-    return found if math.isfinite(found) and abs(found) <= 3.4e38 else None
 
 
 def _short(value: Any) -> str:

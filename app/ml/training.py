@@ -17,6 +17,7 @@ from app.errors import PenstockError
 from app.ml import candidates, metrics
 from app.ml.matrix import Data
 from app.ml.schema import Schema
+from app.ml.threads import threads_for
 
 FOLDS = 3
 ONE_SPLIT_ABOVE = 10_000
@@ -40,6 +41,11 @@ class Trained:
 
 def train(data: Data, schema: Schema, chosen: candidates.Parameters | None = None) -> Trained:
     """Compare, choose, fit. `data` holds the training rows only."""
+    with threads_for(data.matrix.size):
+        return _train(data, schema, chosen)
+
+
+def _train(data: Data, schema: Schema, chosen: candidates.Parameters | None) -> Trained:
     started = time.monotonic()
     built_with = candidates.parameters(schema, chosen)
     tried = [_try(name, data, schema, built_with[name]) for name in built_with]
@@ -113,9 +119,10 @@ def _fit(pipeline: Any, data: Data, schema: Schema) -> Any:
 
 def predict(pipeline: Any, matrix: np.ndarray, schema: Schema) -> np.ndarray:
     """Numbers, or probabilities by the schema's labels (0 for one that training never saw)."""
-    if schema.task == "regression":
-        return np.asarray(pipeline.predict(matrix), dtype=np.float64)
-    found = np.asarray(pipeline.predict_proba(matrix), dtype=np.float64)
+    with threads_for(matrix.size):
+        if schema.task == "regression":
+            return np.asarray(pipeline.predict(matrix), dtype=np.float64)
+        found = np.asarray(pipeline.predict_proba(matrix), dtype=np.float64)
     probabilities = np.zeros((len(matrix), len(schema.labels)))
     probabilities[:, pipeline.classes_.astype(int)] = found
     # From float32 they sum up to one only roughly.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 MISSING = frozenset(
@@ -25,12 +24,13 @@ MISSING = frozenset(
         ".",
     ]
 )
+LARGEST = 3.4e38
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
 _COMMA_NUMBER = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?\Z")
 
 
 def number(cell: str, decimal: str = ".") -> float | None:
-    """The cell as a finite number, or None.
+    """The cell as a number that a model can compute with, or None.
 
     A pattern, because `float` also takes `1_000`, `infinity` and the digits of
     other scripts, which in a table are text.
@@ -38,8 +38,12 @@ def number(cell: str, decimal: str = ".") -> float | None:
     pattern = _NUMBER if decimal == "." else _COMMA_NUMBER
     if not cell.isascii() or not pattern.match(cell):
         return None
-    value = float(cell if decimal == "." else cell.replace(",", "."))
-    return value if math.isfinite(value) else None
+    return finite(float(cell if decimal == "." else cell.replace(",", ".")))
+
+
+def finite(value: float) -> float | None:
+    """The value, or None where float32, which models compute with, can't hold it."""
+    return value if abs(value) <= LARGEST else None
 
 
 def label(cell: str) -> str:
