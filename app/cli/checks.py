@@ -115,7 +115,7 @@ def server_setting(url: str, name: str) -> str | None:
     """One of the server's settings; None where it doesn't tell, as hosted ones do."""
     try:
         with closing(_client(url)) as client:
-            found: dict[str, str] = client.config_get(name)
+            found: dict[Any, Any] = client.config_get(name)
     except redis.exceptions.ResponseError:
         return None
     return found.get(name)
