@@ -29,13 +29,6 @@ def blobs(request, tmp_path):
     return open_blobs("sql:", request.getfixturevalue(name).main)
 
 
-@pytest.fixture
-def postgres_store(postgres_url, clock):
-    from tests.store.conftest import opened
-
-    yield from opened(postgres_url, clock)
-
-
 @pytest.mark.parametrize("content", [b"", b"x", b"y" * CHUNK, BIG])
 def test_what_was_put_is_read(blobs, content):
     ref = blobs.put(content)
