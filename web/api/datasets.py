@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import request
 
+from app.errors import Refused
 from web.api.models import found
 from web.api.pages import rendered
 from web.api.parameters import PAGE
@@ -17,7 +18,7 @@ from web.api.routes import Body, route
 from web.api.shapes import TEXT, closed, many, obj, page_of
 from web.auth import current_actor
 from web.platform import current_platform
-from web.problems import BadInput, Unsupported
+from web.problems import Unsupported
 
 LARGEST_UPLOAD = 2 * 1024**3
 
@@ -43,10 +44,10 @@ def upload_dataset() -> dict[str, Any]:
     for name in (*form, *files):
         if name not in known:
             takes = ", ".join(sorted(known - {"csrf_token"}))
-            raise BadInput(f"There is no field {name[:80]!r}; it takes: {takes}.")
+            raise Refused(f"There is no field {name[:80]!r}; it takes: {takes}.")
     file = files.get("file")
     if file is None or not file.filename:
-        raise BadInput("The field `file` is missing: send the table as a file.")
+        raise Refused("The field `file` is missing: send the table as a file.")
     evaluation = files.get("evaluation")
     done = current_platform().datasets.upload(
         file.stream,
@@ -76,7 +77,7 @@ def get_dataset(name: str) -> Any:
 def _required(name: str) -> str:
     value = request.form.get(name, "")
     if not value:
-        raise BadInput(f"The field `{name}` is missing.")
+        raise Refused(f"The field `{name}` is missing.")
     return value
 
 
@@ -84,5 +85,5 @@ def _choice(name: str, choices: dict[str, Any]) -> Any:
     """The value of an optional field that takes one of a few words."""
     given = request.form.get(name, "")
     if given and given not in choices:
-        raise BadInput(f"{name} is {given[:40]!r}; it must be one of: {', '.join(choices)}.")
+        raise Refused(f"{name} is {given[:40]!r}; it must be one of: {', '.join(choices)}.")
     return choices.get(given)
