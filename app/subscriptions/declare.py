@@ -36,6 +36,7 @@ def declare(platform: Any) -> None:
         }
         for one in declared
     )
+    _retire(platform)
     topics = platform.stream_topics
     topics.partitions(SYSTEM_TOPIC)
     for one in declared:
@@ -50,3 +51,20 @@ def declare(platform: Any) -> None:
     wire.drop()
     platform.subscriptions.mirror()
     platform.redis.hincrby(keys.CONTROL, "version", 1)
+
+
+def _retire(platform: Any) -> None:
+    """Retire what the imported modules declared once and declare no more.
+
+    Else every run of its types would wait for it for ever. Subscriptions of modules that this
+    process doesn't import are another process's: nothing is known of them here.
+    """
+    known = platform.handlers.subscriptions
+    imported = {one.handler.__module__ for one in known.values()} | set(platform.settings.handlers)
+    gone = [
+        row["name"]
+        for row in platform.subscription_store.all(active_only=True)
+        if row["module"] in imported and row["name"] not in known
+    ]
+    for name in platform.subscription_store.retire(gone):
+        platform.projection.cancel_waiting(name)
