@@ -82,6 +82,7 @@ class Engine:
         submit: Callable[[LeaseMessage], None],
         limit: Callable[[], int],
         is_known: Callable[[str], bool],
+        tend: Callable[[], None],
     ) -> None:
         """Celery's consumer runs (again): leases can be started."""
         self.is_known = is_known
@@ -107,7 +108,9 @@ class Engine:
             self.worker,
             clock,
         )
-        self.pulse = Pulse(self.worker, self.platform.wire(), watch, self.describe, self._sweep)
+        self.pulse = Pulse(
+            self.worker, self.platform.wire(), watch, self.describe, self._sweep, tend
+        )
         self.pulse.look_at_control()
         self.pulse.beat()
         reaper = Reaper(self.platform.redis, self.platform.broker(), self.all_streams, clock)

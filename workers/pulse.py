@@ -40,12 +40,14 @@ class Pulse:
         watch: Watch,
         describe: Callable[[], dict[str, Any]],
         sweep: Callable[[], None],
+        tend: Callable[[], None],
     ):
         self.worker = worker
         self.wire = wire
         self.watch = watch
         self.describe = describe
         self.sweep = sweep
+        self.tend = tend
         self.stopping = threading.Event()
         self.count = 0
         self.identity = {
@@ -69,6 +71,7 @@ class Pulse:
                     self.sweep()
                     beaten = now
                 self.watch.look()
+                self.tend()
             except LOST as error:
                 log.warning("lost Redis; this worker can't beat until it is back", error=str(error))
                 self.wire.drop()

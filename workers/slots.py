@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from app.subscriptions.slots import BUSY, FREE, Slots
 
+UNHEARD = 5.0
+"""Seconds after which a request that Celery doesn't know, and that no process runs, is lost."""
 LONG_LANE, SYSTEM_LANE = "training", "system"
 
 
@@ -67,7 +69,9 @@ class Desks:
         lost = [
             desk
             for desk in self.running()
-            if now - desk.since > 1.0 and not is_known(desk.request or "")
+            if now - desk.since > UNHEARD
+            and self.slots.slot(desk.number).state() == FREE
+            and not is_known(desk.request or "")
         ]
         for desk in lost:
             desk.request = None

@@ -5,6 +5,8 @@
 - `Consumer.create_task_handler()`, called with a message of our own
   (`message.py`) on the main thread, so that Celery's own request runs a lease:
   pools, `inspect active`, revoke and Flower work as for any task;
+- the pool's list of processes and its `maintain_pool()`, so that a dead child is
+  replaced now: Celery itself may notice it five seconds later;
 - `worker.state.requests`, to notice a request that Celery dropped.
 
 `tests/engine/test_celery_internals.py` fails when one of these changes.
@@ -20,6 +22,7 @@ import structlog
 from celery import Celery, bootsteps, signals
 from celery.worker import state as celery_state
 
+from app.subscriptions.watch import is_gone
 from workers.engine import Engine
 from workers.message import LeaseMessage
 
@@ -62,6 +65,12 @@ def _pool_name(worker: Any) -> str:
     return module.rpartition(".")[2]
 
 
+def children(pool: Any) -> list[int]:
+    """The processes of a prefork pool; none of the other pools."""
+    inner = getattr(pool, "_pool", None)
+    return [process.pid for process in list(getattr(inner, "_pool", ())) if process.pid]
+
+
 class LeaseStep(bootsteps.StartStopStep):
     """Starts leases for as long as the consumer runs."""
 
@@ -70,6 +79,7 @@ class LeaseStep(bootsteps.StartStopStep):
     def __init__(self, consumer: Any, **_: Any):
         self.consumer = consumer
         self.waiting: deque[LeaseMessage] = deque()
+        self.tending = False
         self.bell, self.rope = os.pipe()
         os.set_blocking(self.bell, False)
         os.set_blocking(self.rope, False)
@@ -79,7 +89,10 @@ class LeaseStep(bootsteps.StartStopStep):
         assert _engine is not None, "celeryd_after_setup comes before the consumer"
         self.handler = consumer.create_task_handler()
         _engine.begin(
-            self.submit, lambda: self._limit(consumer), lambda id: id in celery_state.requests
+            self.submit,
+            lambda: self._limit(consumer),
+            lambda id: id in celery_state.requests,
+            self.tend,
         )
 
     def stop(self, consumer: Any) -> None:
@@ -99,6 +112,15 @@ class LeaseStep(bootsteps.StartStopStep):
     def submit(self, message: LeaseMessage) -> None:
         """From any thread: have the main thread hand the message to Celery."""
         self.waiting.append(message)
+        self._ring()
+
+    def tend(self) -> None:
+        """From any thread: have the main thread replace children that are gone."""
+        if any(is_gone(pid) for pid in children(self.consumer.pool)):
+            self.tending = True
+            self._ring()
+
+    def _ring(self) -> None:
         try:
             os.write(self.rope, b"!")
         except BlockingIOError:
@@ -109,6 +131,9 @@ class LeaseStep(bootsteps.StartStopStep):
             os.read(self.bell, 4096)
         except BlockingIOError:
             pass
+        if self.tending:
+            self.tending = False
+            self.consumer.pool.maintain_pool()
         while self.waiting:
             self.handler(self.waiting.popleft())
 

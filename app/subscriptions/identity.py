@@ -20,6 +20,11 @@ def consumer_name(worker: str, number: int) -> str:
     return f"{worker}.{os.getpid()}.{number}"
 
 
+def is_of_process(consumer: str, worker: str, pid: int) -> bool:
+    """Whether a consumer belongs to this process of this worker."""
+    return consumer.startswith(f"{worker}.{pid}.")
+
+
 def worker_of(consumer: str) -> str:
     """The worker that a consumer belongs to."""
     return consumer.partition(".")[0]

@@ -146,6 +146,8 @@ class Lease:
         handling = self.roster.handlings[name]
         if handling.subscription.ordered:
             handled, drained = self._ordered_turn(handling)
+        elif handling.concurrency is not None:
+            handled, drained = self._limited_turn(handling, handling.concurrency)
         else:
             handled, drained = Turn(self, handling, self.roster.all_streams(name)).serve()
         if self.agenda and self.agenda[0] == name:
@@ -154,12 +156,28 @@ class Lease:
                 self.agenda.append(name)
         return handled
 
+    def _limited_turn(self, handling: Handling, concurrency: int) -> tuple[int, bool]:
+        """Serve a subscription whose concurrency an operator limited, if one of its places is free."""
+        name = handling.name
+        for place in (f"place-{number}" for number in range(concurrency)):
+            if self.broker.own(name, self.consumer, place, ()):
+                try:
+                    return Turn(self, handling, self.roster.all_streams(name)).serve()
+                finally:
+                    self.broker.disown(name, self.consumer, place)
+        self.ask_again(name)
+        return 0, True
+
+    def ask_again(self, name: str) -> None:
+        """A subscription has work that can't be taken now: look again soon."""
+        self._refused.add(name)
+
     def _ordered_turn(self, handling: Handling) -> tuple[int, bool]:
         """Serve the partitions that nobody else owns, one after the other."""
         name, total, drained = handling.name, 0, True
         for partition, streams in enumerate(list(self.roster.streams[name])):
             if not self.broker.own(name, self.consumer, partition, streams):
-                self._refused.add(name)  # its owner may be about to leave: ask again soon
+                self.ask_again(name)  # its owner may be about to leave
                 continue
             try:
                 blocked = self.broker.blocked(name, partition)
@@ -177,7 +195,8 @@ class Lease:
         log.warning("lost Redis; waiting for it", error=str(error))
         self._polled = 0.0
         wait = 0.05
-        while not self.asked_for():
+        # The lease's time may pass meanwhile: what it holds would stay with a worker that lives on.
+        while not (self.slot.slots.closing or self.orphaned()):
             self.clock.sleep(wait)
             wait = min(wait * 2, 1.0)
             try:
@@ -191,9 +210,7 @@ class Lease:
     def _give_back_everything(self) -> None:
         for name, handling in list(self.roster.handlings.items()):
             self.give_back(handling, self.roster.all_streams(name))
-            if handling.subscription.ordered:
-                for partition in range(len(self.roster.streams[name])):
-                    self.broker.disown(name, self.consumer, partition)
+        self.broker.disown_all(self.consumer)
 
     def give_back(self, handling: Handling, streams: Sequence[str]) -> None:
         """Hand what this lease holds of these streams to whoever reads next."""

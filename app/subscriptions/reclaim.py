@@ -88,11 +88,13 @@ class Reaper:
         log.warning("a worker died; what it held goes to others", worker=worker, deliveries=moved)
 
     def _is_dead(self, id: str, beat: bytes, now: float) -> bool:
+        told = msgspec.json.decode(beat)
+        if told.get("place") == place() and not is_alive(told["pid"]):
+            return True
         known = self._seen.get(id)
         if known is None or known[0] != beat:
             self._seen[id] = (beat, now)
-            told = msgspec.json.decode(beat)
-            return told.get("place") == place() and not is_alive(told["pid"])
+            return False
         return now - known[1] > RECLAIM
 
 

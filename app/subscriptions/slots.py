@@ -123,6 +123,10 @@ class Slot:
         """The entries from `index` are being handled until `deadline`."""
         _BEGIN_INTO(self._page, self._at + 24, now, deadline, index, count)
 
+    def untimed(self) -> None:
+        """What is in hand is handled, and waits for the server: nobody's handler takes that time."""
+        _CHECKED.pack_into(self._page, self._at + 32, 0.0)
+
     def end(self) -> None:
         """Nothing is in hand any more."""
         _BEGIN_INTO(self._page, self._at + 24, 0.0, 0.0, -1, 0)
@@ -143,6 +147,10 @@ class Slot:
         self._page[self._at + 56] = 1
 
     # -- read by the parent
+
+    def pid(self) -> int:
+        """The process whose lease this is; 0 where the slot is free."""
+        return struct.unpack_from("<q", self._page, self._at)[0]
 
     def state(self) -> int:
         return struct.unpack_from("<q", self._page, self._at + 8)[0]

@@ -69,7 +69,14 @@ class Turn:
         """New entries, and whether there may be more."""
         subscription, name = self.handling.subscription, self.handling.name
         count = subscription.batch or self.lease.prefetch.count(name)
+        if rate := self.handling.rate:
+            count = self.broker.allow(name, rate, count)
+            if not count:
+                self.lease.ask_again(name)
+                return [], False
         read = self.broker.read(name, self.lease.consumer, self.streams, count)
+        if rate and len(read.entries) != count:
+            self.broker.allow(name, rate, len(read.entries) - count)
         if read.control != self.lease.roster.version:
             self.lease.refresh()
         entries, missing = read.entries, read.missing
@@ -170,27 +177,24 @@ class Turn:
         """Open, attempt, and note the outcomes of one portion."""
         handling, monotonic, wall = self.handling, self.clock.monotonic, self.wall
         now = monotonic()
-        entries: list[Entry] = []
-        events: list[Event] = []
-        for entry in some:
-            event, outcome = self._open(entry)
-            if outcome is not None:
-                self.done.append(Settled(entry, event, outcome, wall + now, wall + now))
-            elif event is not None:
-                entries.append(entry)
-                events.append(event)
-        if not entries:
-            return
-        if entries[0].suspect:
-            self._settle()
-            self.broker.hold_up(self.lease.consumer, entries[0].stream, entries[0].id)
-        timeout = handling.timeout * len(some) if handling.timeout else 0.0
-        self.lease.slot.begin(index, len(some), now, now + timeout if timeout else 0.0)
-        outcomes = handling.attempt_batch(entries, events)
+        opened = [(entry, *self._open(entry)) for entry in some]
+        entries = [entry for entry, _, outcome in opened if outcome is None]
+        events = [event for _, event, outcome in opened if outcome is None and event is not None]
+        outcomes: Iterator[Outcome] = iter(())
+        if entries:
+            if entries[0].suspect:
+                self._settle()
+                self.broker.hold_up(self.lease.consumer, entries[0].stream, entries[0].id)
+            timeout = handling.timeout * len(some) if handling.timeout else 0.0
+            self.lease.slot.begin(index, len(some), now, now + timeout if timeout else 0.0)
+            outcomes = iter(handling.attempt_batch(entries, events))
         started, ended = wall + now, wall + monotonic()
+        # In the order of the stream, which the settle's check of ownership leans on.
         self.done += [
-            Settled(entry, event, outcome, started, ended)
-            for entry, event, outcome in zip(entries, events, outcomes, strict=True)
+            Settled(
+                entry, event, next(outcomes) if outcome is None else outcome, started, ended
+            )
+            for entry, event, outcome in opened
         ]
 
     def _open(self, entry: Entry) -> tuple[Event | None, Outcome | None]:
@@ -204,6 +208,7 @@ class Turn:
 
     def _settle(self) -> None:
         """Settle what is done, by stream; repeated until the server answers."""
+        self.lease.slot.untimed()
         done = self.done.copy()
         self.done.clear()
         self.handling.committed = False

@@ -17,7 +17,9 @@ import structlog
 from app.clock import Clock
 from app.streams.broker import Broker
 from app.subscriptions.failure import told
+from app.subscriptions.identity import is_of_process
 from app.subscriptions.outcomes import Outcome
+from app.subscriptions.reclaim import release_consumers
 from app.subscriptions.roster import Roster
 from app.subscriptions.settlement import Settled, Settlement
 from app.subscriptions.slots import Hand, Slot, Slots
@@ -44,12 +46,12 @@ class Watch:
             self.roster.refresh()
         for number in range(self.slots.count):
             slot = self.slots.slot(number)
-            hand = slot.read()
-            if hand is None:
+            pid = slot.pid()
+            if pid and is_gone(pid):
+                self._after_death(slot, pid)
                 continue
-            if _is_dead(hand.pid):
-                self._after_death(slot, hand)
-            elif hand.index >= 0:
+            hand = slot.read()
+            if hand is not None and hand.index >= 0:
                 self._in_time(slot, hand)
 
     def _in_time(self, slot: Slot, hand: Hand) -> None:
@@ -62,17 +64,33 @@ class Watch:
                 slot.release_rest()
                 self._release(hand, rest)
 
-    def _after_death(self, slot: Slot, hand: Hand) -> None:
+    def _after_death(self, slot: Slot, pid: int) -> None:
         """A child is gone: what it had in hand has one more loss, the rest is nobody's fault."""
-        in_hand = hand.entries[hand.index : hand.index + hand.count] if hand.index >= 0 else []
+        hand = slot.read()  # None where it died while it wrote: then it had nothing in hand
+        in_hand = hand.entries[hand.index : hand.index + hand.count] if hand and hand.count else []
         log.warning(
             "a child process died",
-            pid=hand.pid,
-            subscription=hand.subscription,
+            pid=pid,
+            subscription=hand.subscription if hand else "",
             in_hand=len(in_hand),
         )
+        if hand is not None:
+            self._release_all(hand, in_hand)
+        self._release_unknown(pid)
         slot.close()
-        self._release_all(hand, in_hand)
+
+    def _release_unknown(self, pid: int) -> None:
+        """Give back what a dead child had been given and did not live to write down."""
+        streams = [
+            stream for name in self.roster.handlings for stream in self.roster.all_streams(name)
+        ]
+        release_consumers(
+            self.roster.platform.redis,
+            self.broker,
+            dict.fromkeys(streams),
+            lambda consumer: is_of_process(consumer, self.worker, pid),
+            suspect=False,
+        )
 
     def _end(self, slot: Slot, hand: Hand) -> None:
         """The attempt in hand is over its time: end it where that is possible, and settle it as failed."""
@@ -88,9 +106,8 @@ class Watch:
         if hand.pid != os.getpid():
             with suppress(ProcessLookupError):
                 os.kill(hand.pid, signal.SIGKILL)
-            while not _is_dead(hand.pid):
+            while not is_gone(hand.pid):
                 self.clock.sleep(0.005)
-            slot.close()
         else:
             slot.begin(hand.index, hand.count, self.clock.monotonic(), 0.0)  # fenced; it is let run
         if hand.count == 1:
@@ -98,6 +115,8 @@ class Watch:
             self._release_all(hand, [])
         else:
             self._release_all(hand, in_hand)
+        if hand.pid != os.getpid():
+            slot.close()
 
     def _fail(self, hand: Hand, place: tuple[str, bytes], seconds: float) -> None:
         """Settle the attempt in hand, for the lease that can't, as one that took too long."""
@@ -147,7 +166,7 @@ class Watch:
         return handling.generation if handling else 0
 
 
-def _is_dead(pid: int) -> bool:
+def is_gone(pid: int) -> bool:
     """Whether a child is gone, reaped or not; our own process never is."""
     if pid == os.getpid():
         return False

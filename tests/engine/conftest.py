@@ -1,0 +1,45 @@
+"""Rigs for the tests that break the engine."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.rig import Rig, make_template
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty database to copy."""
+    folder = tmp_path_factory.mktemp("template") / "data"
+    make_template(folder)
+    return folder
+
+
+@pytest.fixture
+def make_rig(template: Path) -> Iterator[Callable[..., Rig]]:
+    """Makes rigs, and ends them after the test."""
+    made: list[Rig] = []
+    # A short path, since the server's socket is in it.
+    with tempfile.TemporaryDirectory(prefix="engine-") as folder:
+
+        def make(**options: Any) -> Rig:
+            rig = Rig(Path(folder) / str(len(made)), template, **options)
+            made.append(rig)
+            return rig
+
+        try:
+            yield make
+        finally:
+            for rig in made:
+                rig.close()
+
+
+@pytest.fixture
+def rig(make_rig: Callable[..., Rig]) -> Rig:
+    """A server that keeps nothing, and no worker yet."""
+    return make_rig()

@@ -1,0 +1,132 @@
+"""The handlers that the engine's tests break.
+
+Each notes in a file that it began and that it ended, so that a test knows what
+was executed, by which process, and how often. `data` says how to misbehave.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from app import Context, Event, RetryPolicy, on
+
+FOLDER = Path(os.environ["ENGINE_TEST_FOLDER"])
+QUICK = RetryPolicy(attempts=5, base=0.2, cap=0.5, jitter=False)
+RECLAIM = 5.0
+HUNG = 1.5
+"""Seconds that a handler may take which hangs."""
+
+
+def note(word: str, event: Event) -> None:
+    """One line in the trace; appended in one write, so that processes don't mix."""
+    line = f"{word} {event.data['n']} {os.getpid()} {time.time():.4f}\n"
+    with open(FOLDER / "trace", "ab", buffering=0) as trace:
+        trace.write(line.encode())
+
+
+def first_time(event: Event) -> bool:
+    """Whether this event misbehaves now; the second time it behaves."""
+    try:
+        (FOLDER / f"once-{event.type}-{event.data['n']}").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def wait_for_file(name: str) -> None:
+    """Until the test lets go."""
+    while not (FOLDER / name).exists():
+        time.sleep(0.01)
+
+
+def work(event: Event) -> None:
+    data = event.data
+    if data.get("sleep"):
+        time.sleep(data["sleep"])
+    if data.get("gate"):
+        wait_for_file(data["gate"])
+    if data.get("die"):
+        ctypes.string_at(0)  # a segmentation fault
+    if data.get("fail") and first_time(event):
+        raise ValueError(f"event {data['n']} fails the first time")
+
+
+@on("plain.asked", emits=["plain.done"], retry=QUICK)
+def plain(event: Event, ctx: Context) -> Any:
+    note("begin", event)
+    work(event)
+    note("end", event)
+    return {"n": event.data["n"]}
+
+
+@on(
+    "batch.asked",
+    emits=["batch.done"],
+    batch=50,
+    retry=QUICK,
+    filter={"prefix": {"subject": "yes"}},
+)
+def batch(events: list[Event], ctx: Context) -> Any:
+    for event in events:
+        note("begin", event)
+    for event in events:
+        work(event)
+        note("end", event)
+    return [{"n": event.data["n"]} for event in events]
+
+
+@on("effect.asked", emits=["effect.done"], retry=QUICK)
+def effect(event: Event, ctx: Context) -> Any:
+    note("begin", event)
+    ctx.session.execute(
+        text("INSERT INTO engine_test_effects (n) VALUES (:n)"), {"n": event.data["n"]}
+    )
+    work(event)
+    note("end", event)
+    return {"n": event.data["n"]}
+
+
+@on("hung.asked", emits=["hung.done"], timeout=HUNG, retry=QUICK)
+def hung(event: Event, ctx: Context) -> Any:
+    note("begin", event)
+    if event.data.get("hang") and first_time(event):
+        wait_for_file("let-go")
+    note("end", event)
+    return {"n": event.data["n"]}
+
+
+@on("ordered.asked", emits=["ordered.done"], ordered=True, retry=QUICK)
+def ordered(event: Event, ctx: Context) -> Any:
+    note("begin", event)
+    work(event)
+    note("end", event)
+    return {"n": event.data["n"]}
+
+
+@on("committed.asked", emits=["committed.done"], retry=QUICK)
+def committed(event: Event, ctx: Context) -> Any:
+    """Its process dies right after the commit of its effects, before the settle."""
+    note("begin", event)
+    ctx.session.execute(
+        text("INSERT INTO engine_test_effects (n) VALUES (:n)"), {"n": event.data["n"]}
+    )
+    if first_time(event):
+        _die_after(ctx)
+    return {"n": event.data["n"]}
+
+
+def _die_after(ctx: Context) -> None:
+    commit = ctx.effects.commit
+
+    def commit_and_die(*arguments: Any) -> None:
+        commit(*arguments)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    ctx.effects.commit = commit_and_die

@@ -1,0 +1,77 @@
+"""kill -9 under load, of a child, a worker and all workers: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.engine.rig import Rig, until
+
+LOAD = 3000
+
+
+def _half_done(rig: Rig, kind: str, share: float) -> None:
+    until(
+        lambda: len(rig.outputs(kind)) > LOAD * share,
+        what=lambda: f"{share:.0%} of {LOAD} done, not {len(rig.outputs(kind))}\n{rig.logs()}",
+    )
+
+
+def test_a_killed_child_loses_nothing(rig: Rig) -> None:
+    worker = rig.start().ready()
+    rig.publish("plain", range(LOAD), sleep=lambda n: 0.001)
+    for share in (0.1, 0.3, 0.5):
+        _half_done(rig, "plain", share)
+        os.kill(worker.children()[0], signal.SIGKILL)
+    rig.await_outputs("plain", range(LOAD))
+    assert not rig.parked()
+
+
+def test_the_only_child_killed_is_replaced_soon(rig: Rig) -> None:
+    worker = rig.start(slots=1).ready()
+    rig.publish("plain", range(2), gate="let-go")
+    (child,) = {line.pid for line in until(lambda: rig.trace.begun(0), what="the first begins")}
+    os.kill(child, signal.SIGKILL)
+    killed = time.time()
+    rig.let_go("let-go")
+    rig.await_outputs("plain", range(2))
+    assert rig.trace.begun(0)[-1].at - killed < 10
+    assert worker.process.poll() is None
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_killed_worker_loses_nothing(rig: Rig, pool: str) -> None:
+    doomed, other = rig.start(pool=pool), rig.start(pool=pool)
+    doomed.ready(), other.ready()
+    rig.publish("effect", range(100, 104), gate="let-go")
+    rig.publish("plain", range(LOAD), sleep=lambda n: 0.001)
+    until(lambda: len({line.pid for line in rig.trace.lines()}) > 1, what="both work")
+    _half_done(rig, "plain", 0.1)
+    doomed.kill()
+    killed = time.time()
+    rig.let_go("let-go")
+    rig.await_outputs("plain", range(LOAD))
+    rig.await_outputs("effect", range(100, 104))
+    assert set(rig.effects().values()) == {1}
+    assert max(line.at for line in rig.trace.lines("begin")) - killed < 30
+    assert not rig.parked()
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_all_workers_killed_at_once_lose_nothing(rig: Rig, pool: str) -> None:
+    workers = [rig.start(pool=pool).ready(), rig.start(pool=pool).ready()]
+    rig.publish("effect", range(500), sleep=lambda n: 0.01)
+    until(lambda: len(rig.outputs("effect")) > 50, what="some are done")
+    for worker in workers:
+        worker.kill_group()
+    done = set(rig.outputs("effect"))
+    rig.start(pool=pool).ready()
+    ready = time.monotonic()
+    until(lambda: set(rig.outputs("effect")) - done, seconds=10, what="the work is picked up")
+    assert time.monotonic() - ready < 10
+    rig.await_outputs("effect", range(500))
+    assert set(rig.effects().values()) == {1}
+    assert not rig.parked()
