@@ -1,0 +1,55 @@
+"""Chromium for tests, and what is watched on every page: its console, its policy, its layout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+
+
+def launch() -> Iterator[Browser]:
+    """The system's Chromium; without one a test is skipped, and fails where CI=true."""
+    path = os.environ.get("CHROMIUM") or next(
+        (found for name in NAMES if (found := shutil.which(name))), None
+    )
+    if path is None:
+        message = "no Chromium here: `apt-get install chromium`, or name one in CHROMIUM"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def watched(context: BrowserContext, complaints: list[str]) -> Page:
+    """A page that writes down errors of scripts, of the console, and of the policy."""
+    page = context.new_page()
+
+    def heard(message: Any) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(f"{page.url}: {message.text}")
+
+    page.on("console", heard)
+    page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+    page.add_init_script(
+        "addEventListener('securitypolicyviolation', e =>"
+        " console.error('policy: ' + e.violatedDirective + ' ' + e.blockedURI))"
+    )
+    return page
+
+
+def sign_in(page: Page, server: str, name: str = "admin") -> None:
+    page.goto(f"{server}/sign-in")
+    page.get_by_label("User").fill(name)
+    page.get_by_label("Password").fill(f"{name}-password")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{server}/")
