@@ -10,6 +10,7 @@ celery command asks for, is made when it is asked for.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name != "celery":
         raise AttributeError(f"module 'workers' has no attribute {name!r}")
+    _be_importable()
     from config.errors import SettingsError
     from workers import application, step
 
@@ -31,3 +33,10 @@ def __getattr__(name: str) -> Any:
     step.install(made)
     globals()["celery"] = made
     return made
+
+
+def _be_importable() -> None:
+    """Put back the folder of our packages: the `celery` command takes it out of the path."""
+    root = str(Path(__file__).parents[1])
+    if root not in sys.path:
+        sys.path.insert(0, root)
