@@ -114,10 +114,13 @@ class Database:
         if self.file is not None:
             try:
                 self.file.parent.mkdir(parents=True, exist_ok=True)
+                # It holds password hashes and people's data: for its owner only.
+                if not self.file.exists():
+                    os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
             except OSError as error:
                 raise Unavailable(
-                    f"The folder {self.file.parent} can't be made ({error.strerror}): "
-                    "set PENSTOCK_DATA_DIR to a folder that can be written."
+                    f"The database {self.file} can't be made ({error.strerror}): "
+                    "make its folder writable, or set PENSTOCK_DATA_DIR to one that is."
                 ) from error
         engine = create_engine(
             self.url,
