@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,25 @@ def test_a_process_is_started_the_same_everywhere(procfile, compose, name):
     # `up` says which Python and where our files are, so that it needs no PATH and no folder.
     started = [part.removeprefix(f"{ROOT}/") for part in processes.commands()[name]]
     assert without_name(started)[2:] == deployed
+
+
+def test_the_celery_command_finds_the_application(tmp_path):
+    """It takes the working folder out of the import path, where ours are."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("celery"), "-A", "workers", "report"],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "REDIS_URL": "redis://127.0.0.1:1/0",
+            "PENSTOCK_SECRET_KEY": "s" * 40,
+            "PENSTOCK_DATA_DIR": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "task_ignore_result: True" in done.stdout
 
 
 def test_the_release_step_migrates(procfile, compose):
