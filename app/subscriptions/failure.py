@@ -45,11 +45,17 @@ def told(kind: str, message: str, subscription: str, at: float) -> Failure:
 def _failure(
     at: float, kind: str, message: str, text: str, frame: str, subscription: str
 ) -> Failure:
+    message, text = _writable(message), _writable(text)
     # A line number moves with every edit above it: the function is what stays.
     place = re.sub(r":\d+ in ", " in ", frame)
     group = hashlib.blake2b(f"{kind}\0{place}\0{subscription}".encode(), digest_size=8).hexdigest()
     title = f"{kind}: {_VARIABLE.sub('…', message)[:200]}"
     return Failure(at, f"{kind}: {message}", text, title, frame, group)
+
+
+def _writable(text: str) -> str:
+    """Without halves of surrogate pairs: a record that can't be written would never be settled."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _message(error: BaseException) -> str:

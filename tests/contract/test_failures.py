@@ -153,6 +153,17 @@ def test_sys_exit_is_a_failure_like_any_other(world: World):
     assert world.letters[0].error == "SystemExit: 3"
 
 
+def test_an_error_that_cannot_be_written_is_still_told(world: World):
+    @world.on("order.placed", retry=RetryPolicy(attempts=1))
+    def check(event, ctx):
+        raise ValueError("a file called \udcff")
+
+    world.publish("order.placed")
+    world.run()
+
+    assert world.letters[0].error == "ValueError: a file called ?"
+
+
 def test_what_our_surroundings_lack_is_no_attempt_of_the_events(world: World):
     tries = []
 
