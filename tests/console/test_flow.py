@@ -15,7 +15,7 @@ def one(name: str, types: list[str], emits: list[str], **more: Any) -> dict[str,
 def drawn(*subscriptions: dict[str, Any], **rates: float) -> Flow:
     loads = {name: Load(rate) for name, rate in rates.items()}
     return flow(
-        subscriptions, loads, lambda r: f"{r:g}", lambda s, l: "", lambda kind, name: f"/{kind}"
+        subscriptions, loads, lambda r: f"{r:g}", lambda s, load: "", lambda kind, name: f"/{kind}"
     )
 
 

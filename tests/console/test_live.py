@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask
 
 from tests.web.fakes import FakePlatform
-from web.console.live import Feed, messages, names_of
+from web.console.live import MOST_OF_ONE, Feed, messages, names_of
 
 
 class Script:
@@ -44,7 +44,7 @@ def test_what_a_turn_says() -> None:
 def test_many_streams_share_one_listener() -> None:
     changes = Script()
     feed = Feed(changes)
-    streams = [feed.join() for _ in range(20)]
+    streams = [feed.join(f"user:{i}") for i in range(20)]
     changes.turns.put(["runs"])
     assert [stream.get(timeout=5) for stream in streams] == ["runs"] * 20
     assert changes.listeners == 1
@@ -53,9 +53,9 @@ def test_many_streams_share_one_listener() -> None:
 def test_the_last_one_to_leave_ends_the_listener_and_the_next_begins_anew() -> None:
     changes = Script()
     feed = Feed(changes)
-    feed.leave(feed.join())
+    feed.leave(feed.join("user:ada"))
     assert changes.left.wait(5)
-    mine = feed.join()
+    mine = feed.join("user:ada")
     changes.turns.put("models")
     assert mine.get(timeout=5) == "models"
     assert changes.listeners == 2
@@ -63,18 +63,31 @@ def test_the_last_one_to_leave_ends_the_listener_and_the_next_begins_anew() -> N
 
 def test_after_a_loss_everything_is_looked_at_again() -> None:
     changes = Script()
-    mine = Feed(changes).join()
+    mine = Feed(changes).join("user:ada")
     changes.turns.put(ConnectionError("gone"))
     assert mine.get(timeout=5) == "all"
     changes.turns.put(["runs"])
     assert mine.get(timeout=5) == "runs"
 
 
+def test_who_opens_too_many_loses_the_oldest_and_nobody_elses() -> None:
+    feed = Feed(Script())
+    other = feed.join("user:bob")
+    streams = [messages(feed, "user:ada") for _ in range(MOST_OF_ONE + 1)]
+    first = streams[0]
+    assert next(first) is None
+    for stream in streams[1:]:
+        assert next(stream) is None
+    assert list(first) == []
+    assert other.empty()
+    assert next(streams[1]) is None
+
+
 def test_names_of_a_moment_are_one_message() -> None:
     changes = Script()
     for name in ("runs", "models", "runs"):
         changes.turns.put(name)
-    stream = messages(Feed(changes))
+    stream = messages(Feed(changes), "user:ada")
     message = next(stream)
     assert message is not None
     assert message.data == "models runs"

@@ -3,7 +3,9 @@
 However many consoles are open, a process listens once: the first stream starts
 a thread on `platform.changes`, the last one to leave ends it. Names that come
 in quick succession are sent together. How many streams there may be, their
-heartbeats and their end are the affair of `web.sse`.
+heartbeats and their end are the affair of `web.sse`; here, nobody holds more
+than `MOST_OF_ONE`: a page that was left is noticed only at the next heartbeat,
+and who clicks fast must not use up the streams of all.
 """
 
 from __future__ import annotations
@@ -18,13 +20,15 @@ from typing import Any
 from flask import current_app
 from flask.typing import ResponseReturnValue
 
-from web.auth import requires
+from web.auth import current_actor, requires
 from web.console.pages import blueprint
 from web.platform import current_platform
 from web.sse import Message, event_stream
 
 EXTENSION = "penstock.live"
 TOGETHER = 0.25
+MOST_OF_ONE = 6
+Names = queue.SimpleQueue[str | None]
 log = logging.getLogger(__name__)
 
 
@@ -33,23 +37,27 @@ class Feed:
 
     def __init__(self, changes: Any):
         self._changes = changes
-        self._queues: set[queue.SimpleQueue[str]] = set()
+        self._queues: dict[Names, str] = {}
         self._lock = threading.Lock()
         self._listening = False
 
-    def join(self) -> queue.SimpleQueue[str]:
-        """A queue of names for one stream."""
+    def join(self, actor: str) -> Names:
+        """A queue of names for one stream of this actor; the oldest of too many is told to end."""
         with self._lock:
-            mine: queue.SimpleQueue[str] = queue.SimpleQueue()
-            self._queues.add(mine)
+            theirs = [each for each, owner in self._queues.items() if owner == actor]
+            for oldest in theirs[: max(0, len(theirs) - MOST_OF_ONE + 1)]:
+                del self._queues[oldest]
+                oldest.put(None)
+            mine: Names = queue.SimpleQueue()
+            self._queues[mine] = actor
             if not self._listening:
                 self._listening = True
                 threading.Thread(target=self._listen, name="console-live", daemon=True).start()
             return mine
 
-    def leave(self, mine: queue.SimpleQueue[str]) -> None:
+    def leave(self, mine: Names) -> None:
         with self._lock:
-            self._queues.discard(mine)
+            self._queues.pop(mine, None)
 
     def _listen(self) -> None:
         while True:
@@ -86,12 +94,12 @@ def names_of(heard: Any) -> list[str]:
     return heard.split() if isinstance(heard, str) else list(heard)
 
 
-def messages(feed: Feed) -> Iterator[Message | None]:
+def messages(feed: Feed, actor: str) -> Iterator[Message | None]:
     """The names as they come, those of a moment together; None about once a second in silence.
 
     It joins when it is first read: a stream that is refused, or only asked about, leaves nothing.
     """
-    mine = feed.join()
+    mine = feed.join(actor)
     try:
         while True:
             try:
@@ -102,7 +110,9 @@ def messages(feed: Feed) -> Iterator[Message | None]:
             time.sleep(TOGETHER)
             while not mine.empty():
                 names.add(mine.get())
-            yield Message(" ".join(sorted(names)))
+            if None in names:
+                return
+            yield Message(" ".join(sorted(name for name in names if name)))
     finally:
         feed.leave(mine)
 
@@ -113,4 +123,4 @@ def live() -> ResponseReturnValue:
     feed = current_app.extensions.get(EXTENSION)
     if feed is None:
         feed = current_app.extensions.setdefault(EXTENSION, Feed(current_platform().changes))
-    return event_stream(messages(feed))
+    return event_stream(messages(feed, current_actor()))

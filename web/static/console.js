@@ -104,7 +104,7 @@ function connect() {
   source.onmessage = (message) => { for (const name of message.data.split(" ")) changed.add(name); plan(); };
   source.onerror = () => {
     show("lost");
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => { if (!paused) connect(); }, 5000);
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => { if (!paused && !document.hidden) connect(); }, 5000);
   };
 }
 function setPaused(value) {
@@ -124,7 +124,14 @@ if (pauseButton) {
   pauseButton.addEventListener("click", () => setPaused(!paused));
   if (paused) setPaused(true); else { show("wait"); connect(); }
   setInterval(() => { changed.add("clock"); plan(); }, 10000);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) { changed.add("all"); plan(); } });
+  // A page that nobody sees holds no connection: browsers have six for all their pages here.
+  document.addEventListener("visibilitychange", () => {
+    if (paused) return;
+    if (document.hidden) { source?.close(); show("wait"); return; }
+    changed.add("all");
+    plan();
+    connect();
+  });
   addEventListener("pagehide", () => source?.close());
 }
 
@@ -138,6 +145,6 @@ document.addEventListener("keydown", (event) => {
 for (const box of document.querySelectorAll("[data-all]")) box.hidden = false;
 document.addEventListener("change", (event) => {
   const target = event.target;
-  if (target.matches("[data-all]")) for (const box of target.form.querySelectorAll("input[data-choice]")) box.checked = target.checked;
+  if (target.matches("[data-all]")) for (const box of target.form.elements) if (box.matches("input[data-choice]")) box.checked = target.checked;
   if (target.matches("[data-submit]")) target.form.requestSubmit();
 });
