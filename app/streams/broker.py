@@ -19,6 +19,8 @@ from app.streams.entry import Entry, parse_entry
 Step = list[Any]
 """One step of a settle beside acknowledging: its kind and arguments, as `scripts/settle.lua` lists them."""
 
+AT_ONCE = 11_000
+"""Entries that one `release` moves: more than a lease ever holds, so that their order is kept."""
 RECORDS = keys.topic_stream("penstock", 0)
 
 
@@ -163,13 +165,13 @@ class RedisBroker:
         while left:
             some, gone, left = self.wire.script(
                 "release",
-                (stream, again, keys.BELL),
+                (stream, again, keys.BELL, keys.OWNERS),
                 (
                     group,
                     consumer,
                     generation,
                     group,
-                    500,
+                    AT_ONCE,
                     "suspect" if suspect else "",
                     in_hand,
                     counts,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app.events.event import Event
+from app.streams.broker import Read
 from app.streams.client import LOST
 from app.streams.entry import Entry
 from app.subscriptions.delivery import Handling
@@ -74,7 +75,7 @@ class Turn:
             if not count:
                 self.lease.ask_again(name)
                 return [], False
-        read = self.broker.read(name, self.lease.consumer, self.streams, count)
+        read = self._take(count)
         if rate and len(read.entries) != count:
             self.broker.allow(name, rate, len(read.entries) - count)
         if read.control != self.lease.roster.version:
@@ -82,7 +83,7 @@ class Turn:
         entries, missing = read.entries, read.missing
         if subscription.linger and 0 < len(entries) < count:
             self.clock.sleep(subscription.linger)
-            more = self.broker.read(name, self.lease.consumer, self.streams, count - len(entries))
+            more = self._take(count - len(entries))
             entries, missing = entries + more.entries, missing + more.missing
         for stream, id in missing:
             # Deleted by somebody before it was handled: it can't be, but it isn't passed over in silence.
@@ -93,6 +94,10 @@ class Turn:
                 position=id,
             )
         return entries, len(read.entries) >= count
+
+    def _take(self, count: int) -> Read:
+        """Up to `count` entries of each stream, which are ours from now on."""
+        return self.broker.read(self.handling.name, self.lease.consumer, self.streams, count)
 
     def _follow_decisions(self) -> bool:
         """Take over what operators changed; False where the subscription is paused or moved elsewhere."""
@@ -260,6 +265,18 @@ class OrderedTurn(Turn):
         super().__init__(lease, handling, streams)
         self.partition = partition
         self.blocked = blocked
+        self.caught_up = False
+
+    def _take(self, count: int) -> Read:
+        """What an earlier lease gave back is older than anything in the topics: all of it first."""
+        if not self.caught_up:
+            read = self.broker.read(
+                self.handling.name, self.lease.consumer, self.streams[:1], count
+            )
+            if read.entries:
+                return read
+            self.caught_up = True
+        return super()._take(count)
 
     def _drained(self, entries: Sequence[Entry]) -> bool:
         # The settle may have brought back the next one of a key.

@@ -83,6 +83,7 @@ class MemoryBroker:
         only: tuple[bytes, bytes] = (b"-", b"+"),
     ) -> Released:
         moved, missing = 0, []
+        unread = self._unread_of_ordered(group, consumer, stream)
         for id in self.streams.held_by(stream, group, consumer):
             if not _within(id, only):
                 continue
@@ -94,8 +95,22 @@ class MemoryBroker:
                 moved += 1
             self.streams.acknowledge(stream, group, id)
         if moved:
+            for id, fields in unread:
+                self.streams.add(stream, fields)
+                self.streams.delete(stream, id)
             self.streams.add(keys.BELL, ("s", group))
         return Released(moved, missing)
+
+    def _unread_of_ordered(
+        self, group: str, consumer: str, stream: str
+    ) -> list[tuple[bytes, list[bytes]]]:
+        """What must stay behind the entries that the only lease of a partition gives back."""
+        owner = self.streams.owners.get((group, keys.partition_of(stream)))
+        return (
+            self.streams.unread(stream, group)
+            if keys.is_again(stream) and owner == consumer
+            else []
+        )
 
     def _send_again(
         self, group: str, entry: Entry, generation: int, suspect: bool, died: bool, counts: str
@@ -112,8 +127,8 @@ class MemoryBroker:
     def entry(self, stream: str, id: bytes) -> Entry | None:
         return parse_entry(stream, id, self.streams.entry(stream, id))
 
-    def own(self, group: str, consumer: str, partition: int, streams: Sequence[str]) -> bool:
-        place = (group, partition)
+    def own(self, group: str, consumer: str, seat: int | str, streams: Sequence[str]) -> bool:
+        place = (group, seat)
         if self.streams.owners.get(place, consumer) != consumer:
             return False
         if any(self.streams.held_by_others(stream, group, consumer) for stream in streams):
@@ -121,14 +136,22 @@ class MemoryBroker:
         self.streams.owners[place] = consumer
         return True
 
-    def disown(self, group: str, consumer: str, partition: int) -> None:
-        if self.streams.owners.get((group, partition)) == consumer:
-            del self.streams.owners[group, partition]
+    def disown(self, group: str, consumer: str, seat: int | str) -> None:
+        if self.streams.owners.get((group, seat)) == consumer:
+            del self.streams.owners[group, seat]
 
     def disown_all(self, consumer: str) -> None:
-        for (group, partition), owner in list(self.streams.owners.items()):
+        for (group, seat), owner in list(self.streams.owners.items()):
             if owner == consumer:
-                self.disown(group, consumer, partition)
+                self.disown(group, consumer, seat)
+
+    def allow(self, group: str, rate: float, wanted: int) -> int:
+        now = self.streams.milliseconds / 1000
+        tokens, at = self.streams.buckets.get(group, (max(rate, 1.0), now))
+        tokens = min(max(rate, 1.0), tokens + (now - at) * rate)
+        allowed = wanted if wanted < 0 else max(0, min(wanted, int(tokens)))
+        self.streams.buckets[group] = (min(max(rate, 1.0), tokens - allowed), now)
+        return allowed
 
     def blocked(self, group: str, partition: int) -> set[str]:
         return set(self.streams.blocked[keys.blocked(group, partition)])

@@ -55,7 +55,8 @@ class MemoryStreams:
         self.delayed: dict[str, tuple[int, str, Fields]] = {}
         self.decisions: dict[str, Decision] = {}
         self.version = 0
-        self.owners: dict[tuple[str, int], str] = {}
+        self.owners: dict[tuple[str, int | str], str] = {}
+        self.buckets: dict[str, tuple[float, float]] = {}
         self.blocked: defaultdict[str, set[str]] = defaultdict(set)
         self.held: defaultdict[str, deque[Fields]] = defaultdict(deque)
         self.hands: dict[str, tuple[str, bytes]] = {}
@@ -125,6 +126,10 @@ class MemoryStreams:
             known.pending[id] = consumer
             known.last = position(id)
         return found
+
+    def unread(self, stream: str, group: str) -> list[tuple[bytes, Fields]]:
+        """What the group was not given yet."""
+        return self.after(stream, self.create_group(stream, group).last)
 
     def held_by(self, stream: str, group: str, consumer: str) -> list[bytes]:
         """The ids that a consumer has not acknowledged, in order."""

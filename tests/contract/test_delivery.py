@@ -242,7 +242,9 @@ def test_the_context_tells_the_delivery(world: World):
 
     @world.on("order.placed")
     def note(event, ctx):
-        told.append((ctx.subscription, ctx.attempt, ctx.generation, ctx.delivery_id, ctx.correlationid))
+        told.append(
+            (ctx.subscription, ctx.attempt, ctx.generation, ctx.delivery_id, ctx.correlationid)
+        )
 
     placed = world.publish("order.placed")
     world.run()

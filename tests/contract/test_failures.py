@@ -214,7 +214,9 @@ def test_an_expired_event_is_parked_without_being_handled(world: World):
         ({"text": "x" * 2_000_000}, "bytes"),
     ],
 )
-def test_what_must_not_be_returned_parks_at_once_and_publishes_nothing(world: World, returned, said):
+def test_what_must_not_be_returned_parks_at_once_and_publishes_nothing(
+    world: World, returned, said
+):
     tries = []
 
     @world.on("order.placed", emits=["order.checked"], retry=STEADY)

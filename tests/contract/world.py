@@ -79,6 +79,7 @@ class World(ABC):
 
     # -- what lies under it
 
+    watch: type[Watch] = Watch
     platform: bootstrap.Platform
 
     @abstractmethod
@@ -194,9 +195,8 @@ class Worker:
         self.slots = Slots(1)
         self.broker = world.broker()
         self.lease = self.new_lease()
-        self.watch = Watch(
-            self.slots, self.broker, Roster(world.platform, LANES), name, world.clock
-        )
+        roster = Roster(world.platform, LANES)
+        self.watch = world.watch(self.slots, self.broker, roster, name, world.clock)
 
     def new_lease(self) -> Lease:
         return Lease(
@@ -221,6 +221,8 @@ class Worker:
         """Deliver until a handler raises `Killed`; then the watch notices, and a new process begins."""
         self.world._use()
         self.lease.refresh()
+        self.lease.broker = self.world.broker()
+        self.lease.broker.disown = lambda *_: None  # type: ignore[method-assign]
         try:
             self.lease.run(MortalSlot(self.slots, 0), seconds=60.0)
         except Killed:
@@ -249,7 +251,7 @@ class MortalSlot(Slot):
         super().open(consumer, now)
         self._page[self._at : self._at + 8] = NOBODY.to_bytes(8, "little")
 
-    def close(self) -> None:
+    def close(self, **_: object) -> None:
         """A dead process closes nothing."""
 
 
@@ -268,6 +270,13 @@ class Unhurried:
         return rung, named
 
 
+class MemoryWatch(Watch):
+    """For a process that lived to write down all that it was given."""
+
+    def _release_unknown(self, pid: int) -> None:
+        """There is nothing unknown."""
+
+
 class MemoryWorld(World):
     """On streams in memory."""
 
@@ -283,6 +292,8 @@ class MemoryWorld(World):
     @property
     def platform(self) -> bootstrap.Platform:  # type: ignore[override]
         return self.twin.platform
+
+    watch = MemoryWatch
 
     def declare(self) -> None:
         self.twin.platform.declare()
@@ -356,9 +367,7 @@ class RedisWorld(World):
 
     def entries(self, stream: str) -> list[tuple[bytes, list[bytes]]]:
         found = self.platform.redis.execute_command("XRANGE", stream, "-", "+")
-        return [
-            (id, [part for pair in fields.items() for part in pair]) for id, fields in found
-        ]
+        return [(id, [part for pair in fields.items() for part in pair]) for id, fields in found]
 
     def add(self, stream: str, *fields: bytes) -> bytes:
         return self.platform.redis.execute_command("XADD", stream, "*", *fields)
