@@ -107,21 +107,24 @@ class Dispatcher:
             ):
                 self._start(desk)
 
-    def sweep(self, is_known: Callable[[str], bool]) -> None:
-        """Free the slots that Celery dropped without telling."""
+    def sweep(self) -> None:
+        """Free the slots that Celery dropped without telling, and use them."""
         with self._lock:
-            for desk in self.desks.sweep(is_known, self.clock.monotonic()):
+            for desk in self.desks.sweep():
                 log.warning(
                     "Celery dropped a lease without telling; its slot is free again",
                     slot=desk.number,
                 )
+                self._looked = float("-inf")
 
     def _start(self, desk: Desk | None) -> None:
         if desk is None:
             return
         shown = f"slot {desk.number}: {', '.join(desk.lanes)}"
-        message = LeaseMessage([desk.number, list(desk.lanes), self.seconds], shown, self.ended)
-        desk.request, desk.since = message.id, self.clock.monotonic()
+        ticket = self.desks.slots.slot(desk.number).next_ticket()
+        arguments = [desk.number, list(desk.lanes), self.seconds, ticket]
+        message = LeaseMessage(arguments, shown, self.ended)
+        desk.request, desk.unheard = message.id, 0
         self.submit(message)
 
     def _look_at_backlogs(self) -> None:

@@ -81,11 +81,9 @@ class Engine:
         self,
         submit: Callable[[LeaseMessage], None],
         limit: Callable[[], int],
-        is_known: Callable[[str], bool],
         tend: Callable[[], None],
     ) -> None:
         """Celery's consumer runs (again): leases can be started."""
-        self.is_known = is_known
         if self.pool != "prefork":
             runtime.tune_collector()
         if self.dispatcher is not None:
@@ -159,7 +157,7 @@ class Engine:
 
     def _sweep(self) -> None:
         if self.dispatcher is not None:
-            self.dispatcher.sweep(self.is_known)
+            self.dispatcher.sweep()
         if self.closed and time.monotonic() - self.closed > self.settings.grace_seconds:
             self._hand_back_by_force()
 

@@ -35,8 +35,13 @@ class Runtime:
         self._threads = threading.local()
         self._numbers = itertools.count()
 
-    def run_lease(self, slot: int, lanes: tuple[str, ...], seconds: float) -> int:
-        """Run a lease in this thread; how many entries were handled."""
+    def run_lease(self, slot: int, lanes: tuple[str, ...], seconds: float, ticket: int) -> int:
+        """Run a lease in this thread; how many entries were handled.
+
+        One that Celery runs so late that its slot was given to another one does nothing.
+        """
+        if self.slots.slot(slot).ticket != ticket:
+            return 0
         return self._lease(lanes).run(self.slots.slot(slot), seconds)
 
     def _lease(self, lanes: tuple[str, ...]) -> Lease:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.subscriptions.slots import BUSY, FREE, Slots
 
-UNHEARD = 5.0
-"""Seconds after which a request that Celery doesn't know, and that no process runs, is lost."""
+UNHEARD = 5
+"""Looks, one a second, at which no process runs a request: then it is lost."""
 LONG_LANE, SYSTEM_LANE = "training", "system"
 
 
 @dataclass
 class Desk:
-    """One slot: its lanes, the request that runs in it, and since when."""
+    """One slot: its lanes, the request that runs in it, and how often no process was seen to."""
 
     number: int
     lanes: tuple[str, ...]
     request: str | None = None
-    since: float = 0.0
+    unheard: int = 0
 
 
 class Desks:
@@ -64,17 +64,15 @@ class Desks:
                 return desk
         return None
 
-    def sweep(self, is_known: Callable[[str], bool], now: float) -> list[Desk]:
-        """Free the slots whose request Celery dropped without telling."""
-        lost = [
-            desk
-            for desk in self.running()
-            if now - desk.since > UNHEARD
-            and self.slots.slot(desk.number).state() == FREE
-            and not is_known(desk.request or "")
-        ]
-        for desk in lost:
-            desk.request = None
+    def sweep(self) -> list[Desk]:
+        """Free the slots whose request Celery dropped without telling. To be called once a second."""
+        lost = []
+        for desk in self.running():
+            idle = self.slots.slot(desk.number).state() == FREE
+            desk.unheard = desk.unheard + 1 if idle else 0
+            if desk.unheard > UNHEARD:
+                desk.request = None
+                lost.append(desk)
         return lost
 
 

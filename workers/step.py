@@ -7,7 +7,7 @@
   pools, `inspect active`, revoke and Flower work as for any task;
 - the pool's list of processes and its `maintain_pool()`, so that a dead child is
   replaced now: Celery itself may notice it five seconds later;
-- `worker.state.requests`, to notice a request that Celery dropped.
+- `worker.state`: whether the worker is to stop, and which ordinary tasks it holds.
 
 `tests/engine/test_celery_internals.py` fails when one of these changes.
 """
@@ -91,7 +91,6 @@ class LeaseStep(bootsteps.StartStopStep):
         _engine.begin(
             self.submit,
             lambda: self._limit(consumer),
-            lambda id: id in celery_state.requests,
             self.tend,
         )
 

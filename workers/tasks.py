@@ -9,10 +9,10 @@ from workers.message import TASK
 
 
 @current_app.task(name=TASK, acks_late=True, ignore_result=True)
-def lease(slot: int, lanes: list[str], seconds: float) -> int:
+def lease(slot: int, lanes: list[str], seconds: float, ticket: int) -> int:
     """Serve these lanes from this slot; how many entries were handled."""
     if runtime.current is None:
         raise RuntimeError(
             "a lease runs only in a worker that was started with `celery -A workers worker`"
         )
-    return runtime.current.run_lease(slot, tuple(lanes), seconds)
+    return runtime.current.run_lease(slot, tuple(lanes), seconds, ticket)

@@ -23,7 +23,8 @@ _CONTROL = struct.Struct("<q")
 _STATE = struct.Struct("<qqdddqqq")
 _LENGTH = struct.Struct("<q")
 _CHECKED = struct.Struct("<d")
-_TEXT = _STATE.size + _LENGTH.size
+_TICKET = struct.Struct("<q")
+_TEXT = _STATE.size + _LENGTH.size + _TICKET.size
 FREE, IDLE, BUSY = 0, 1, 2
 
 
@@ -102,8 +103,10 @@ class Slot:
         self._write_text(f"{consumer}\n\n\n")
         _STATE.pack_into(self._page, self._at, os.getpid(), IDLE, now, now, 0.0, -1, 0, 0)
 
-    def close(self) -> None:
-        _STATE.pack_into(self._page, self._at, 0, FREE, self.checked(), 0.0, 0.0, -1, 0, 0)
+    def close(self, unfinished: bool = False) -> None:
+        """The lease has ended; `unfinished`: it knows of work that is left."""
+        checked = 0.0 if unfinished else self.checked()
+        _STATE.pack_into(self._page, self._at, 0, FREE, checked, 0.0, 0.0, -1, 0, 0)
 
     def idle(self, now: float) -> None:
         """The lease begins to wait for work."""
@@ -141,7 +144,18 @@ class Slot:
         """Whether the parent gave back what comes after the entry in hand."""
         return self._page[self._at + 56] != 0
 
+    @property
+    def ticket(self) -> int:
+        """The number of the lease that may run here now."""
+        return _TICKET.unpack_from(self._page, self._at + _STATE.size + _LENGTH.size)[0]
+
     # -- written by the parent
+
+    def next_ticket(self) -> int:
+        """A number for the lease that shall run here; every earlier one is void."""
+        ticket = self.ticket + 1
+        _TICKET.pack_into(self._page, self._at + _STATE.size + _LENGTH.size, ticket)
+        return ticket
 
     def release_rest(self) -> None:
         self._page[self._at + 56] = 1
@@ -187,7 +201,7 @@ class Slot:
             return None
 
     def checked(self) -> float:
-        """When the lease looked for work the last time (monotonic seconds)."""
+        """When the lease looked for work the last time (monotonic seconds); 0 where some was left."""
         return _CHECKED.unpack_from(self._page, self._at + 16)[0]
 
     def _write_state(self, state: int) -> None:

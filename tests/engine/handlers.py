@@ -85,10 +85,10 @@ def batch(events: list[Event], ctx: Context) -> Any:
 @on("effect.asked", emits=["effect.done"], retry=QUICK)
 def effect(event: Event, ctx: Context) -> Any:
     note("begin", event)
+    work(event)
     ctx.session.execute(
         text("INSERT INTO engine_test_effects (n) VALUES (:n)"), {"n": event.data["n"]}
     )
-    work(event)
     note("end", event)
     return {"n": event.data["n"]}
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.engine.rig import Rig, until
 
-LOAD = 3000
+LOAD = 1500
 
 
 def _half_done(rig: Rig, kind: str, share: float) -> None:
@@ -22,7 +22,7 @@ def _half_done(rig: Rig, kind: str, share: float) -> None:
 
 def test_a_killed_child_loses_nothing(rig: Rig) -> None:
     worker = rig.start().ready()
-    rig.publish("plain", range(LOAD), sleep=lambda n: 0.001)
+    rig.publish("plain", range(LOAD), sleep=0.002)
     for share in (0.1, 0.3, 0.5):
         _half_done(rig, "plain", share)
         os.kill(worker.children()[0], signal.SIGKILL)
@@ -47,7 +47,7 @@ def test_a_killed_worker_loses_nothing(rig: Rig, pool: str) -> None:
     doomed, other = rig.start(pool=pool), rig.start(pool=pool)
     doomed.ready(), other.ready()
     rig.publish("effect", range(100, 104), gate="let-go")
-    rig.publish("plain", range(LOAD), sleep=lambda n: 0.001)
+    rig.publish("plain", range(LOAD), sleep=0.002)
     until(lambda: len({line.pid for line in rig.trace.lines()}) > 1, what="both work")
     _half_done(rig, "plain", 0.1)
     doomed.kill()
@@ -63,8 +63,8 @@ def test_a_killed_worker_loses_nothing(rig: Rig, pool: str) -> None:
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_all_workers_killed_at_once_lose_nothing(rig: Rig, pool: str) -> None:
     workers = [rig.start(pool=pool).ready(), rig.start(pool=pool).ready()]
-    rig.publish("effect", range(500), sleep=lambda n: 0.01)
-    until(lambda: len(rig.outputs("effect")) > 50, what="some are done")
+    rig.publish("effect", range(120), sleep=0.02)
+    until(lambda: len(rig.outputs("effect")) > 20, what="some are done")
     for worker in workers:
         worker.kill_group()
     done = set(rig.outputs("effect"))
@@ -72,6 +72,6 @@ def test_all_workers_killed_at_once_lose_nothing(rig: Rig, pool: str) -> None:
     ready = time.monotonic()
     until(lambda: set(rig.outputs("effect")) - done, seconds=10, what="the work is picked up")
     assert time.monotonic() - ready < 10
-    rig.await_outputs("effect", range(500))
+    rig.await_outputs("effect", range(120))
     assert set(rig.effects().values()) == {1}
     assert not rig.parked()
