@@ -71,14 +71,22 @@ class Broker(Protocol):
         `only`: from this id to that one. `suspect`, `in_hand` and `counts` are told in `scripts/release.lua`.
         """
 
-    def own(self, group: str, consumer: str, partition: int, streams: Sequence[str]) -> bool:
-        """Take a partition of an ordered subscription, if nobody else has it."""
+    def own(self, group: str, consumer: str, seat: int | str, streams: Sequence[str]) -> bool:
+        """Take a seat, if nobody else has it: a partition of an ordered subscription (with its
+        streams), or one of the places of a subscription whose concurrency is limited.
+        """
 
-    def disown(self, group: str, consumer: str, partition: int) -> None:
-        """Give the partition up."""
+    def disown(self, group: str, consumer: str, seat: int | str) -> None:
+        """Give the seat up."""
 
     def disown_all(self, consumer: str) -> None:
-        """Give up every partition that the consumer has."""
+        """Give up every seat that the consumer has."""
+
+    def allow(self, group: str, rate: float, wanted: int) -> int:
+        """How many events the subscription's global rate allows now; below 0, gives some back."""
+
+    def disown_all(self, consumer: str) -> None:
+        """Give up every seat that the consumer has."""
 
     def blocked(self, group: str, partition: int) -> set[str]:
         """The keys that wait behind a failed delivery."""
@@ -182,15 +190,18 @@ class RedisBroker:
             missing += gone
         return Released(moved, missing)
 
-    def own(self, group: str, consumer: str, partition: int, streams: Sequence[str]) -> bool:
+    def own(self, group: str, consumer: str, seat: int | str, streams: Sequence[str]) -> bool:
         return bool(
             self.wire.script(
-                "own", (keys.OWNERS, *streams), (f"{group}:{partition}", consumer, group)
+                "own", (keys.OWNERS, *streams), (f"{group}:{seat}", consumer, group)
             )
         )
 
-    def disown(self, group: str, consumer: str, partition: int) -> None:
-        self.wire.script("disown", (keys.OWNERS,), (consumer, f"{group}:{partition}"))
+    def disown(self, group: str, consumer: str, seat: int | str) -> None:
+        self.wire.script("disown", (keys.OWNERS,), (consumer, f"{group}:{seat}"))
+
+    def allow(self, group: str, rate: float, wanted: int) -> int:
+        return int(self.wire.script("allow", (keys.rate(group),), (rate, wanted)))
 
     def disown_all(self, consumer: str) -> None:
         owned = self.wire("HGETALL", keys.OWNERS)

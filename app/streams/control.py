@@ -19,7 +19,8 @@ _FIELD = "sub:"
 class Decision(msgspec.Struct, omit_defaults=True):
     """What an operator decided for a subscription; None where the code's default holds.
 
-    `generation` rises with each rewind: outputs of what is handled again are new events.
+    `concurrency` is how many leases may serve it at once, `rate` its events a second,
+    both over all workers. `generation` rises with each rewind: outputs of what is handled again are new events.
     `rewound` is where the last rewind went (ms since 1970): what came back before from
     later than that comes again from its topic, so it is dropped.
     """
@@ -30,6 +31,8 @@ class Decision(msgspec.Struct, omit_defaults=True):
     retry: dict[str, Any] | None = None
     filter: Any = None
     timeout: float | None = None
+    concurrency: int | None = None
+    rate: float | None = None
 
 
 def decisions(client: redis.Redis) -> tuple[int, dict[str, Decision]]:

@@ -11,7 +11,8 @@
 | penstock:control | hash | `version`, and for each subscription what an operator decided |
 | penstock:bell | stream | rung when a delivery is put into an `again` stream |
 | penstock:workers | hash | worker to its last beat |
-| penstock:owners | hash | subscription:partition of an ordered subscription to its lease |
+| penstock:owners | hash | subscription:seat to the lease that has it (a partition, or one of a limited number) |
+| penstock:rate:{subscription} | hash | the tokens of a limited rate |
 | penstock:blocked:{subscription}:{partition} | hash | keys that wait for a failed delivery |
 | penstock:held:{subscription}:{partition}:{key} | list | the deliveries that wait behind it |
 | penstock:hand:{consumer} | string | the suspect that a lease handles alone right now |
@@ -60,6 +61,10 @@ def subscription_of(stream: str) -> str:
 def partition_of(stream: str) -> int:
     """The partition that a topic's or an `again` stream's name ends with."""
     return int(stream.rpartition(":")[2])
+
+
+def rate(subscription: str) -> str:
+    return f"penstock:rate:{subscription}"
 
 
 def blocked(subscription: str, partition: int) -> str:

@@ -27,7 +27,7 @@ LATE = 30.0
 RECENT = 300.0
 FAILING = 0.1
 """The share of failed attempts in the last five minutes from which a subscription is failing."""
-CHANGEABLE = ("retry", "filter", "timeout")
+CHANGEABLE = ("retry", "filter", "timeout", "concurrency", "rate")
 
 
 class Subscriptions:
@@ -118,7 +118,7 @@ class Subscriptions:
         self._told(actor, "subscription.resumed", name, before["paused"], None)
 
     def update(self, name: str, changes: Mapping[str, Any], actor: str) -> None:
-        """Change `retry`, `filter` or `timeout` for as long as an operator wants; a deploy keeps it.
+        """Change `retry`, `filter`, `timeout`, `concurrency` or `rate` for as long as an operator wants; a deploy keeps it.
 
         Raises `Refused` where a value can't work.
         """
@@ -198,6 +198,8 @@ def _checked(changes: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, An
         elif value is not None and (
             isinstance(value, bool) or not isinstance(value, int | float) or value <= 0
         ):
-            raise Refused("timeout is in seconds and more than 0")
+            raise Refused(f"{field} is a number above 0, or null for none")
+        elif field == "concurrency" and value is not None and (value != int(value) or value > 1000):
+            raise Refused("concurrency is a whole number from 1 to 1000")
         checked[field] = value
     return checked

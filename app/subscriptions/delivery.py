@@ -77,6 +77,8 @@ class Handling:
         timeout: float | None = None,
         generation: int = 0,
         rewound: int | None = None,
+        concurrency: int | None = None,
+        rate: float | None = None,
     ):
         self.subscription = subscription
         self.handler = subscription.handler
@@ -93,6 +95,8 @@ class Handling:
         self.everything = subscription.everything
         self.generation = generation
         self.rewound = rewound
+        self.concurrency = concurrency
+        self.rate = rate
         self.committed = False
         """Whether database effects were committed since the last settle, which is then due at once."""
         self._tracking: dict[str, str] = {}

@@ -84,7 +84,7 @@ class Lease:
             self._give_back_everything()
             raise
         finally:
-            slot.close()
+            slot.close(unfinished=bool(self.agenda or self._refused))
         return handled
 
     def asked_for(self) -> bool:

@@ -57,6 +57,8 @@ class Roster:
             timeout=decision.timeout,
             generation=decision.generation,
             rewound=decision.rewound,
+            concurrency=decision.concurrency,
+            rate=decision.rate,
         )
         if decision.paused:
             self.paused.add(name)

@@ -200,7 +200,8 @@ class Settlement:
             failure = outcome.failure
             told |= {"error": failure.error, "traceback": failure.traceback}
             told["letter"] = {
-                "event": event.to_dict() if event is not None else described,
+                # As it came: a handler may have changed the data, or an upcaster has.
+                "event": Event.from_bytes(entry.raw).to_dict() if event is not None else described,
                 "reason": outcome.reason,
                 "attempts": [*entry.attempts, failure.attempt()],
                 "group": failure.group,
