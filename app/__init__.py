@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from app.subscriptions.outcomes import Reject as Reject
     from app.subscriptions.outcomes import Retry as Retry
     from app.subscriptions.retry import RetryPolicy as RetryPolicy
+    from app.subscriptions.schedule import every as every
 
 _HOMES = {
     "Context": "app.subscriptions.context",
@@ -32,6 +33,7 @@ _HOMES = {
     "Retry": "app.subscriptions.outcomes",
     "RetryPolicy": "app.subscriptions.retry",
     "event_type": "app.events.schema",
+    "every": "app.subscriptions.schedule",
     "on": "app.subscriptions.declaration",
     "publish": "app.producing",
     "publish_many": "app.producing",

@@ -49,6 +49,7 @@ from app.subscriptions.control import Subscriptions
 from app.subscriptions.declaration import HANDLERS, Handlers
 from app.subscriptions.declare import declare as make_known
 from app.subscriptions.replays import Replays
+from app.subscriptions.schedule import Schedules
 from app.subscriptions.topics import TopicViews
 from app.subscriptions.workers import Workers
 from config.errors import SettingsError
@@ -187,6 +188,10 @@ class Platform:
     @cached_property
     def replays(self) -> Replays:
         return Replays(self)
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        return Schedules(self)
 
     @cached_property
     def workers(self) -> Workers:

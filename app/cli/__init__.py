@@ -27,6 +27,7 @@ COMMANDS = {
     "subscriptions": "List, pause, resume and rewind subscriptions.",
     "dead-letters": "List, replay and discard what was parked.",
     "replays": "List, pause, resume and cancel replays.",
+    "schedules": "List and cancel what fires by the calendar.",
     "runs": "List runs and show one with its steps.",
     "datasets": "Upload and list datasets.",
     "models": "List, promote and roll back models; predict.",

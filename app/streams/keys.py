@@ -16,6 +16,7 @@
 | penstock:blocked:{subscription}:{partition} | hash | keys that wait for a failed delivery |
 | penstock:held:{subscription}:{partition}:{key} | list | the deliveries that wait behind it |
 | penstock:hand:{consumer} | string | the suspect that a lease handles alone right now |
+| penstock:schedules | hash | what fires by the calendar |
 | penstock:caretaker | string | the worker that does the chores |
 """
 
@@ -28,6 +29,7 @@ CONTROL = "penstock:control"
 BELL = "penstock:bell"
 WORKERS = "penstock:workers"
 OWNERS = "penstock:owners"
+SCHEDULES = "penstock:schedules"
 CARETAKER = "penstock:caretaker"
 CHANGES = "penstock:changes"
 SEEN = "penstock:seen:"

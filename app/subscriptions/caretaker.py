@@ -35,6 +35,7 @@ class Caretaker:
             (0.05, self.return_due),
             (1.0, self.reaper.look),
             (0.25, self.advance_replays),
+            (0.5, self.fire_schedules),
             (10.0, self.trim_topics),
             (3600.0, self.forget_old),
         ]
@@ -54,6 +55,10 @@ class Caretaker:
     def advance_replays(self) -> None:
         if self.is_it():
             self.platform.replays.advance()
+
+    def fire_schedules(self) -> None:
+        if self.is_it():
+            self.platform.schedules.fire()
 
     def trim_topics(self) -> None:
         """Drop what is older than the retention time and needed by nobody."""

@@ -61,6 +61,8 @@ class Handlers:
     """The subscriptions that the imported modules declare, by name."""
 
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    schedules: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Cron expression and timezone of what `@every` declares, by name."""
 
     def add(self, subscription: Subscription) -> None:
         known = self.subscriptions.get(subscription.name)

@@ -49,6 +49,7 @@ def declare(platform: Any) -> None:
         for streams in subscription_streams(one, platform.catalogue, known_topics):
             create_groups(wire, one.name, streams, start="$" if one.start == "now" else "0")
     wire.drop()
+    platform.schedules.declare()
     platform.subscriptions.mirror()
     platform.redis.hincrby(keys.CONTROL, "version", 1)
 

@@ -59,7 +59,12 @@ class Settlement:
         fenced: list[Settled] = []
         group = self.handling.name
         while work:
-            steps = [step for one in work if one.outcome is not NOTHING or one.entry.head for step in self.steps(one)]
+            steps = [
+                step
+                for one in work
+                if one.outcome is not NOTHING or one.entry.head
+                for step in self.steps(one)
+            ]
             ids = [one.entry.id for one in work]
             stream = work[0].entry.stream
             foreign = set(
