@@ -202,6 +202,31 @@ def test_passwords_cant_be_guessed_quickly(app) -> None:
     sign_in(app, "operator")
 
 
+def test_who_gets_in_may_come_back_as_often_as_they_like(app) -> None:
+    for _ in range(25):
+        sign_in(app, "operator")
+
+
+def test_an_account_of_ones_own_does_not_wipe_out_the_tries_at_another(app) -> None:
+    client = app.test_client()
+    token = csrf_of(client.get("/sign-in").text)
+    for _ in range(10):
+        client.post("/sign-in", data={"username": "admin", "password": "x", "csrf_token": token})
+        sign_in(app, "viewer")
+    right = {"username": "admin", "password": "admin-password", "csrf_token": token}
+    assert client.post("/sign-in", data=right).status_code == 429
+
+
+def test_an_address_with_many_names_is_stopped_too(app) -> None:
+    client = app.test_client()
+    token = csrf_of(client.get("/sign-in").text)
+    statuses = {
+        client.post("/sign-in", data={"username": f"u{n}", "password": "x", "csrf_token": token})
+        .status_code for n in range(61)
+    }  # fmt: skip
+    assert statuses == {401, 429}
+
+
 def test_an_address_that_is_only_claimed_gives_no_new_tries(app) -> None:
     client = app.test_client()
     token = csrf_of(client.get("/sign-in").text)

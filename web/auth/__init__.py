@@ -23,5 +23,5 @@ def add_auth(app: Flask, settings: Any) -> None:
     """Sessions, the guard before every view, the throttle, and the sign-in page."""
     add_sessions(app)
     add_guard(app)
-    add_throttle(app, settings)
     app.register_blueprint(blueprint)
+    add_throttle(app, settings)

@@ -3,6 +3,8 @@
 Counted for every try and before the password is looked at, so that tries side
 by side don't slip through: by account and address, by account alone (an
 attacker with many addresses), and by address alone (one with many names).
+Whoever gets in has the tries at their account forgiven; those of the address
+stay, or an attacker with an account of their own could wipe them out.
 The counts are in Redis, shared by all web processes; while Redis is away each
 process counts by itself.
 """
@@ -11,25 +13,42 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
-BY_BOTH = "10 per minute; 60 per hour"
-BY_ACCOUNT = "30 per minute; 300 per hour"
-BY_ADDRESS = "60 per minute; 600 per hour"
-
-limiter = Limiter(get_remote_address, headers_enabled=False)
+THROTTLED = "auth.try_sign_in"
+EXTENSION = "penstock.throttle"
 
 
 def add_throttle(app: Flask, settings: Any) -> None:
-    app.config.update(
-        RATELIMIT_STORAGE_URI=storage_url(settings.redis_url),
-        RATELIMIT_STRATEGY="moving-window",  # a fixed one lets twice as many through at its edge
-        RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
-        RATELIMIT_KEY_PREFIX="penstock-sign-in",
+    """Throttle the sign-in of `app`, whose blueprint must be there. Each app counts by itself."""
+    limiter = Limiter(
+        get_remote_address,
+        app=app,
+        storage_uri=storage_url(settings.redis_url),
+        strategy="moving-window",  # a fixed one lets twice as many through at its edge
+        in_memory_fallback_enabled=True,
+        key_prefix="penstock-sign-in",
     )
-    limiter.init_app(app)
+    view = app.view_functions[THROTTLED]
+    for limit, key in (
+        ("10 per minute; 60 per hour", account_and_address),
+        ("30 per minute; 300 per hour", account),
+        ("60 per minute; 600 per hour", address),
+    ):
+        view = limiter.limit(limit, key_func=key)(view)
+    app.view_functions[THROTTLED] = view
+    app.extensions[EXTENSION] = limiter
+
+
+def forgive() -> None:
+    """Forget the tries at the account that this request signed in to."""
+    limiter = current_app.extensions[EXTENSION]
+    mine = {account_and_address(), account()}
+    for counted in limiter.current_limits:
+        if mine.intersection(counted.request_args):
+            limiter.limiter.clear(counted.limit, *counted.request_args)
 
 
 def storage_url(redis_url: str | None) -> str:
@@ -40,8 +59,12 @@ def storage_url(redis_url: str | None) -> str:
 
 
 def account() -> str:
-    return request.form.get("username", "")[:200].casefold()
+    return f"account:{request.form.get('username', '').strip()[:200].casefold()}"
+
+
+def address() -> str:
+    return f"address:{get_remote_address()}"
 
 
 def account_and_address() -> str:
-    return f"{get_remote_address()} {account()}"
+    return f"{account()} {address()}"

@@ -10,14 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from web.auth.sessions import sign_in, sign_out
-from web.auth.throttle import (
-    BY_ACCOUNT,
-    BY_ADDRESS,
-    BY_BOTH,
-    account,
-    account_and_address,
-    limiter,
-)
+from web.auth.throttle import forgive
 from web.platform import current_platform
 
 log = logging.getLogger(__name__)
@@ -37,10 +30,8 @@ def show_sign_in() -> ResponseReturnValue:
 
 
 @blueprint.post("/sign-in")
-@limiter.limit(BY_BOTH, key_func=account_and_address)
-@limiter.limit(BY_ACCOUNT, key_func=account)
-@limiter.limit(BY_ADDRESS)
 def try_sign_in() -> ResponseReturnValue:
+    """How often it may be called is `web.auth.throttle`'s affair."""
     name = request.form.get("username", "").strip()
     password = request.form.get("password", "")
     destination = local_path(request.form.get("next"))
@@ -51,6 +42,7 @@ def try_sign_in() -> ResponseReturnValue:
         log.warning("a sign-in failed for %r from %s", name[:100], request.remote_addr)
         error = "That user and password don't go together. Check both and try again."
         return render_template("sign-in.html", next=destination, error=error, username=name), 401
+    forgive()
     sign_in(user)
     current_platform().audit.record(f"user:{user.name}", "user.signed-in", user.name)
     return redirect(destination)
