@@ -25,6 +25,7 @@ from app.ml.report import Report
 from app.ml.schema import Task
 from app.store.audit import Audit
 from app.store.blobs import BlobStore
+from app.store.columns import clean
 from app.store.database import Database
 from app.store.moments import iso
 from app.store.page import Page, paged, read_cursor
@@ -74,13 +75,13 @@ class Datasets:
         uploaded = DatasetUploaded(
             dataset=name,
             file=self._blobs.put(file),
-            target=str(target),
-            filename=PurePath(filename.replace("\\", "/")).name[:255],
+            target=clean(str(target)),
+            filename=_base_name(filename),
             evaluation=None if evaluation is None else self._blobs.put(evaluation),
-            evaluation_filename=PurePath(evaluation_filename.replace("\\", "/")).name[:255],
+            evaluation_filename=_base_name(evaluation_filename),
             task=cast("Task | None", task),
             header=header,
-            by=actor,
+            by=clean(actor),
         )
         event = Event(type="dataset.uploaded", data=uploaded, partitionkey=name, subject=name)
         with self._database.session() as session:
@@ -175,6 +176,10 @@ class Datasets:
 
     def _size(self, ref: str | None) -> int | None:
         return self._blobs.size(ref) if ref and self._blobs.exists(ref) else None
+
+
+def _base_name(path: str) -> str:
+    return clean(PurePath(path.replace("\\", "/")).name[:255])
 
 
 def _check_upload(name: str, target: str, task: str | None) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from app.domain.rows import locked
@@ -127,24 +126,16 @@ def _decide(session: Session, change: Decided) -> int:
 
 def _promote(session: Session, change: Promoted) -> int:
     version = _version(session, change.model, change.version)
-    swapped = session.execute(
-        update(ModelRow)
-        .where(
-            col(ModelRow.name) == change.model,
-            col(ModelRow.champion).is_not_distinct_from(change.expected),
-        )
-        .values(champion=change.version, updated=change.at)
-    )
-    if swapped.rowcount == 0:  # type: ignore[attr-defined]
-        now = session.exec(
-            select(ModelRow.champion).where(col(ModelRow.name) == change.model)
-        ).first()
+    model = session.get_one(ModelRow, change.model, with_for_update=True, populate_existing=True)
+    if model.champion == change.version:
+        return version.version  # done before: a repetition changes nothing
+    if model.champion != change.expected:
         raise Conflict(
             f"Version {change.version} of {change.model} was to take over from "
-            f"{_called(change.expected)}, and meanwhile "
-            f"{_called(now)} is the champion. Compare with that one, and promote again if it "
-            "still should."
+            f"{_called(change.expected)}, and meanwhile {_called(model.champion)} is the "
+            "champion. Compare with that one, and promote again if it still should."
         )
+    model.champion, model.updated = change.version, change.at
     if change.expected is not None:
         _version(session, change.model, change.expected).state = "retired"
     version.state = "champion"

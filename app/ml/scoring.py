@@ -92,10 +92,10 @@ class Scorer:
         ]
         shown = ", ".join(map(repr, needed[:5])) + (", …" if len(needed) > 5 else "")
         unknown = [name for name in row if isinstance(name, str) and name not in self._names]
-        close = difflib.get_close_matches(needed[0], unknown[:1000], 1)
-        hint = f" Is {close[0]!r} meant for {needed[0]!r}?" if close else ""
+        close = difflib.get_close_matches(needed[0], unknown[:1000], 1) if len(needed) == 1 else []
+        hint = f" (is {close[0]!r} meant for it?)" if close else ""
         noun = "column" if len(needed) == 1 else "columns"
-        return f"{noun} {shown} not given; send null for a value that isn't known.{hint}"
+        return f"{noun} {shown} not given{hint}; send null for a value that isn't known"
 
 
 def _reader(feature: Feature, decimal: str) -> Any:

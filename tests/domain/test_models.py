@@ -1,0 +1,229 @@
+"""Versions, the champion's swap, promotion by hand, and predictions."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from app.domain.check import Check
+from app.errors import Conflict, NotFound, Refused, Unavailable
+from app.ml.artefact import Model
+from tests.domain.conftest import World, evaluated
+
+ROW = {"age": 75, "city": "Oslo"}
+
+
+@pytest.fixture
+def trusting(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The check itself has tests of its own: here it passes at once."""
+    monkeypatch.setattr("app.domain.models.check_model", lambda *_: Check(10, None))
+    return world
+
+
+def test_a_run_registers_an_artefact_once(world: World, stays: Model, other: Model) -> None:
+    assert world.register(stays, "run-1") == 1
+    assert world.register(stays, "run-1") == 1
+    assert world.register(stays, "run-2") == 2
+    assert world.register(other, "run-2") == 3
+
+    versions = world.models.get("stays")["versions"]
+    assert [(one["version"], one["state"]) for one in versions] == [
+        (3, "candidate"),
+        (2, "candidate"),
+        (1, "candidate"),
+    ]
+    assert versions[0]["lineage"]["correlationid"] == "run-2"
+    assert versions[0]["reason"] == "Better than the baseline: auc 0.9 against 0.5."
+    assert "models" in world.heard.announced
+
+
+def test_versions_registered_at_the_same_time_have_numbers_of_their_own(
+    world: World, stays: Model
+) -> None:
+    event = evaluated(world.blobs, stays)
+
+    def register(run: int) -> int:
+        with world.database.session() as session:
+            return world.models.register(session, event, f"run-{run}")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(register, range(12))) == list(range(1, 13))
+
+
+def test_of_two_that_expect_the_same_champion_one_is_told(world: World, stays: Model) -> None:
+    for run in range(9):
+        world.register(stays, f"run-{run}")
+    world.promote("stays", 1, None)
+
+    def promote(version: int) -> str:
+        try:
+            world.promote("stays", version, 1)
+        except Conflict as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(promote, range(2, 10)))
+
+    found = world.models.get("stays")
+    assert won.count("") == 1
+    assert found["champion"] == 2 + won.index("")
+    assert all("meanwhile version" in told for told in won if told)
+    states = {one["version"]: one["state"] for one in found["versions"]}
+    assert states.pop(found["champion"]) == "champion"
+    assert states.pop(1) == "retired"
+    assert set(states.values()) == {"candidate"}
+    assert len(found["promotions"]) == 2
+
+
+def test_a_swap_that_is_repeated_changes_nothing(world: World, stays: Model) -> None:
+    world.register(stays, "run-1")
+    world.promote("stays", 1, None)
+    world.promote("stays", 1, None)
+
+    assert len(world.models.get("stays")["promotions"]) == 1
+
+
+def test_an_operator_promotes_and_goes_back(trusting: World, stays: Model, other: Model) -> None:
+    world = trusting
+    for run, model in enumerate((stays, other, stays)):
+        world.register(model, f"run-{run}")
+    models = world.models
+
+    assert models.promote("stays", 1, "user:ann", "first")["previous"] is None
+    assert models.promote("stays", 3, "user:ann", "better")["previous"] == 1
+    assert models.rollback("stays", "user:bob", "worse")["version"] == 1
+    assert models.get("stays")["champion"] == 1
+    with pytest.raises(Conflict, match="no champion to go back to"):
+        models.rollback("stays", "user:bob")
+    assert models.promote("stays", 2, "user:ann")["previous"] == 1
+    assert models.rollback("stays", "user:bob")["version"] == 1
+
+    told = [(event.type, event.data.version) for event in world.heard.events]
+    assert told[:3] == [
+        ("deployment.finished", 1),
+        ("deployment.finished", 3),
+        ("deployment.rolledback", 3),
+    ]
+    rolled_back = world.heard.events[2]
+    assert (rolled_back.data.champion, rolled_back.data.reason) == (1, "worse")
+    assert (rolled_back.partitionkey, rolled_back.data.by) == ("stays", "user:bob")
+    noted = [(one["action"], one["before"], one["after"]) for one in world.audit.find().items]
+    assert noted[-3:] == [
+        ("model.rolledback", 3, 1),
+        ("model.promoted", 1, 3),
+        ("model.promoted", None, 1),
+    ]
+
+
+def test_a_promotion_that_cannot_be_published_does_not_happen(
+    trusting: World, stays: Model
+) -> None:
+    trusting.register(stays, "run-1")
+    trusting.heard.broken = True
+
+    with pytest.raises(Unavailable):
+        trusting.models.promote("stays", 1, "user:ann")
+
+    assert trusting.models.get("stays")["champion"] is None
+    assert trusting.audit.find().items == []
+
+
+def test_what_cannot_be_promoted_is_told(trusting: World, stays: Model) -> None:
+    trusting.register(stays, "run-1")
+    trusting.models.promote("stays", 1, "user:ann")
+
+    with pytest.raises(Conflict, match="champion already"):
+        trusting.models.promote("stays", 1, "user:ann")
+    with pytest.raises(NotFound, match="no version 7"):
+        trusting.models.promote("stays", 7, "user:ann")
+    with pytest.raises(NotFound):
+        trusting.models.promote("nothing", 1, "user:ann")
+    with pytest.raises(NotFound):
+        trusting.models.rollback("nothing", "user:ann")
+
+
+def test_a_check_that_fails_stops_a_promotion(
+    world: World, stays: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.domain.models.check_model", lambda *_: Check(0, "They differ."))
+    world.register(stays, "run-1")
+
+    with pytest.raises(Refused, match=r"not promoted\. They differ"):
+        world.models.promote("stays", 1, "user:ann")
+    assert world.models.get("stays")["champion"] is None
+    assert world.heard.events == []
+
+
+def test_predictions_name_model_and_version(world: World, stays: Model) -> None:
+    world.register(stays, "run-1")
+    world.promote("stays", 1, None)
+    answer = world.models.predict("stays", [ROW, {"age": 19, "city": "Rome"}])
+
+    assert (answer["model"], answer["version"]) == ("stays", 1)
+    assert [one["value"] for one in answer["predictions"]] == ["yes", "no"]
+
+
+def test_another_process_uses_a_new_champion_within_half_a_second(
+    world: World, stays: Model, other: Model
+) -> None:
+    elsewhere = world.another_process()
+    world.register(stays, "run-1")
+    world.register(other, "run-2")
+    world.promote("stays", 1, None)
+    assert elsewhere.models.predict("stays", [ROW])["predictions"][0]["value"] == "yes"
+
+    world.promote("stays", 2, 1)
+
+    assert world.models.predict("stays", [ROW])["version"] == 2
+    elsewhere.clock.sleep(0.5)
+    answer = elsewhere.models.predict("stays", [ROW])
+    assert (answer["version"], answer["predictions"][0]["value"]) == (2, "no")
+    elsewhere.database.dispose()
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([], "at least one row"),
+        ("text", "at least one row"),
+        ({"age": 3}, "at least one row"),
+        ([ROW] * 10_001, "too many"),
+        ([ROW, {"age": "x"}, 5], "row 1: column 'age'.*row 2: a row is an object"),
+    ],
+)
+def test_rows_that_cannot_be_scored_are_refused_and_named(
+    world: World, stays: Model, rows: object, words: str
+) -> None:
+    world.register(stays, "run-1")
+    world.promote("stays", 1, None)
+
+    with pytest.raises(Refused, match=words):
+        world.models.predict("stays", rows)  # type: ignore[arg-type]
+
+
+def test_predicting_without_a_model_or_a_champion(world: World, stays: Model) -> None:
+    with pytest.raises(NotFound, match="no model 'stays'"):
+        world.models.predict("stays", [ROW])
+    world.register(stays, "run-1")
+    with pytest.raises(Conflict, match="no champion yet"):
+        world.models.predict("stays", [ROW])
+    world.promote("stays", 1, None)
+    assert world.models.predict("stays", [ROW])["version"] == 1
+
+
+def test_models_are_listed_with_their_newest_version_and_champion(
+    world: World, stays: Model
+) -> None:
+    for run in range(3):
+        world.register(stays, f"run-{run}")
+        world.register(stays, f"run-{run}", name="other")
+    world.promote("stays", 1, None)
+
+    first = world.models.find(limit=1)
+    second = world.models.find(limit=1, cursor=first.next)
+    assert [one["name"] for one in (*first.items, *second.items)] == ["stays", "other"]
+    assert [one["version"] for one in first.items[0]["versions"]] == [3, 1]
+    assert [one["version"] for one in second.items[0]["versions"]] == [3]
+    assert second.next is None

@@ -1,0 +1,252 @@
+"""The sample pipeline in memory: what becomes of an upload."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from app.domain.check import Check
+from app.domain.events import DatasetUploaded
+from app.errors import Conflict
+from app.ml import building
+from app.ml.artefact import Model
+from app.ml.check import check
+from app.ml.training import Untrainable
+from app.store.blobs import BlobStore
+from app.testing import InMemoryPlatform
+from tests.domain.conftest import evaluated
+from tests.ml.tables import csv, prices, two_classes
+from workers import handlers
+
+TO_THE_END = [
+    "dataset.uploaded",
+    "dataset.validated",
+    "training.started",
+    "training.finished",
+    "model.evaluated",
+    "model.registered",
+    "model.approved",
+    "deployment.started",
+    "deployment.finished",
+]
+
+
+def upload(memory: InMemoryPlatform, data: bytes, target: str = "stays", **more: Any) -> str:
+    """Upload and let everything happen; the run's id."""
+    name = more.pop("name", "stays")
+    answer: dict[str, str] = memory.platform.datasets.upload(
+        data, name, target, filename="a.csv", actor="user:ann", **more
+    )
+    memory.run()
+    return answer["correlationid"]
+
+
+def run_of(memory: InMemoryPlatform, id: str) -> list[Any]:
+    """The events of a run, each after its cause."""
+    caused = {event.causationid: event for event in memory.events() if event.correlationid == id}
+    run, cause = [], None
+    while cause in caused:
+        run.append(caused[cause])
+        cause = run[-1].id
+    return run
+
+
+@pytest.fixture(autouse=True)
+def checked_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check itself, but for the process of its own, which takes seconds."""
+
+    def check_model(blobs: BlobStore, artefact: str, sample: str) -> Check:
+        result = check(blobs.read(artefact), json.loads(blobs.read(sample)))
+        return Check(result["rows"], result["problem"])
+
+    monkeypatch.setattr("app.domain.models.check_model", check_model)
+
+
+def test_from_an_upload_to_a_model_that_answers(memory: InMemoryPlatform) -> None:
+    id = upload(memory, two_classes(400))
+    run = run_of(memory, id)
+    models = memory.platform.models
+
+    assert [event.type for event in run] == TO_THE_END
+    assert {(event.partitionkey, event.subject) for event in run} == {("stays", "stays")}
+    assert (
+        models.predict("stays", [{"age": 75, "city": "Oslo"}])["predictions"][0]["value"] == "yes"
+    )
+    assert memory.platform.datasets.get("stays")["state"] == "validated"
+    lineage = models.get("stays")["versions"][0]["lineage"]
+    assert lineage["dataset_version"] == 1
+    assert (lineage["rows"], lineage["trained_on"] + lineage["held_out"]) == (400, 400)
+    assert (lineage["by"], lineage["correlationid"]) == ("user:ann", id)
+    assert lineage["sha256"] == run[0].data.file.removeprefix("sha256:")
+    assert lineage["parameters"]["algorithm"] in ("logistic", "boosting")
+    assert run[4].data.metrics["auc"] > 0.8
+    assert run[-1].data.checked_rows > 0
+
+
+def test_the_same_table_again_is_no_better(memory: InMemoryPlatform) -> None:
+    upload(memory, two_classes(400))
+    again = upload(memory, two_classes(400))
+
+    assert [event.type for event in run_of(memory, again)][-1] == "model.rejected"
+    found = memory.platform.models.get("stays")
+    assert found["champion"] == 1
+    assert [one["state"] for one in found["versions"]] == ["rejected", "champion"]
+    assert found["versions"][0]["champion"]["metrics"] == found["versions"][0]["metrics"]
+
+
+def test_a_better_model_takes_over(memory: InMemoryPlatform) -> None:
+    noise = two_classes(80, seed=1).replace(b"Oslo", b"Rome")
+    upload(memory, noise)
+    better = upload(memory, two_classes(1500))
+
+    assert [event.type for event in run_of(memory, better)] == TO_THE_END
+    found = memory.platform.models.get("stays")
+    assert found["champion"] == 2
+    assert "Better than the champion" in found["versions"][0]["reason"]
+
+
+def test_a_regression_and_a_second_file(memory: InMemoryPlatform) -> None:
+    id = upload(memory, prices(300), "price", name="prices", evaluation=prices(60, seed=3))
+    run = run_of(memory, id)
+
+    assert [event.type for event in run] == TO_THE_END
+    assert set(run[4].data.metrics) == {"rmse", "mae", "r2"}
+    assert run[4].data.lineage.test_source == "evaluation file"
+    assert run[4].data.lineage.tested_on == 60
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"<html><body>Please sign in</body></html>", "HTML page"),
+        (b"", "empty"),
+        (csv("x,stays", [f"{i},yes" for i in range(50)]), "one class only"),
+        (csv("x,y", [f"{i},{i % 2}" for i in range(50)]), "no column 'stays'"),
+    ],
+)
+def test_a_bad_table_is_rejected_with_the_reason(
+    memory: InMemoryPlatform, data: bytes, words: str
+) -> None:
+    id = upload(memory, data)
+    run = run_of(memory, id)
+
+    assert [event.type for event in run] == ["dataset.uploaded", "dataset.rejected"]
+    assert words in run[1].data.reason
+    (version,) = memory.platform.datasets.get("stays")["versions"]
+    assert version["state"] == "rejected"
+    assert words in version["reasons"][0]
+
+
+def test_an_event_without_a_file_is_parked_at_once(memory: InMemoryPlatform) -> None:
+    memory.publish("dataset.uploaded", DatasetUploaded(dataset="stays", target="y"))
+    memory.publish(
+        "dataset.uploaded", DatasetUploaded(dataset="stays", target=0, file="sha256:" + "0" * 64)
+    )
+    memory.run()
+
+    without, unknown = memory.dead_letters
+    assert (without.reason, len(without.attempts)) == ("rejected", 1)
+    assert "without a file" in without.error
+    assert "There is no blob" in unknown.error
+
+
+def test_an_upload_published_as_an_event_is_recorded_too(memory: InMemoryPlatform) -> None:
+    ref = memory.platform.blobs.put(io.BytesIO(two_classes(100)))
+    memory.publish("dataset.uploaded", {"dataset": "theirs", "file": ref, "target": 2})
+    memory.run()
+
+    assert memory.platform.datasets.get("theirs")["state"] == "validated"
+    assert memory.platform.models.get("theirs")["versions"][0]["version"] == 1
+    assert {event.partitionkey for event in memory.events()[1:]} == {"theirs"}
+
+
+def test_a_training_that_breaks_is_tried_twice_and_parked(
+    memory: InMemoryPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise Untrainable("Nothing could be trained on this table.")
+
+    monkeypatch.setattr(building, "build", fail)
+    upload(memory, two_classes(100))
+    memory.drain()
+
+    (letter,) = memory.dead_letters
+    assert (letter.subscription, len(letter.attempts)) == ("workers.handlers.train", 2)
+    assert letter.error == "Untrainable: Nothing could be trained on this table."
+    assert memory.events("training.finished") == []
+
+
+def test_registering_and_deploying_again_changes_nothing(memory: InMemoryPlatform) -> None:
+    upload(memory, two_classes(200))
+    before = memory.platform.models.get("stays")
+    memory.rewind(handlers.register)
+    memory.run()
+
+    after = memory.platform.models.get("stays")
+    assert (after["champion"], len(after["versions"])) == (1, 1)
+    assert after["promotions"] == before["promotions"]
+    assert len(memory.events("deployment.finished")) == 2
+    assert memory.events("deployment.rolledback") == []
+
+
+def test_a_model_that_fails_its_check_is_not_deployed(
+    memory: InMemoryPlatform, stays: Model, other: Model
+) -> None:
+    blobs = memory.platform.blobs
+    event = evaluated(blobs, stays, sample=evaluated(blobs, other).sample)
+    memory.publish("model.evaluated", event, key="stays")
+    memory.run()
+
+    assert memory.events("deployment.finished") == []
+    (last,) = memory.events("deployment.rolledback")
+    assert "predictions differ" in last.data.reason
+    assert last.data.champion is None
+    assert memory.platform.models.get("stays")["versions"][0]["state"] == "rolledback"
+    with pytest.raises(Conflict, match="no champion"):
+        memory.platform.models.predict("stays", [{"age": 3}])
+
+
+def test_a_run_that_was_overtaken_does_not_take_over(
+    memory: InMemoryPlatform, stays: Model, other: Model
+) -> None:
+    """Both were tested when there was no champion; the second has to be compared anew."""
+    for model in (stays, other):
+        memory.publish("model.evaluated", evaluated(memory.platform.blobs, model), key="stays")
+    memory.run()
+
+    assert [event.type for event in memory.events("deployment.finished")] == ["deployment.finished"]
+    (rolled_back,) = memory.events("deployment.rolledback")
+    assert "meanwhile version 1 is the champion" in rolled_back.data.reason
+    assert (rolled_back.data.version, rolled_back.data.champion) == (2, 1)
+    assert memory.platform.models.get("stays")["champion"] == 1
+
+
+def test_requests_are_answered_in_batches_and_bad_ones_fail_alone(
+    memory: InMemoryPlatform, stays: Model
+) -> None:
+    memory.publish("model.evaluated", evaluated(memory.platform.blobs, stays), key="stays")
+    memory.run()
+    good = {"model": "stays", "rows": [{"age": 75, "city": "Oslo"}, {"age": 19, "city": "Rome"}]}
+    requests = [
+        {**good, "id": "a"},
+        {"model": "stays", "rows": [{"age": 20}, {"age": "x"}], "id": "b"},
+        {"model": "nothing", "rows": [{"age": 20}], "id": "c"},
+        {**good, "id": "d"},
+    ]
+    for request in requests:
+        memory.publish("inference.requested", request)
+    memory.run()
+
+    completed, failed = memory.events("inference.completed"), memory.events("inference.failed")
+    assert [event.data.id for event in completed] == ["a", "d"]
+    assert [one["value"] for one in completed[0].data.predictions] == ["yes", "no"]
+    assert completed[0].data.version == 1
+    assert completed[0].causationid == memory.events("inference.requested")[0].id
+    bad_row, no_model = (event.data for event in failed)
+    assert bad_row.problems[0]["row"] == 1
+    assert "row 1: column 'age'" in bad_row.reason
+    assert "no model 'nothing'" in no_model.reason
+    assert memory.dead_letters == []
