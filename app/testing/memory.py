@@ -20,7 +20,7 @@ from sqlmodel import SQLModel
 
 from app.bootstrap import Platform
 from app.clock import Clock
-from app.errors import Refused
+from app.errors import NotFound, Refused
 from app.events.catalogue import Catalogue
 from app.events.schema import EventTypes, Tracking
 from app.events.topics import check_topic
@@ -29,6 +29,7 @@ from app.store.database import Database
 from app.streams.control import Decision
 from app.streams.topics import Topics
 from app.subscriptions.declaration import Handlers
+from app.subscriptions.schedule import Schedule, Schedules
 from app.subscriptions.streams import subscription_streams
 from app.testing.blobs import MemoryBlobs
 from app.testing.broker import MemoryBroker
@@ -74,6 +75,10 @@ class MemoryPlatform(Platform):
         return NoListeners()
 
     @cached_property
+    def schedules(self) -> Schedules:
+        return MemorySchedules(self)
+
+    @cached_property
     def blobs(self) -> MemoryBlobs:
         return MemoryBlobs()
 
@@ -89,6 +94,7 @@ class MemoryPlatform(Platform):
             if not one.everything:
                 for topic in self.catalogue.topics_of(one.types):
                     self.stream_topics.partitions(topic)
+        self.schedules.declare()
         for one in self.handlers.subscriptions.values():
             for streams in subscription_streams(one, self.catalogue, self.streams.topics):
                 for stream in streams:
@@ -123,6 +129,25 @@ class MemoryTopics(Topics):
 
     def _make(self, topic: str) -> int:
         return self.memory.make_topic(check_topic(topic), self.configured.get(topic, 1))
+
+
+class MemorySchedules(Schedules):
+    """What `@every` declared, in memory."""
+
+    def __init__(self, platform: MemoryPlatform):
+        super().__init__(platform)
+        self._kept: dict[str, Schedule] = {}
+
+    def all(self) -> list[Schedule]:
+        return list(self._kept.values())
+
+    def _get(self, name: str) -> Schedule:
+        if name not in self._kept:
+            raise NotFound(f"There is no schedule {name!r}.")
+        return self._kept[name]
+
+    def _keep(self, schedule: Schedule) -> None:
+        self._kept[schedule.name] = schedule
 
 
 class NoListeners:

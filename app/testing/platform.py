@@ -20,7 +20,6 @@ from app.errors import NotFound, Refused
 from app.events.event import Event
 from app.events.ids import derived_id
 from app.events.schema import TYPES, EventTypes
-from app.events.topics import SYSTEM_TOPIC
 from app.streams import keys
 from app.streams.broker import RECORDS
 from app.streams.control import Decision
@@ -40,6 +39,7 @@ OURS = "app.subscriptions.system"
 LONG = 10 * 365 * 86_400.0
 """Seconds of a lease that ends by itself: when there is nothing left to do."""
 LIMIT = 100_000
+CHANGEABLE = ("retry", "filter", "timeout")
 Chosen = ModuleType | Callable[..., Any] | str
 
 
@@ -68,6 +68,8 @@ class InMemoryPlatform:
         self._outer: list[bootstrap.Platform | None] = []
         self._numbers = count(1)
         self._generation = 0
+        self.database = self.platform.database
+        self.blobs = self.platform.blobs
         self._seen = Seen()
         self._noted = BEGIN
         self.platform.declare()
@@ -115,19 +117,41 @@ class InMemoryPlatform:
                     lease.refresh()
                     some = lease.run(Slots(1).slot(0), LONG)
                     busy = some > 0 or lease.roster.version != self.streams.version
+            except BaseException:
+                self._give_back(lease)
+                raise
             finally:
                 self.streams.budget = None
         return len(self._look().deliveries) - before
 
+    def _give_back(self, lease: Lease) -> None:
+        """An interrupted run leaves nothing with a lease that is gone."""
+        self.streams.budget = None
+        for name, handling in lease.roster.handlings.items():
+            lease.give_back(handling, lease.roster.all_streams(name))
+        lease.broker.disown_all(lease.consumer)
+
     def advance(self, seconds: float) -> int:
-        """Let time pass, delivering whatever is due at its moment; how many attempts that were."""
+        """Let time pass, and deliver what is due at its moment; how many attempts that were.
+
+        Retries, delayed events, and what `@every` runs.
+        """
         until = self.clock.now() + seconds
         handled = self.run()
-        while (due := self.streams.next_due()) is not None and due <= until:
+        while (due := self._next_moment()) is not None and due <= until:
             self._go_to(due)
+            self.platform.schedules.fire()
             handled += self.run()
         self._go_to(until)
         return handled
+
+    def _next_moment(self) -> float | None:
+        moments = [
+            one.following(self.clock.now()).timestamp() for one in self.platform.schedules.all()
+        ]
+        if (due := self.streams.next_due()) is not None:
+            moments.append(due)
+        return min(moments, default=None)
 
     def drain(self) -> int:
         """Deliver until nothing is left at all, moving the clock on to what is delayed."""
@@ -138,11 +162,9 @@ class InMemoryPlatform:
         return handled
 
     def _go_to(self, moment: float) -> None:
-        # A millisecond more than nothing: what is due is told in whole ones.
-        if moment > self.clock.now():
-            self.clock.sleep(moment - self.clock.now())
-        while self.streams.milliseconds < int(moment * 1000):
-            self.clock.sleep(0.0005)
+        # Half a millisecond makes up for what floating numbers lose.
+        while (rest := moment - self.clock.now()) > 0:
+            self.clock.sleep(max(rest, 0.0005))
 
     def _lease(self) -> Lease:
         """A lease on everything, under a name that no other has."""
@@ -159,14 +181,12 @@ class InMemoryPlatform:
     def events(self, *types: str) -> list[Event]:
         """What was published so far, in order: of these types, or all. Data as handlers get it."""
         found = []
-        for topic, partitions in self.streams.topics.items():
-            for partition in range(partitions if topic != SYSTEM_TOPIC else 0):
-                stream = keys.topic_stream(topic, partition)
-                found += [
-                    (position(id), fields[1]) for id, fields in self.streams.after(stream, BEGIN)
-                ]
-        events = [Event.from_bytes(stored) for _, stored in sorted(found)]
-        return [self._read(event) for event in events if not types or event.type in types]
+        for stream, id in self.streams.journal:
+            if stream not in (RECORDS, keys.BELL):
+                event = Event.from_bytes(self.streams.streams[stream].entries[id][1])
+                if not types or event.type in types:
+                    found.append(self._read(event))
+        return found
 
     def _read(self, event: Event) -> Event:
         types = self.platform.catalogue.types
@@ -202,22 +222,31 @@ class InMemoryPlatform:
         """
         parked = self._look().parked
         id = derived_id("replay", next(self._numbers))
-        self._generation = max(self._generation + 1, self.streams.milliseconds)
-        for letter in letters or list(parked.values()):
+        chosen = letters or tuple(parked.values())
+        for letter in chosen:
             if letter.id not in parked:
                 raise NotFound(f"{letter.event.type} {letter.event.id} isn't parked (any more).")
-            event = letter.event
-            if data is not None:
-                event = event.but(
-                    id=derived_id("edit", id, event.id), data=data, causationid=event.id,
-                    replayedfrom=event.id,
-                )  # fmt: skip
-                event = self.platform.preparer.prepare([event])[0].event
-            self._look().take(letter)
+        events = [
+            letter.event if data is None else self._edited(letter, data, id) for letter in chosen
+        ]
+        self._generation = max(self._generation + 1, self.streams.milliseconds)
+        for letter, event in zip(chosen, events, strict=True):
+            self._seen.take(letter)
             self.streams.add(
                 *again_entry(self.platform, letter.subscription, event, self._generation, id)
             )
         return id
+
+    def _edited(self, letter: DeadLetter, data: Any, replay: str) -> Event:
+        """A child of the parked event, with other data that fits its schema."""
+        event = letter.event
+        child = event.but(
+            id=derived_id("edit", replay, event.source, event.id, letter.subscription),
+            data=data,
+            causationid=event.id,
+            replayedfrom=event.id,
+        )
+        return self.platform.preparer.prepare([child])[0].event
 
     def pause(self, subscription: Chosen) -> None:
         """Shut the gate: nothing is delivered until `resume`."""
@@ -229,6 +258,8 @@ class InMemoryPlatform:
 
     def change(self, subscription: Chosen, **changes: Any) -> None:
         """What an operator can change: `retry` (a mapping), `filter`, `timeout`."""
+        if unknown := changes.keys() - CHANGEABLE:
+            raise Refused(f"{', '.join(unknown)}: here {', '.join(CHANGEABLE)} can be changed")
         self._decide(subscription, **changes)
 
     def rewind(self, subscription: Chosen, to: float | None = None) -> None:
@@ -276,16 +307,15 @@ def _before(milliseconds: int) -> tuple[int, int]:
 
 def _chosen(wanted: Iterable[Chosen] | None) -> Handlers:
     """The handlers that a test asks for. Raises `Refused` for what has none."""
-    ours = Handlers(
-        {
-            name: one
-            for name, one in HANDLERS.subscriptions.items()
-            if one.handler.__module__ != OURS
-        }
-    )
+    theirs = {
+        name: one for name, one in HANDLERS.subscriptions.items() if one.handler.__module__ != OURS
+    }
+    ours = Handlers(theirs, dict(HANDLERS.schedules))
     if wanted is None:
         return ours
-    return Handlers({one.name: one for choice in wanted for one in _pick(ours, choice)})
+    chosen = {one.name: one for choice in wanted for one in _pick(ours, choice)}
+    schedules = {name: told for name, told in ours.schedules.items() if name in chosen}
+    return Handlers(chosen, schedules)
 
 
 def _pick(handlers: Handlers, choice: Chosen) -> list[Subscription]:

@@ -43,8 +43,9 @@ class Stream:
 class MemoryStreams:
     """Everything that a Redis server holds for Penstock.
 
-    `budget` is how many more entries may be added; None for no limit. It ends
-    a pipeline that feeds itself.
+    `journal` has every entry of a topic in the order of writing. `budget` is how
+    many more entries may be added; None for no limit. It ends a pipeline that
+    feeds itself.
     """
 
     def __init__(self, clock: Clock | None = None):
@@ -60,6 +61,7 @@ class MemoryStreams:
         self.blocked: defaultdict[str, set[str]] = defaultdict(set)
         self.held: defaultdict[str, deque[Fields]] = defaultdict(deque)
         self.hands: dict[str, tuple[str, bytes]] = {}
+        self.journal: list[tuple[str, bytes]] = []
         self.budget: int | None = None
 
     @property
@@ -83,6 +85,8 @@ class MemoryStreams:
         id = text(kept.end)
         kept.positions.append(kept.end)
         kept.entries[id] = [as_bytes(value) for value in fields]
+        if not keys.is_again(stream):
+            self.journal.append((stream, id))
         return id
 
     def delete(self, stream: str, id: bytes) -> None:

@@ -63,7 +63,7 @@ class World(ABC):
     # -- what a test declares, before anything else
 
     def on(self, *types: str, **options: Any) -> Callable[[Any], Any]:
-        """`@on`, in this world only; a subscription is called as its function unless it has a `name`."""
+        """`@on` in this world only; a subscription without a `name` is called as its function."""
 
         def register(function: Any) -> Any:
             named = {"name": function.__name__, **options}
@@ -217,12 +217,17 @@ class Worker:
         self.lease.refresh()
         return self.lease.run(self.slot, seconds=60.0)
 
-    def run_until_killed(self) -> None:
-        """Deliver until a handler raises `Killed`; then the watch notices, and a new process begins."""
+    def run_until_killed(self, *, settling: bool = False) -> None:
+        """Deliver until a handler raises `Killed`; the watch notices, and a new process begins.
+
+        `settling`: it dies at its first settle, before that has an effect.
+        """
         self.world._use()
         self.lease.refresh()
         self.lease.broker = self.world.broker()
         self.lease.broker.disown = lambda *_: None  # type: ignore[method-assign]
+        if settling:
+            self.lease.broker.settle = _die  # type: ignore[method-assign]
         try:
             self.lease.run(MortalSlot(self.slots, 0), seconds=60.0)
         except Killed:
@@ -242,6 +247,10 @@ class Worker:
         self.lease.refresh()
         for stream in self.lease.roster.all_streams(subscription):
             self.broker.release(subscription, self.lease.consumer, stream, 0, **how)
+
+
+def _die(*_: object) -> list[bytes]:
+    raise Killed
 
 
 class MortalSlot(Slot):

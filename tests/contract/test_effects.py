@@ -1,0 +1,210 @@
+"""What a handler writes to `ctx.session` happens once, together with its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import text
+
+from app import Reject, RetryPolicy
+from app.events.event import Event
+from tests.contract.world import Killed, World
+
+Count = Callable[[], list[int]]
+
+
+@pytest.fixture
+def ledger(world: World) -> Count:
+    """Makes a table for the test's handlers; answers what is in it."""
+
+    def numbers() -> list[int]:
+        with world.platform.database.read() as session:
+            return [row[0] for row in session.execute(text("SELECT n FROM ledger ORDER BY n"))]
+
+    return numbers
+
+
+def _make(world: World) -> None:
+    with world.platform.database.session() as session:
+        session.execute(text("CREATE TABLE ledger (n INTEGER)"))
+
+
+def _write(ctx, number: int) -> None:
+    ctx.session.execute(text("INSERT INTO ledger VALUES (:n)"), {"n": number})
+
+
+def test_effects_are_committed_with_the_success(world: World, ledger: Count):
+    @world.on("order.placed")
+    def book(event, ctx):
+        _write(ctx, event.data)
+
+    _make(world)
+    world.publish_many(Event(type="order.placed", data=number) for number in range(5))
+    world.run()
+
+    assert ledger() == [0, 1, 2, 3, 4]
+
+
+def test_a_failed_attempt_leaves_no_effect(world: World, ledger: Count):
+    @world.on("order.placed", retry=RetryPolicy(attempts=3, base=10, jitter=False))
+    def book(event, ctx):
+        _write(ctx, ctx.attempt)
+        if ctx.attempt == 1:
+            raise ValueError
+        if ctx.attempt == 2:
+            raise Reject("no")
+
+    _make(world)
+    world.publish("order.placed")
+    world.run()
+    world.advance(10)
+
+    assert world.states() == ["retrying", "parked"]
+    assert ledger() == []
+
+
+def test_an_invalid_output_takes_its_effects_with_it(world: World, ledger: Count):
+    @world.on("order.placed")
+    def book(event, ctx):
+        _write(ctx, 1)
+        return Event(type="order.undeclared")
+
+    _make(world)
+    world.publish("order.placed")
+    world.run()
+
+    assert ledger() == []
+    assert world.letters[0].reason == "invalid"
+
+
+def test_a_crash_between_commit_and_settle_publishes_from_what_was_stored(
+    world: World, ledger: Count
+):
+    calls = []
+
+    @world.on("order.placed", emits=["order.booked"])
+    def book(event, ctx):
+        calls.append(event.data)
+        _write(ctx, event.data)
+        return {"n": event.data, "call": len(calls)}
+
+    _make(world)
+    world.publish_many(Event(type="order.placed", data=number) for number in range(3))
+    world.worker().run_until_killed(settling=True)
+    assert ledger() == [0], "the effect is there"
+    assert world.events("order.booked") == [], "its output is not"
+    world.run()
+
+    assert ledger() == [0, 1, 2]
+    booked = {event.data["n"]: event.data["call"] for event in world.events("order.booked")}
+    assert booked == {0: 1, 1: 2, 2: 3}, "the first call's output, without another call"
+    assert len(world.events("order.booked")) == 3
+
+
+def test_a_batch_that_crashed_between_commit_and_settle(world: World, ledger: Count):
+    calls = []
+
+    @world.on("order.placed", emits=["order.booked"], batch=4)
+    def book(events, ctx):
+        calls.append(len(events))
+        for event in events:
+            _write(ctx, event.data)
+        return [{"n": event.data} for event in events]
+
+    _make(world)
+    world.publish_many(Event(type="order.placed", data=number) for number in range(4))
+    world.worker().run_until_killed(settling=True)
+    world.run()
+
+    assert calls == [4]
+    assert ledger() == [0, 1, 2, 3]
+    assert sorted(event.data["n"] for event in world.events("order.booked")) == [0, 1, 2, 3]
+
+
+def test_of_two_executions_at_once_only_the_first_commits(world: World, ledger: Count):
+    calls = []
+
+    @world.on("order.placed", emits=["order.booked"])
+    def book(event, ctx):
+        calls.append(ctx.delivery_id)
+        mine = len(calls)
+        if mine == 1:
+            slow.lose("book")
+            world.worker().run()
+        _write(ctx, mine)
+        return {"call": mine}
+
+    _make(world)
+    slow = world.worker()
+    world.publish("order.placed")
+    slow.run()
+
+    assert len(calls) == 2
+    assert ledger() == [2]
+    assert [event.data for event in world.events("order.booked")] == [{"call": 2}]
+
+
+def test_in_a_batch_each_event_is_done_once_though_a_part_was_done_elsewhere(
+    world: World, ledger: Count
+):
+    calls = []
+
+    @world.on("order.placed", emits=["order.booked"], batch=3)
+    def book(events, ctx):
+        calls.append([event.data for event in events])
+        if len(calls) == 1:
+            stream, id = ctx.entries[1].stream, ctx.entries[1].id
+            slow.broker.release("book", slow.lease.consumer, stream, 0, only=(id, id))
+            world.worker().run()
+        for event in events:
+            _write(ctx, event.data)
+        return [{"n": event.data} for event in events]
+
+    _make(world)
+    slow = world.worker()
+    world.publish_many(Event(type="order.placed", data=number) for number in range(3))
+    slow.run()
+
+    assert ledger() == [0, 1, 2]
+    assert sorted(event.data["n"] for event in world.events("order.booked")) == [0, 1, 2]
+    assert world.pending("book") == 0
+
+
+def test_a_replay_has_its_effects_anew(world: World, ledger: Count):
+    @world.on("order.placed", retry=RetryPolicy(attempts=1))
+    def book(event, ctx):
+        _write(ctx, ctx.generation)
+        if not ctx.replay:
+            raise ValueError
+
+    _make(world)
+    world.publish("order.placed")
+    world.run()
+    world.replay(*world.letters)
+    world.run()
+
+    assert len(ledger()) == 1
+    assert world.states() == ["parked", "succeeded"]
+
+
+def test_a_killed_attempt_that_did_not_commit_leaves_nothing(world: World, ledger: Count):
+    calls = []
+
+    @world.on("order.placed")
+    def book(event, ctx):
+        calls.append(event.data)
+        _write(ctx, event.data)
+        if len(calls) == 1:
+            # A process that ends takes its transaction with it.
+            ctx.session.rollback()
+            ctx.effects.abandon(RuntimeError())
+            raise Killed
+
+    _make(world)
+    world.publish("order.placed", 7)
+    world.worker().run_until_killed()
+    world.run()
+
+    assert calls == [7, 7]
+    assert ledger() == [7]
