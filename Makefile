@@ -37,12 +37,12 @@ clean:
 
 $(RUNTIME): requirements.txt | $(BIN)/python
 	@echo "Installing what Penstock needs to run (once) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 $(DEVELOPMENT): requirements-dev.txt | $(BIN)/python
 	@echo "Installing what the tests need (once) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(RUNTIME)
 
 $(BIN)/python:
