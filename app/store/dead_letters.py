@@ -124,6 +124,7 @@ class DeadLetters:
             {
                 "id": group,
                 "title": told[example].title,
+                "error": last_error(told[example]),
                 "frame": told[example].frame,
                 "subscription": name,
                 "type": told[example].type,
@@ -155,6 +156,11 @@ class DeadLetters:
                     session.add(row)
                     discarded += 1
         return discarded
+
+
+def last_error(row: DeadLetter) -> str:
+    """What its last attempt said, in full: the title leaves out what differs between members."""
+    return str(row.attempts[-1]["error"]) if row.attempts else row.title
 
 
 def _wanted(

@@ -21,6 +21,7 @@ HOUR = 3600
 STEP = 60
 SOON = 10.0
 BARS = 30
+QUARTER = 15
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -51,7 +52,22 @@ def load(rows: Rows, at: datetime, minutes: int = 5) -> Load:
     """The rate and the wait of a subscription over its last minutes."""
     waited = [row["waited"] for row in rows[-minutes:] if row["done"]]
     wait = sum(waited) / len(waited) if waited else 0.0
-    return Load(per_second(rows, "done", at, minutes), wait)
+    done = int(sum(row["done"] for row in rows[-minutes:]))
+    return Load(per_second(rows, "done", at, minutes), wait, done)
+
+
+def load_text(load: Load) -> str:
+    """The rate in words; the number itself where it is too small to be a rate."""
+    if not load.done:
+        return "quiet"
+    if load.rate * STEP < 1:
+        return f"{load.done} in 5 min"
+    return words.rate_text(load.rate)
+
+
+def edge_text(rate: float) -> str:
+    """A line's rate; nothing where there is less than one event a minute."""
+    return words.rate_text(rate) if rate * STEP >= 1 else ""
 
 
 def figures(rows: Rows, subscriptions: Rows, parked: int, at: datetime) -> list[Figure]:
@@ -109,6 +125,12 @@ def _failed(rows: Rows, parked: int) -> Figure:
     )
 
 
+def begun(rows: Rows) -> Rows:
+    """The last hour; its last quarter where nothing happened before that."""
+    quiet = all(not (row["in"] or row["done"] or row["failed"]) for row in rows[:-QUARTER])
+    return rows[-QUARTER:] if quiet else rows
+
+
 def settled(rows: Rows, at: datetime) -> Rows:
     """The rows without the last minute, where that has only just begun."""
     began = words.moment(rows[-1]["at"]) if rows else None
@@ -139,7 +161,7 @@ def tick(seconds: float) -> str:
 
 def charts(rows: Rows, deployments: Rows, at: datetime) -> list[chart.Chart]:
     """Throughput, wait and work, failures: on one time axis, with the deployments marked."""
-    shown = settled(rows, at)
+    shown = begun(settled(rows, at))
     times = [moment for row in shown if (moment := words.moment(row["at"]))]
     markers = [
         chart.Marker(moment, f"{event.get('subject') or 'model'} deployed")
@@ -172,5 +194,5 @@ def _failures(
     for name in ("parked", "retried"):
         counts = [sum(row[name] for row in rows[i : i + 2]) for i in range(0, len(rows), 2)]
         layers.append(chart.Series(name, name, counts, words.count(sum(counts))))
-    unit = "per two minutes; sums of the hour"
+    unit = "per two minutes, and their sums"
     return chart.stacked("Failures", unit, times[::2], layers, markers)

@@ -16,7 +16,7 @@ from flask.typing import ResponseReturnValue
 
 from web.auth import requires
 from web.console import words
-from web.console.figures import HOUR, STEP, charts, figures, load
+from web.console.figures import HOUR, STEP, charts, edge_text, figures, load, load_text
 from web.console.pages import blueprint, now, query
 from web.console.recent import recent
 from web.console.verdict import Verdict, verdict
@@ -45,7 +45,7 @@ class Snapshot:
 def overview() -> ResponseReturnValue:
     shot = recent("overview", 1.5, snapshot)
     loads = {name: load(rows, shot.at) for name, rows in shot.each.items()}
-    picture = flow.flow(shot.subscriptions, loads, words.rate_text, note, link)
+    picture = flow.flow(shot.subscriptions, loads, edge_text, note, link)
     return render_template(
         "overview.html",
         verdict=judge(shot),
@@ -56,6 +56,7 @@ def overview() -> ResponseReturnValue:
         charts=charts(shot.total, shot.deployments, shot.at),
         subscriptions=worst_first(shot.subscriptions),
         loads=loads,
+        load_text=load_text,
         failed={name: sum(r["failed"] for r in rows) for name, rows in shot.each.items()},
     )
 
@@ -100,10 +101,10 @@ def note(subscription: Mapping[str, Any], load: flow.Load) -> str:
         return f"paused · {words.count(subscription['backlog'])} waiting"
     if subscription["state"] == "late":
         return f"{words.span(subscription['oldest'])} behind"
-    if not load.rate:
+    if not load.done:
         waiting = subscription["backlog"]
         return f"{waiting:,} waiting" if waiting else "quiet"
-    return f"{words.rate_text(load.rate)} · {words.span(load.wait)}"
+    return f"{load_text(load)} · {words.span(load.wait)}"
 
 
 def link(kind: str, name: str) -> str:

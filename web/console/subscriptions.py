@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from app.errors import NotFound, Refused
 from web.auth import current_actor, requires
 from web.console import words
-from web.console.figures import HOUR, STEP, load
+from web.console.figures import HOUR, STEP, load, load_text
 from web.console.overview import in_order, worst_first
 from web.console.pages import act, back, blueprint, chosen, field, go, now, say, since
 from web.drawing import sparkline
@@ -47,7 +47,8 @@ def subscription(name: str) -> ResponseReturnValue:
     return render_template(
         "subscription.html",
         subscription=found,
-        load=load(rows, now()),
+        rate=load_text(current := load(rows, now())),
+        wait=current.wait if current.done else None,
         done=sparkline.line([r["done"] for r in rows], "Deliveries done, last hour", "done"),
         failed=sparkline.bars([r["failed"] for r in rows], "Failed attempts, last hour"),
         done_sum=sum(r["done"] for r in rows),
@@ -99,6 +100,8 @@ def written(name: str, value: Any) -> str:
     """A setting's value in words."""
     if value is None or value == {} or value == []:
         return "none"
+    if name == "batch" and not value:
+        return "one at a time"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if name in ("timeout", "linger") and isinstance(value, (int, float)):

@@ -17,10 +17,11 @@ from web.drawing.graph import Edge, Node
 
 @dataclass(frozen=True)
 class Load:
-    """What a subscription handles now: events a second, and seconds before handling."""
+    """What a subscription handles now: events a second, seconds before handling, and how many."""
 
     rate: float = 0.0
     wait: float = 0.0
+    done: int = 0
 
 
 @dataclass(frozen=True)
