@@ -1,4 +1,4 @@
-"""Rates count the seconds that have passed, and a young installation's charts begin where it did."""
+"""Rates count the seconds that passed; young installations have charts that begin with them."""
 
 from __future__ import annotations
 
