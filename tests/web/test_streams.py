@@ -16,7 +16,7 @@ def test_a_stream_that_is_never_read_leaves_nothing(app, browser_of, method: str
         answer = browser.open("/live", method=method)
         assert answer.status_code == 200
         answer.close()
-    assert app.extensions[EXTENSION]._queues == set()
+    assert not app.extensions[EXTENSION]._queues
 
 
 def test_a_console_hears_what_changed_and_leaves(
@@ -33,4 +33,4 @@ def test_a_console_hears_what_changed_and_leaves(
         heard = next(chunks)
     assert heard == b"data: dead-letters runs\n\n"
     answer.close()
-    assert feed._queues == set()
+    assert not feed._queues
