@@ -17,7 +17,12 @@ GOALS = {"single": 0.5, "batch": 1.0}
 
 
 def run(
-    kind: str, events: int, rounds: int, fsync: str | None, tell: Callable[[str], None], archive: bool = True
+    kind: str,
+    events: int,
+    rounds: int,
+    fsync: str | None,
+    tell: Callable[[str], None],
+    archive: bool = True,
 ) -> dict[str, Any]:
     """Rates of a handler of single events or of batches against the reference, in turns."""
     with machine(fsync) as ours:
@@ -52,7 +57,12 @@ def run(
 def _events(kind: str, count: int) -> list[Event]:
     now = time.time()
     return [
-        Event(type=f"{kind}.made", data={"n": number, "at": now}, subject="kept", partitionkey=f"key-{number % 50}")
+        Event(
+            type=f"{kind}.made",
+            data={"n": number, "at": now},
+            subject="kept",
+            partitionkey=f"key-{number % 50}",
+        )
         for number in range(count)
     ]
 

@@ -50,7 +50,11 @@ class Machine:
         upgrade_all(self.platform.database, self.platform.archive_database)
 
     def start_worker(
-        self, lanes: str, children: int = 2, pool: str = "prefork", environment: Mapping[str, str] | None = None
+        self,
+        lanes: str,
+        children: int = 2,
+        pool: str = "prefork",
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start a worker and wait until it beats."""
         before = self.client.hlen("penstock:workers")
@@ -65,7 +69,9 @@ class Machine:
             start_new_session=True,
         )
         self.workers.append(worker)
-        self.wait_for(lambda: self.client.hlen("penstock:workers") > before, 60, "a worker to start")
+        self.wait_for(
+            lambda: self.client.hlen("penstock:workers") > before, 60, "a worker to start"
+        )
         return worker
 
     def stop_worker(self, worker: subprocess.Popen[bytes]) -> None:

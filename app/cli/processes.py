@@ -13,10 +13,13 @@ from pathlib import Path
 import config
 from config.settings import VARIABLES, Settings
 
-# One worker for what must be quick, one for trainings, which may take an hour:
-# no training ever keeps an event of another lane waiting.
-WORKER_LANES = "default,inference,system"
+# One worker for what must be quick, one for trainings, which may take an hour, and one for
+# the archive and the console's rows: no slow handler makes the console stale, and no burst
+# that is being archived delays a handler.
+WORKER_LANES = "default,inference"
 TRAINER_LANES = "training"
+WORKERS = 2  # the processes below that handle events
+PROJECTOR_LANES = "system"
 # By its whole path, since `up` may be run from another folder.
 GUNICORN = Path(config.__file__).parent / "gunicorn.py"
 ROOT_WARNING = "ignore:You're running the worker with superuser privileges"
@@ -29,6 +32,7 @@ def commands() -> dict[str, list[str]]:
         "web": [*python, "gunicorn", "-c", str(GUNICORN), "web:create_app()"],
         "worker": [*python, *_celery("worker", WORKER_LANES, slots=2)],
         "trainer": [*python, *_celery("trainer", TRAINER_LANES, slots=1)],
+        "projector": [*python, *_celery("projector", PROJECTOR_LANES, slots=1)],
     }
 
 
@@ -50,6 +54,8 @@ def environment(
         "PENSTOCK_DATA_DIR": str(settings.data_dir),
         "PENSTOCK_LOG_FORMAT": "text" if settings.log_format == "auto" else settings.log_format,
         "PYTHONUNBUFFERED": "1",
+        # Less than the time after which `up` kills, so that what a handler holds is handed back.
+        "PENSTOCK_GRACE_SECONDS": environment.get("PENSTOCK_GRACE_SECONDS") or "5",
         # In a container all is root's; saying so for each worker helps nobody.
         "PYTHONWARNINGS": environment.get("PYTHONWARNINGS") or ROOT_WARNING,
     }

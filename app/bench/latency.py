@@ -1,0 +1,124 @@
+"""`bench latency`: from publish to handled at a steady rate, against a bare blocking loop."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import redis
+
+from app.bench.machine import Machine, machine
+from app.events.event import Event
+from app.streams.client import connect
+
+STREAM, GROUP = "bench:latency", "bench"
+DELAYS = "bench:delays"
+
+
+def run(
+    rates: list[int], seconds: float, rounds: int, fsync: str | None, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Delays at each rate, ours and the reference's in turns; in milliseconds."""
+    found: dict[str, Any] = {}
+    with machine(fsync) as ours:
+        ours.start_worker("default", 2)
+        for rate in rates:
+            pairs = []
+            for number in range(rounds):
+                theirs = _reference(ours, rate, seconds)
+                mine = _ours(ours, rate, seconds)
+                pairs.append((mine, theirs))
+                tell(
+                    f"{rate}/s, round {number + 1}: median {mine[0]:.2f} ms (reference {theirs[0]:.2f}),"
+                    f" p99 {mine[1]:.2f} ms ({theirs[1]:.2f})"
+                )
+            found[str(rate)] = {
+                "median": statistics.median(mine[0] for mine, _ in pairs),
+                "p99": statistics.median(mine[1] for mine, _ in pairs),
+                "reference median": statistics.median(theirs[0] for _, theirs in pairs),
+                "reference p99": statistics.median(theirs[1] for _, theirs in pairs),
+            }
+        return {"benchmark": "latency (ms)", **ours.describe(), "rates": found}
+
+
+def _steadily(rate: int, seconds: float, send: Callable[[float], None]) -> int:
+    """Call `send` at a rate; how often."""
+    begun, sent = time.perf_counter(), 0
+    while True:
+        passed = time.perf_counter() - begun
+        if passed >= seconds:
+            return sent
+        while sent < passed * rate:
+            send(time.time())
+            sent += 1
+        time.sleep(0.0005)
+
+
+def _ours(machine: Machine, rate: int, seconds: float) -> tuple[float, float]:
+    machine.client.delete(DELAYS)
+    publish = machine.platform.publisher.publish
+    sent = _steadily(
+        rate,
+        seconds,
+        lambda at: publish([Event(type="timed.made", data={"n": 0, "at": at})]) and None,
+    )
+    # The handler reports by the hundred.
+    machine.wait_for(
+        lambda: machine.client.llen(DELAYS) >= sent - 200, 60, "the events to be handled"
+    )
+    return _figures([float(delay) for delay in machine.client.lrange(DELAYS, 0, -1)])
+
+
+def _reference(machine: Machine, rate: int, seconds: float) -> tuple[float, float]:
+    delays: list[float] = []
+    client = connect(machine.server.url)
+    client.delete(STREAM)
+    client.execute_command("XGROUP", "CREATE", STREAM, GROUP, "$", "MKSTREAM")
+    stop = threading.Event()
+    reader = threading.Thread(target=_read, args=(connect(machine.server.url), delays, stop))
+    reader.start()
+    _steadily(
+        rate,
+        seconds,
+        lambda at: client.execute_command("XADD", STREAM, "*", "e", orjson.dumps({"at": at})),
+    )
+    stop.set()
+    reader.join()
+    return _figures(delays)
+
+
+def _read(client: redis.Redis, delays: list[float], stop: threading.Event) -> None:
+    while not stop.is_set():
+        command = (
+            "XREADGROUP",
+            "GROUP",
+            GROUP,
+            "c",
+            "COUNT",
+            100,
+            "BLOCK",
+            100,
+            "STREAMS",
+            STREAM,
+            ">",
+        )
+        reply = client.execute_command(*command)
+        entries = (
+            (reply[0][1] if isinstance(reply, list) else next(iter(reply.values()))[0])
+            if reply
+            else []
+        )
+        for id, fields in entries:
+            raw = fields[b"e"] if isinstance(fields, dict) else fields[1]
+            delays.append(time.time() - orjson.loads(raw)["at"])
+            client.execute_command("XACK", STREAM, GROUP, id)
+
+
+def _figures(delays: list[float]) -> tuple[float, float]:
+    """Median and 99th percentile in milliseconds."""
+    ordered = sorted(delays)
+    return ordered[len(ordered) // 2] * 1000, ordered[int(len(ordered) * 0.99)] * 1000

@@ -1,0 +1,127 @@
+"""`python -m app bench …`: what this machine does, always beside a reference of the same run."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from app.cli.render import json_option, show_json
+
+FSYNC = click.option(
+    "--fsync",
+    type=click.Choice(["always", "everysec", "no", "off"]),
+    default="everysec",
+    show_default=True,
+    help="The server's append-only file; off: none.",
+)
+ROUNDS = click.option(
+    "--rounds", default=5, show_default=True, help="Rounds to take the median of."
+)
+
+
+class Benchmarks(click.Group):
+    """Subcommands of this module, and those with a module of their own in app/bench."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), "soak"})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name == "soak":
+            return importlib.import_module("app.bench.soak").command
+        return super().get_command(ctx, name)
+
+
+@click.group(
+    cls=Benchmarks, epilog="\b\nExample:\n  python -m app bench delivery --kind batch --json"
+)
+def bench() -> None:
+    """Measure this machine."""
+
+
+@bench.command(epilog="\b\nExample:\n  python -m app bench delivery --kind single --events 200000")
+@click.option("--kind", type=click.Choice(["single", "batch"]), default="single", show_default=True)
+@click.option("--events", default=200_000, show_default=True)
+@click.option("--archive/--no-archive", default=True, show_default=True, help="Archive meanwhile.")
+@ROUNDS
+@FSYNC
+@json_option
+def delivery(kind: str, events: int, archive: bool, rounds: int, fsync: str, as_json: bool) -> None:
+    """Handle and settle a backlog, against a bare XREADGROUP loop."""
+    from app.bench import delivery as benchmark
+
+    _show(benchmark.run(kind, events, rounds, _policy(fsync), _tell, archive), as_json)
+
+
+@bench.command(epilog="\b\nExample:\n  python -m app bench publish --json")
+@ROUNDS
+@FSYNC
+@json_option
+def publish(rounds: int, fsync: str, as_json: bool) -> None:
+    """Publish, against bare XADD."""
+    from app.bench import publish as benchmark
+
+    _show(benchmark.run(rounds, _policy(fsync), _tell), as_json)
+
+
+@bench.command(epilog="\b\nExample:\n  python -m app bench latency --rate 200 --rate 1000")
+@click.option(
+    "--rate", "rates", type=int, multiple=True, default=(200, 1000, 5000), show_default=True
+)
+@click.option("--seconds", default=5.0, show_default=True)
+@ROUNDS
+@FSYNC
+@json_option
+def latency(rates: tuple[int, ...], seconds: float, rounds: int, fsync: str, as_json: bool) -> None:
+    """From publish to handled, against a bare blocking loop."""
+    from app.bench import latency as benchmark
+
+    _show(benchmark.run(list(rates), seconds, rounds, _policy(fsync), _tell), as_json)
+
+
+@bench.command(
+    epilog="\b\nExample:\n  python -m app bench scale --backlog 1000000 --subscriptions 200"
+)
+@click.option("--backlog", default=1_000_000, show_default=True)
+@click.option("--subscriptions", default=200, show_default=True)
+@ROUNDS
+@FSYNC
+@json_option
+def scale(backlog: int, subscriptions: int, rounds: int, fsync: str, as_json: bool) -> None:
+    """What doesn't grow with the backlog and the number of subscriptions."""
+    from app.bench import scale as benchmark
+
+    _show(benchmark.run(backlog, subscriptions, rounds, _policy(fsync), _tell), as_json)
+
+
+def _policy(fsync: str) -> str | None:
+    return None if fsync == "off" else fsync
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _show(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show_json(result)
+        return
+    _rows(result)
+
+
+def _rows(result: dict[str, Any], indent: str = "") -> None:
+    for name, value in result.items():
+        if isinstance(value, dict):
+            click.echo(f"{indent}{name}")
+            _rows(value, indent + "  ")
+        elif isinstance(value, list):
+            click.echo(f"{indent}{name}: {', '.join(map(_figure, value))}")
+        else:
+            click.echo(f"{indent}{name}: {_figure(value)}")
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
