@@ -35,6 +35,9 @@ from workers.slots import Desks
 SOLO_LEASE = 1.0
 """Seconds of a lease in a solo pool, which has no other thread for Celery's own work."""
 
+POOL_SECONDS = 4.0
+"""Seconds that Celery's pool has to end once no child has anything in hand."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -173,7 +176,8 @@ class Engine:
                 self.chores.stopping.set()
 
     def _hand_back_by_force(self) -> None:
-        """What is still in hand won't end in the time that the platform gives: others shall have it."""
+        """What is in hand won't end in the time that the platform gives: others shall have it."""
+        latest = self.settings.grace_seconds + POOL_SECONDS
         for number in range(self.slots.count):
             hand = self.slots.slot(number).read()
             if hand is not None and hand.pid != os.getpid():
@@ -182,7 +186,18 @@ class Engine:
                 )
                 os.kill(hand.pid, signal.SIGKILL)
                 self.slots.slot(number).close()
-        self._release_all()
+        if self.pool == "prefork" and time.monotonic() - self.closed < latest:
+            self._release_all()
+        else:
+            self._exit_by_force()
+
+    def _exit_by_force(self) -> None:
+        """A thread can't be ended, so the process is; what its handlers still do is fenced."""
+        log.warning("ending the worker: its handlers did not finish in time")
+        self._say_goodbye()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
     def leave(self) -> None:
         """The pool is stopped: nothing of this worker is left pending."""
@@ -192,6 +207,9 @@ class Engine:
         self.pulse.stopping.set()
         for thread in self.threads:
             thread.join(timeout=2.0)
+        self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
         try:
             self._release_all()
             self.pulse.leave()

@@ -88,11 +88,7 @@ class LeaseStep(bootsteps.StartStopStep):
         """Celery has (re)connected."""
         assert _engine is not None, "celeryd_after_setup comes before the consumer"
         self.handler = consumer.create_task_handler()
-        _engine.begin(
-            self.submit,
-            lambda: self._limit(consumer),
-            self.tend,
-        )
+        _engine.begin(self.submit, lambda: self._limit(consumer), self.tend)
 
     def stop(self, consumer: Any) -> None:
         """The consumer restarts, in which case leases go on; or the worker ends, and they give way."""
@@ -101,7 +97,7 @@ class LeaseStep(bootsteps.StartStopStep):
             or celery_state.should_terminate is not None
             or self._closing(consumer)
         ):
-            _engine.close()
+            self._close()
 
     terminate = stop
 
@@ -114,10 +110,20 @@ class LeaseStep(bootsteps.StartStopStep):
         self._ring()
 
     def tend(self) -> None:
-        """From any thread: have the main thread replace children that are gone."""
+        """From any thread: have the main thread replace children that are gone.
+
+        A solo pool's main thread may be in a handler when the worker is told to stop: it is seen here.
+        """
+        if celery_state.should_stop is not None or celery_state.should_terminate is not None:
+            self._close()
         if any(is_gone(pid) for pid in children(self.consumer.pool)):
             self.tending = True
             self._ring()
+
+    @staticmethod
+    def _close() -> None:
+        assert _engine is not None
+        _engine.close()
 
     def _ring(self) -> None:
         try:

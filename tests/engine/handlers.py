@@ -16,12 +16,10 @@ from typing import Any
 from sqlalchemy import text
 
 from app import Context, Event, RetryPolicy, on
+from tests.engine.timing import HUNG
 
 FOLDER = Path(os.environ["ENGINE_TEST_FOLDER"])
 QUICK = RetryPolicy(attempts=5, base=0.2, cap=0.5, jitter=False)
-RECLAIM = 5.0
-HUNG = 1.5
-"""Seconds that a handler may take which hangs."""
 
 
 def note(word: str, event: Event) -> None:

@@ -1,0 +1,69 @@
+"""Long, hung and deadly handlers: executed once, ended at their time, parked after three losses."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine.rig import Rig, until
+from tests.engine.timing import HUNG, RECLAIM
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_a_handler_far_longer_than_the_reclaim_time_is_executed_once(rig: Rig, pool: str) -> None:
+    rig.start(pool=pool).ready(), rig.start(pool=pool).ready()
+    rig.publish("plain", [0], sleep=RECLAIM * 2)
+    until(lambda: rig.trace.begun(0), what="the long one begins")
+    rig.publish("plain", range(1, 300), sleep=0.005)
+    rig.await_outputs("plain", range(300))
+    assert len(rig.trace.begun(0)) == 1
+    assert set(rig.trace.ended().values()) == {1}
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_hung_handler_ends_at_its_timeout_and_is_tried_again(rig: Rig, pool: str) -> None:
+    worker = rig.start(pool=pool, slots=3).ready()
+    rig.publish("hung", [1], hang=True)
+    rig.publish("hung", range(2, 40))
+    until(lambda: len(rig.trace.begun(1)) == 2, what="the hung one is tried again")
+    first, second = rig.trace.begun(1)
+    assert HUNG < second.at - first.at < HUNG + 5
+    rig.await_outputs("hung", range(1, 40))
+    if pool == "threads":
+        rig.let_go("let-go")  # the first one ends, too late: fenced
+        until(lambda: rig.trace.ended()[1] == 2, what="the first execution ends")
+        until(lambda: "fenced" in worker.log.read_text(), what="it was fenced")
+    assert rig.outputs("hung")[1] == 1
+    assert len(rig.trace.begun(1)) == 2
+    assert not rig.parked()
+
+
+def test_an_event_that_kills_its_process_is_parked_and_its_neighbours_are_handled(
+    rig: Rig,
+) -> None:
+    rig.start().ready()
+    killers = [20, 70]
+    rig.publish("plain", range(100), die=lambda n: n in killers, sleep=0.001)
+    rig.await_outputs("plain", set(range(100)) - set(killers))
+    until(lambda: len(rig.parked()) == 2, what="both are parked")
+    for delivery in rig.parked():
+        assert delivery["letter"]["reason"] == "killed"
+        assert delivery["event"]["id"] in ("plain-20", "plain-70")
+    assert [len(rig.trace.begun(n)) for n in killers] == [3, 3]
+
+
+def test_a_killer_in_a_batch_is_isolated(rig: Rig) -> None:
+    rig.start().ready()
+    rig.publish("batch", range(60), die=lambda n: n == 30, subject="yes")
+    rig.await_outputs("batch", set(range(60)) - {30})
+    (delivery,) = until(rig.parked, what="the killer is parked")
+    assert (delivery["event"]["id"], delivery["letter"]["reason"]) == ("batch-30", "killed")
+
+
+@pytest.mark.parametrize("pool", ["prefork", "solo"])
+def test_events_that_a_filter_keeps_out_leave_nothing_behind(rig: Rig, pool: str) -> None:
+    rig.start(pool=pool).ready()
+    wanted = [n for n in range(200) if n % 3]
+    rig.publish("batch", range(200), subject=lambda n: "yes" if n % 3 else "no")
+    rig.await_outputs("batch", wanted)
+    assert set(rig.trace.ended()) == set(wanted)
+    assert set(rig.trace.ended().values()) == {1}
