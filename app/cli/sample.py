@@ -18,6 +18,7 @@ import click
 from app.cli.failures import explained
 from app.cli.following import follow_run
 from app.cli.platform import opened
+from app.cli.spelling import our_command
 from app.errors import PenstockError
 from app.ml.samples import digits_csv
 
@@ -45,7 +46,8 @@ def load(platform: Any, say: Callable[[str], None] = click.echo) -> bool:
     run = _follow(platform, correlationid, say)
     if run is None or run["state"] != "succeeded":
         state = "not over yet" if run is None else run["state"]
-        say(f"Sample: the run is {state}; see `python -m app runs show {correlationid}`")
+        command = our_command(platform.settings)
+        say(f"Sample: the run is {state}; see `{command} runs show {correlationid}`")
         return False
     _say_it_answers(platform, table, say)
     return True
@@ -87,7 +89,7 @@ def _say_it_answers(platform: Any, table: bytes, say: Callable[[str], None]) -> 
     body = json.dumps({"rows": [{name: float(value) for name, value in row.items()}]})
     example = platform.settings.data_dir / "digit.json"
     example.write_text(body)
-    token = "$(.venv/bin/python -m app tokens create me --scope read --quiet)"
+    token = f"$({our_command(platform.settings)} tokens create me --scope read --quiet)"
     say("")
     say(f"  The model answers: the first digit is {answer['value']} (it is {right}). Ask it:")
     say(f'    curl -H "Authorization: Bearer {token}" \\')

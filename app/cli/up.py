@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from app.supervision.supervisor import Supervisor
 from config.errors import SettingsError
 from config.settings import VARIABLES, Settings, redis_url_file
 
-LONGEST_START = 90.0  # seconds until the web process must be ready
+LONGEST_START = 90.0  # seconds until everything must be ready
 
 
 @click.command(
@@ -127,21 +127,23 @@ def _prepare(settings: Settings, env: dict[str, str]) -> str | None:
     return password if report["administrator"] == "created" else None
 
 
-def _ready(port: int) -> Any:
-    """Whether the web process says that everything it needs is there."""
+def _ready(port: int) -> Callable[[], bool]:
+    """Whether the web process answers, with all that it needs, and both workers are alive."""
     give_up = time.monotonic() + LONGEST_START
 
     def is_ready() -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
-                return bool(answer.status == 200)
+                if json.load(answer)["workers"] >= processes.WORKERS:
+                    return True
+                missing = "workers are"
         except (urllib.error.URLError, OSError):
-            if time.monotonic() > give_up:
-                raise SettingsError(
-                    f"The web process is not ready after {LONGEST_START:.0f} s: "
-                    "the lines above say why"
-                ) from None
-            return False
+            missing = "web process is"
+        if time.monotonic() > give_up:
+            raise SettingsError(
+                f"The {missing} not ready after {LONGEST_START:.0f} s: the lines above say why"
+            )
+        return False
 
     return is_ready
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from app.cli.spelling import our_command
 from config.settings import Settings
 
 
 def lines(settings: Settings, password: str | None, strong: Callable[[str], str]) -> list[str]:
     """`password` is the administrator's if it was made just now."""
-    python = ".venv/bin/python -m app"
+    command = our_command(settings)
     if password:
         sign_in = f"admin / {strong(password)}"
     else:
-        sign_in = f"admin (forgotten? {python} users password admin)"
+        sign_in = f"admin (forgotten? {command} users password admin)"
     return [
         "",
         f"  {strong('Penstock is running.')}",
@@ -23,10 +24,10 @@ def lines(settings: Settings, password: str | None, strong: Callable[[str], str]
         f"  Data      {settings.data_dir}",
         "",
         "  Try, in another terminal:",
-        f"    {python} tail",
-        f"    {python} publish order.placed '{{\"total\": 42}}' --key customer-7",
-        f"    {python} runs list",
-        f"    {python} doctor",
+        f"    {command} tail",
+        f"    {command} publish order.placed '{{\"total\": 42}}' --key customer-7",
+        f"    {command} runs list",
+        f"    {command} doctor",
         "",
         "  Ctrl-C stops everything; the data stays.",
         "",
