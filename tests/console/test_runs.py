@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 
+from tests.web.fakes import FakePlatform
 from web.console import runs
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -83,6 +85,21 @@ def test_what_runs_or_waits_now_reaches_to_now() -> None:
     assert kinds(step("m.a", "running", 3, None))[-1] == ("worked", 3, 10)
     assert kinds(step("m.a", "waiting", None, None)) == [("waiting", 0, 10)]
     assert kinds(step("m.a", "retrying", 1, 2))[-1] == ("waiting", 2, 10)
+
+
+def test_what_a_worker_handles_now_is_running(app: Flask, platform: FakePlatform) -> None:
+    event = platform.data["events"][0]["id"]
+    position = platform.archive.get(event)["position"]  # type: ignore[index]
+    since = (START + timedelta(seconds=3)).timestamp()
+    slot = {"subscription": "m.train", "event": position, "since": since}
+    platform.workers.list = lambda: [{"slots": [slot]}]  # type: ignore[method-assign]
+    steps = [step("m.train", "waiting", None, None, event=event), step("m.train", "waiting")]
+    with app.app_context():
+        found = runs.at_work(steps)
+    assert [one["state"] for one in found] == ["running", "waiting"]
+    assert sentence("running", found[0]) == "train at work; 12 s so far."
+    assert kinds(found[0]) == [("waiting", 0, 3), ("worked", 3, 10)]
+    assert steps[0]["state"] == "waiting"
 
 
 def test_an_event_that_nobody_takes_is_a_moment() -> None:

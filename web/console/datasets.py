@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
@@ -9,6 +11,7 @@ from app.errors import NotFound, Refused
 from web.auth import accepts_body, current_actor, requires
 from web.console import words
 from web.console.pages import blueprint, field, go, query, say, text_filter
+from web.console.runs import at_work
 from web.platform import current_platform
 
 LARGEST_UPLOAD = 512 * 1024 * 1024
@@ -46,6 +49,14 @@ def upload_dataset() -> ResponseReturnValue:
     )
 
 
+def run_of(correlationid: str) -> dict[str, Any] | None:
+    """The run, with what is at work in it now."""
+    found = current_platform().runs.get(correlationid)
+    if found is not None:
+        found["steps"] = at_work(found["steps"])
+    return found
+
+
 @blueprint.get("/datasets/<name>")
 @requires("viewer")
 def dataset(name: str) -> ResponseReturnValue:
@@ -59,6 +70,6 @@ def dataset(name: str) -> ResponseReturnValue:
     return render_template(
         "dataset.html",
         dataset=found,
-        run=platform.runs.get(correlationid) if correlationid else None,
+        run=run_of(correlationid) if correlationid else None,
         correlationid=correlationid,
     )

@@ -47,7 +47,8 @@ def run(correlationid: str) -> ResponseReturnValue:
             f"There is no run {correlationid!r}. A run appears within seconds of its first event; "
             "look again, or search for the event."
         )
-    steps = found["steps"]
+    steps = at_work(found["steps"])
+    found["steps"] = steps
     emits = {s["name"]: s["emits"] for s in platform.subscriptions.list()}
     events = platform.archive.find(correlationid=correlationid, limit=1000).items
     letters = platform.dead_letters.find(q=correlationid, state=None, limit=100).items
@@ -74,6 +75,29 @@ def run(correlationid: str) -> ResponseReturnValue:
         parked=parked,
         now=now(),
     )
+
+
+def at_work(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """The steps, with those that a worker handles right now as running: no record says so yet.
+
+    Workers name what they have in hand by its position in its topic.
+    """
+    platform = current_platform()
+    hands = {
+        (slot["subscription"], slot["event"]): slot["since"]
+        for worker in platform.workers.list()
+        for slot in worker["slots"]
+    }
+    busy = {subscription for subscription, _ in hands}
+    found = []
+    for step in steps:
+        began = None
+        if step["state"] in ("waiting", "retrying") and step["subscription"] in busy:
+            kept = platform.archive.get(step["event"])
+            began = hands.get((step["subscription"], kept["position"])) if kept else None
+        running = {"state": "running", "started": began, "ended": None} if began else {}
+        found.append({**step, **running})
+    return found
 
 
 def root_of(run: Mapping[str, Any]) -> str:
@@ -186,6 +210,8 @@ def segments_of(step: Step, began: datetime, length: float) -> list[waterfall.Se
     segments: list[waterfall.Segment] = []
     last = published
     tries = step.get("history") or []
+    if step["state"] == "running" and tries:
+        tries = [*tries, {"started": step["started"], "ended": None, "state": "succeeded"}]
     for number, each in enumerate(tries, 1):
         start, end = _from(each.get("started"), began), _from(each.get("ended"), began)
         if start is None:
