@@ -7,8 +7,9 @@ prediction; a data frame would cost ten times the prediction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 
 import numpy as np
@@ -17,12 +18,11 @@ from app.ml.errors import Incompatible
 from app.ml.labels import Labels
 from app.ml.reading import Table
 from app.ml.schema import Feature, Schema, find_column
-from app.ml.values import MISSING, number
+from app.ml.values import MISSING, numbers
 
 MOST_CELLS = 60_000_000
 """Larger tables are thinned to this many cells (240 MB), by their rows' hashes."""
 UNKNOWN_LABEL = -1
-_CACHE_LIMIT = 100_000
 
 
 @dataclass(frozen=True)
@@ -46,22 +46,7 @@ class Data:
         return len(self.target)
 
 
-class _Numbers(dict[str, float]):
-    """Cells to numbers, remembering what it has seen."""
-
-    def __init__(self, decimal: str):
-        super().__init__()
-        self._decimal = decimal
-
-    def __missing__(self, cell: str) -> float:
-        if len(self) > _CACHE_LIMIT:
-            self.clear()
-        value = None if cell in MISSING else number(cell, self._decimal)
-        self[cell] = found = float("nan") if value is None else value
-        return found
-
-
-class _Codes(dict[str, float]):
+class Codes(dict[str, float]):
     """Cells to the indexes of their categories."""
 
     def __init__(self, categories: tuple[str, ...]):
@@ -71,9 +56,15 @@ class _Codes(dict[str, float]):
         return float("nan") if cell in MISSING else -1.0
 
 
-def converter(feature: Feature, decimal: str) -> dict[str, float]:
-    """A mapping from a stripped cell to its number in the matrix; it answers every cell."""
-    return _Numbers(decimal) if feature.kind == "number" else _Codes(feature.categories)
+Converter = Callable[[Sequence[str]], "np.ndarray | list[float]"]
+
+
+def converter(feature: Feature, decimal: str) -> Converter:
+    """A function from a column's stripped cells to numbers of the matrix."""
+    if feature.kind == "number":
+        return partial(numbers, decimal=decimal)
+    codes = Codes(feature.categories)
+    return lambda cells: [codes[cell] for cell in cells]
 
 
 def read(
@@ -149,8 +140,7 @@ def _thinned(keys: np.ndarray, keep: float) -> np.ndarray:
 
 def _targets(cells: Sequence[str], schema: Schema, decimal: str) -> np.ndarray:
     if schema.task == "regression":
-        numbers = _Numbers(decimal)
-        return np.asarray([numbers[cell] for cell in cells], dtype=np.float64)
+        return numbers(cells, decimal)
     labels = Labels(schema.labels)
     codes = {cell: labels.code(cell) for cell in set(cells)}
     return np.asarray(
@@ -174,10 +164,10 @@ def read_at(table: Table, schema: Schema, positions: np.ndarray) -> np.ndarray:
 
 
 def _matrix(
-    columns: Sequence[Sequence[str]], places: Sequence[int], converters: Sequence[dict[str, float]]
+    columns: Sequence[Sequence[str]], places: Sequence[int], converters: Sequence[Converter]
 ) -> np.ndarray:
     rows = len(columns[0]) if columns else 0
     matrix = np.empty((rows, len(places)), dtype=np.float32)
     for i, (place, convert) in enumerate(zip(places, converters, strict=True)):
-        matrix[:, i] = [convert[cell] for cell in columns[place]]
+        matrix[:, i] = convert(columns[place])
     return matrix

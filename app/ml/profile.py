@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
-from app.ml.values import MISSING, number
+import numpy as np
+
+from app.ml.values import MISSING, numbers
 
 DISTINCT_LIMIT = 10_000
 DISTINCT_BUDGET = 2_000_000
@@ -35,36 +37,51 @@ class ColumnProfile:
         self._limit = limit
         self._shift: float | None = None
 
-    def update(self, cells: Iterable[str]) -> None:
-        for cell, times in Counter(cells).items():
-            self.rows += times
-            if cell in MISSING:
-                self.missing += times
-                continue
-            self._remember(cell, times)
-            value = number(cell, self._decimal)
-            if value is None:
-                self.odd = self.odd or cell[:EXAMPLE_LENGTH]
+    def update(self, cells: Sequence[str]) -> None:
+        self.rows += len(cells)
+        present = [cell for cell in cells if cell not in MISSING]
+        self.missing += len(cells) - len(present)
+        if not present:
+            return
+        found = numbers(present, self._decimal)
+        if np.isnan(found).any():
+            if self.odd is None:
+                first = int(np.flatnonzero(np.isnan(found))[0])
+                self.odd = present[first][:EXAMPLE_LENGTH]
+            found = found[~np.isnan(found)]
+        self._count_numbers(found)
+        # Of a column of many different numbers only those numbers matter.
+        if not (self.overflowed and self.odd is None):
+            self._remember(Counter(present))
+
+    def _remember(self, counted: Counter[str]) -> None:
+        if any(len(cell) > KEY_LENGTH for cell in counted):
+            shortened: Counter[str] = Counter()
+            for cell, times in counted.items():
+                shortened[cell[:KEY_LENGTH]] += times
+            counted = shortened
+        if len(self.values) + len(counted) <= self._limit:
+            self.values.update(counted)
+            return
+        for cell, times in counted.items():
+            if cell in self.values or len(self.values) < self._limit:
+                self.values[cell] += times
             else:
-                self._count_number(value, times)
+                self.overflowed = True
 
-    def _remember(self, cell: str, times: int) -> None:
-        key = cell[:KEY_LENGTH]
-        if key in self.values or len(self.values) < self._limit:
-            self.values[key] += times
-        else:
-            self.overflowed = True
-
-    def _count_number(self, value: float, times: int) -> None:
-        self.numeric += times
-        self.lowest, self.highest = min(self.lowest, value), max(self.highest, value)
-        if value != int(value):
-            self.fractional += times
+    def _count_numbers(self, found: np.ndarray) -> None:
+        if not len(found):
+            return
+        self.numeric += len(found)
+        self.lowest = min(self.lowest, float(found.min()))
+        self.highest = max(self.highest, float(found.max()))
+        self.fractional += int((found != np.trunc(found)).sum())
         # Sums around the first value, so that large offsets don't eat the variance.
         if self._shift is None:
-            self._shift = value
-        self.total += (value - self._shift) * times
-        self.squares += (value - self._shift) ** 2 * times
+            self._shift = float(found[0])
+        around = found - self._shift
+        self.total += float(around.sum())
+        self.squares += float((around * around).sum())
 
     @property
     def present(self) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from app.ml.artefact import Model
-from app.ml.matrix import converter
+from app.ml.matrix import Codes
 from app.ml.schema import Feature
 from app.ml.training import predict
 from app.ml.values import MISSING, finite, number
@@ -137,7 +137,7 @@ def _to_number(feature: Feature, decimal: str) -> Any:
 
 
 def _to_code(feature: Feature) -> Any:
-    codes = converter(feature, ".")
+    codes = Codes(feature.categories)
 
     def convert(value: Any) -> float:
         if isinstance(value, bool):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+import numpy as np
 
 MISSING = frozenset(
     [
@@ -26,6 +29,7 @@ MISSING = frozenset(
 )
 LARGEST = 3.4e38
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
+_NUMERIC = re.compile(r"[0-9.eE+\-]*\Z")
 _COMMA_NUMBER = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?\Z")
 
 
@@ -44,6 +48,39 @@ def number(cell: str, decimal: str = ".") -> float | None:
 def finite(value: float) -> float | None:
     """The value, or None where float32, which models compute with, can't hold it."""
     return value if abs(value) <= LARGEST else None
+
+
+def numbers(cells: Sequence[str], decimal: str = ".") -> np.ndarray:
+    """Cells as float64, NaN for what is missing or no number; equal to `number` one by one.
+
+    Most columns hold only numbers, and those are read by the interpreter's own loops.
+    """
+    if decimal == "," and not any("." in cell for cell in cells):
+        cells, decimal = [cell.replace(",", ".") for cell in cells], "."
+    if decimal == ".":
+        found = _only_numbers(cells)
+        if found is not None:
+            return found
+        present = [i for i, cell in enumerate(cells) if cell not in MISSING]
+        some = _only_numbers([cells[i] for i in present])
+        if some is not None:
+            found = np.full(len(cells), np.nan)
+            found[present] = some
+            return found
+    each = {cell: None if cell in MISSING else number(cell, decimal) for cell in set(cells)}
+    return np.asarray([each[cell] for cell in cells], dtype=np.float64)
+
+
+def _only_numbers(cells: Sequence[str]) -> np.ndarray | None:
+    """None where a cell is anything that `number` wouldn't take."""
+    # With these characters alone, what `float` takes is what the pattern of `number` takes.
+    if not _NUMERIC.match("".join(cells)):
+        return None
+    try:
+        found = np.asarray(list(map(float, cells)), dtype=np.float64)
+    except ValueError:
+        return None
+    return found if not len(found) or np.abs(found).max() <= LARGEST else None
 
 
 def label(cell: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.ml.labels import Labels
-from app.ml.values import in_order, number
+from app.ml.values import MISSING, in_order, number, numbers
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,17 @@ def test_labels_are_found_with_a_trailing_dot_or_a_decimal_zero() -> None:
 def test_labels_are_sorted_as_numbers_where_all_are() -> None:
     assert in_order(["10", "9", "1"]) == ["1", "9", "10"]
     assert in_order(["10", "9", "b"]) == ["10", "9", "b"]
+
+
+CELLS = st.lists(
+    st.sampled_from(["1", "-2.5", "?", "", "x", "1e999", "1e39", "1,5", "1.5,2", "1_0", "3.", "--"])
+    | st.floats(-3e38, 3e38).map(repr)
+    | st.text("0123456789.,eE+-", max_size=6)
+)
+
+
+@given(CELLS, st.sampled_from([".", ","]))
+def test_a_column_is_read_as_its_cells_one_by_one(cells: list[str], decimal: str) -> None:
+    one_by_one = [None if cell in MISSING else number(cell, decimal) for cell in cells]
+
+    np.testing.assert_array_equal(numbers(cells, decimal), np.array(one_by_one, dtype=np.float64))
