@@ -22,6 +22,7 @@ from app.errors import PenstockError
 from app.store import migrate
 from app.store.database import Database
 from app.store.users import Users
+from app.subscriptions.declaration import LANES
 from config.settings import Settings
 
 State = Literal["ok", "note", "problem"]
@@ -186,10 +187,13 @@ def _workers(settings: Settings) -> Iterator[Finding]:
         lanes = sorted({lane for worker in platform.workers.list() for lane in worker["lanes"]})
     finally:
         platform.close()
-    if not lanes:
-        yield Finding("workers", "problem", "none is alive", "celery -A workers worker")
-    else:
+    unserved = [lane for lane in LANES if lane not in lanes]
+    if not unserved:
         yield Finding("workers", "ok", f"alive, with the lanes {', '.join(lanes)}")
+        return
+    said = f"none serves {', '.join(unserved)}" if lanes else "none is alive"
+    cure = f"celery -A workers worker -Q {','.join(unserved)}"
+    yield Finding("workers", "problem", said, cure)
 
 
 def _show(finding: Finding) -> None:

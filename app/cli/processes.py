@@ -18,7 +18,6 @@ from config.settings import VARIABLES, Settings
 # that is being archived delays a handler.
 WORKER_LANES = "default,inference"
 TRAINER_LANES = "training"
-WORKERS = 2  # the processes below that handle events
 PROJECTOR_LANES = "system"
 # By its whole path, since `up` may be run from another folder.
 GUNICORN = Path(config.__file__).parent / "gunicorn.py"
@@ -34,6 +33,11 @@ def commands() -> dict[str, list[str]]:
         "trainer": [*python, *_celery("trainer", TRAINER_LANES, slots=1)],
         "projector": [*python, *_celery("projector", PROJECTOR_LANES, slots=1)],
     }
+
+
+def workers() -> int:
+    """How many of them are Celery workers."""
+    return sum("celery" in command for command in commands().values())
 
 
 def _celery(name: str, lanes: str, slots: int) -> list[str]:

@@ -1,8 +1,8 @@
 """`python -m app up`: everything on one machine, which is what `make run` does.
 
 In this order: look for what would go wrong, start the server (where REDIS_URL is unset), bring
-the database up to date, start web, worker and trainer, wait until they are ready, say how to get
-in, and load the sample. Then keep all of it running until a signal comes.
+the database up to date, start web and the workers, wait until they are ready, say how to get in,
+and load the sample. Then keep all of it running until a signal comes.
 """
 
 from __future__ import annotations
@@ -128,13 +128,13 @@ def _prepare(settings: Settings, env: dict[str, str]) -> str | None:
 
 
 def _ready(port: int) -> Callable[[], bool]:
-    """Whether the web process answers, with all that it needs, and both workers are alive."""
+    """Whether the web process answers, with all that it needs, and all workers are alive."""
     give_up = time.monotonic() + LONGEST_START
 
     def is_ready() -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
-                if json.load(answer)["workers"] >= processes.WORKERS:
+                if json.load(answer)["workers"] >= processes.workers():
                     return True
                 missing = "workers are"
         except (urllib.error.URLError, OSError):

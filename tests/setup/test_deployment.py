@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from app.cli import processes
+from app.subscriptions.declaration import LANES
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +36,12 @@ def without_name(arguments: list[str]) -> list[str]:
     return arguments[:at] + arguments[at + 2 :]
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "trainer"])
+def test_everywhere_has_the_same_processes(procfile, compose):
+    assert set(procfile) == {"release", *processes.commands()}
+    assert set(compose["services"]) == {"redis", "postgres", *procfile}
+
+
+@pytest.mark.parametrize("name", sorted(processes.commands()))
 def test_a_process_is_started_the_same_everywhere(procfile, compose, name):
     deployed = without_name(shlex.split(procfile[name]))
     assert without_name(compose["services"][name]["command"]) == deployed
@@ -68,8 +74,11 @@ def test_the_release_step_migrates(procfile, compose):
     assert compose["services"]["release"]["command"] == ["python", "-m", "app", "migrate"]
 
 
-def test_trainings_have_a_process_of_their_own(procfile):
-    assert processes.TRAINER_LANES not in processes.WORKER_LANES.split(",")
+def test_each_lane_is_served_by_one_kind_of_process():
+    """No training, and no burst that is archived, keeps an event of another lane waiting."""
+    groups = (processes.WORKER_LANES, processes.TRAINER_LANES, processes.PROJECTOR_LANES)
+    served = [lane for group in groups for lane in group.split(",")]
+    assert sorted(served) == sorted(LANES)
 
 
 def test_compose_keeps_events_and_records(compose):
@@ -81,7 +90,7 @@ def test_compose_keeps_events_and_records(compose):
 
 
 def test_every_process_has_what_it_needs(compose):
-    for name in ("release", "web", "worker", "trainer"):
+    for name in ("release", *processes.commands()):
         environment = compose["services"][name]["environment"]
         assert {"REDIS_URL", "DATABASE_URL", "PENSTOCK_SECRET_KEY"} <= set(environment)
         assert set(compose["services"][name]["depends_on"]) == {"redis", "postgres"}
