@@ -10,9 +10,12 @@ from typing import Any
 from sqlmodel import Field, SQLModel, col, select
 
 from app.clock import Clock, SystemClock
+from app.store.bulk import Bulk
 from app.store.columns import JsonText, Key, LongText, Moment
 from app.store.database import Database
 from app.store.moments import iso
+
+LOCK = 0x70656E03
 
 
 class SchemaRow(SQLModel, table=True):
@@ -53,6 +56,7 @@ class SchemaStore:
         if row and all(getattr(row, name) == value for name, value in said.items()):
             return False
         with self._database.session() as session:
+            Bulk(session).lock(LOCK)  # every worker saves the same ones when it starts
             session.merge(SchemaRow(type=type, version=version, saved=self._clock.now(), **said))
         return True
 
