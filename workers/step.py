@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from typing import Any
 
@@ -47,7 +48,12 @@ def _before_pool(instance: Any, **_: Any) -> None:
     """Before the pool forks: import the handlers, make what parent and children share."""
     global _engine
     lanes = tuple(queue for queue in instance.app.amqp.queues.consume_from)
-    _engine = Engine(lanes, instance.concurrency or os.cpu_count() or 1, _pool_name(instance))
+    try:
+        _engine = Engine(lanes, instance.concurrency or os.cpu_count() or 1, _pool_name(instance))
+    except Exception:
+        # Celery logs what a signal's receiver raises and goes on; there is nothing to go on with.
+        log.exception("the worker can't start")
+        sys.exit(1)
 
 
 def _in_child(**_: Any) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -172,6 +175,21 @@ def test_an_audit_row_can_share_a_transaction(audit, database):
     with pytest.raises(RuntimeError, match="changed my mind"):
         change_ones_mind()
     assert audit.find().items == []
+
+
+def test_workers_that_start_at_once_save_the_same_schemas(database, clock):
+    schemas = SchemaStore(database, clock)
+    types = [f"a.b{number}" for number in range(20)]
+    ready = threading.Barrier(4)
+
+    def save_all(_: int) -> None:
+        ready.wait()
+        for name in types:
+            schemas.save(name, 1, "a", {"type": "object"})
+
+    with ThreadPoolExecutor(4) as workers:
+        list(workers.map(save_all, range(4)))  # raises what a worker raised
+    assert [row["type"] for row in schemas.all()] == sorted(types)
 
 
 def test_the_newest_schema_counts_and_all_are_kept(database, clock):
