@@ -31,6 +31,8 @@ from app.subscriptions.declaration import Handlers
 from config.settings import Settings
 from tests.engine.trace import Trace
 
+ALONE = ("--without-mingle", "--without-gossip")
+"""Celery's greetings between workers: a second for each start."""
 ROOT = Path(__file__).parents[2]
 Found = TypeVar("Found")
 
@@ -170,7 +172,7 @@ class Rig:
         }
         worker = WorkerProcess(
             self,
-            ["-n", f"w{number}@%h", "-P", pool, "-c", str(slots), "-Q", lanes, *arguments],
+            ["-n", f"w{number}@%h", "-P", pool, "-c", str(slots), "-Q", lanes, *ALONE, *arguments],
             given,
             self.folder / f"worker-{number}.log",
         )
