@@ -14,11 +14,15 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 
 
+def chromium() -> str | None:
+    """The path of the system's Chromium, or of the one that CHROMIUM names."""
+    found = (shutil.which(name) for name in NAMES)
+    return os.environ.get("CHROMIUM") or next((path for path in found if path), None)
+
+
 def launch() -> Iterator[Browser]:
-    """The system's Chromium; without one a test is skipped, and fails where CI=true."""
-    path = os.environ.get("CHROMIUM") or next(
-        (found for name in NAMES if (found := shutil.which(name))), None
-    )
+    """A browser; where there is none a test is skipped, and fails where CI=true."""
+    path = chromium()
     if path is None:
         message = "no Chromium here: `apt-get install chromium`, or name one in CHROMIUM"
         if os.environ.get("CI") == "true":

@@ -91,11 +91,18 @@ def test_names_are_safe_in_addresses() -> None:
 
 
 def test_a_stretch_of_failures_survives_a_quiet_minute() -> None:
-    rows = [minute(0, 9, 1), *(minute(i, 9, 0) for i in range(1, 9)), minute(9, 9, 1),
-            minute(10, 9, 0), minute(11, 9, 1)]  # fmt: skip
+    rows = [minute(i, 9, 0) for i in range(8)]
+    rows += [minute(8, 9, 3), minute(9, 9, 0), minute(10, 9, 3), minute(11, 9, 3)]
     since, share = failing_since(rows)
-    assert since == NOON + timedelta(minutes=9)
-    assert round(share, 3) == round(2 / 29, 3)
+    assert since == NOON + timedelta(minutes=8)
+    assert share == 9 / 45
+
+
+def test_failures_all_day_long_are_not_the_beginning_of_what_fails_now() -> None:
+    rows = [minute(i, 99, 1) for i in range(50)] + [minute(i, 80, 20) for i in range(50, 60)]
+    since, share = failing_since(rows)
+    assert since == NOON + timedelta(minutes=50)
+    assert share == 0.2
 
 
 def test_nothing_failed() -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask, request, session
+from flask import Flask, g, request, session
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
-from flask_login import LoginManager, UserMixin, login_user, logout_user
+from flask_login import AnonymousUserMixin, LoginManager, UserMixin, login_user, logout_user
 
+from app.errors import Unavailable
 from web.platform import current_platform
 
 LIFETIME = timedelta(hours=12)
@@ -60,7 +61,12 @@ def add_sessions(app: Flask) -> None:
 def load_user(id: str) -> SignedIn | None:
     """The user whom a cookie names, unless their sessions were ended since."""
     version, _, name = id.partition(":")
-    user = current_platform().users.get(name)
+    try:
+        user = current_platform().users.get(name)
+    except Unavailable:
+        # The page that says so has a visitor too: for the rest of this request, nobody.
+        g._login_user = AnonymousUserMixin()
+        raise
     if user is None or not user.active or str(user.session_version) != version:
         return None
     return SignedIn(user)

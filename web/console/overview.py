@@ -64,13 +64,16 @@ def overview() -> ResponseReturnValue:
 def snapshot() -> Snapshot:
     platform = current_platform()
     start = now() - timedelta(seconds=HOUR)
-    subscriptions = [s for s in platform.subscriptions.list() if s["active"]]
+    state = health(platform)
+    subscriptions = []
+    if state.get("redis") == "ok":  # without it nobody knows who waits for what
+        subscriptions = [s for s in platform.subscriptions.list() if s["active"]]
     series = platform.rollups.series
     return Snapshot(
         at=now(),
         subscriptions=subscriptions,
         groups=platform.dead_letters.groups(),
-        health=health(platform),
+        health=state,
         total=in_order(series(start, STEP)),
         each={s["name"]: in_order(series(start, STEP, s["name"])) for s in subscriptions},
         deployments=platform.archive.find(type="deployment.finished", since=start, limit=5).items,
@@ -98,7 +101,8 @@ def judge(shot: Snapshot) -> Verdict:
 def note(subscription: Mapping[str, Any], load: flow.Load) -> str:
     """The second line of a box: what is odd about it, else its rate and wait."""
     if subscription["state"] == "paused":
-        return f"paused · {words.count(subscription['backlog'])} waiting"
+        waiting = subscription["backlog"]
+        return f"paused · {waiting:,} waiting" if waiting is not None else "paused"
     if subscription["state"] == "late":
         return f"{words.span(subscription['oldest'])} behind"
     if not load.done:

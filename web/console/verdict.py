@@ -15,6 +15,7 @@ from web.console import words
 from web.drawing.flow import short_names
 
 Row = Mapping[str, Any]
+NOW, WINDOW = 5, 3  # minutes
 
 
 @dataclass(frozen=True)
@@ -139,19 +140,28 @@ def _failing(
 
 
 def failing_since(series: Sequence[Row]) -> tuple[datetime | None, float]:
-    """When the present stretch of failures began, and its share of attempts; oldest row first."""
+    """When attempts began to fail as they do now, and the share that failed since then.
+
+    Now is the last five minutes; it began where the share of three minutes first was half of that
+    and stayed there. A few failures all day long don't make a stretch that lasts all day.
+    """
     rows = sorted(series, key=lambda row: words.iso(row["at"]))
-    last = max((i for i, row in enumerate(rows) if row["failed"]), default=None)
-    if last is None:
+    recent = _share(rows[-NOW:])
+    if not recent:
         return None, 0.0
-    first = last
-    while first > 0 and any(row["failed"] for row in rows[max(first - 3, 0) : first]):
+    first = len(rows) - 1
+    while first > 0 and _share(rows[max(first - WINDOW, 0) : first]) >= recent / 2:
         first -= 1
-    while not rows[first]["failed"]:
+    while first > 0 and _share(rows[first - 1 : first]) >= recent / 2:
+        first -= 1
+    while not rows[first]["failed"] and first < len(rows) - 1:
         first += 1
-    failed = sum(row["failed"] for row in rows[first:])
-    done = sum(row["done"] for row in rows[first:])
-    return words.moment(rows[first]["at"]), failed / max(failed + done, 1)
+    return words.moment(rows[first]["at"]), _share(rows[first:])
+
+
+def _share(rows: Sequence[Row]) -> float:
+    failed = sum(row["failed"] for row in rows)
+    return failed / max(failed + sum(row["done"] for row in rows), 1)
 
 
 def _late(late: Sequence[Row], names: Mapping[str, str], total: int) -> Verdict:

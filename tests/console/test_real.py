@@ -1,0 +1,185 @@
+"""The console on the real platform: a real server and SQLite, with events, failures and a model.
+
+No worker runs here; what its handlers would write is written by the same functions.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.bootstrap import Platform, build
+from app.events.arrival import Arrival
+from app.events.event import Event
+from app.events.schema import EventTypes
+from app.store import migrate
+from app.streams import keys
+from app.subscriptions.declaration import Handlers, Subscription
+from config.settings import Settings
+from tests.console.conftest import send, token
+from tests.console.test_pages import ADMINISTRATORS, PAGES, checked
+from web import create_app
+
+PASSWORD = "a long enough password"
+GROUP = "0123456789abcdef"
+SECRET = re.compile(r'<pre class="code">([^<]+)</pre>')
+
+
+@pytest.fixture
+def platform(redis_url: str, tmp_path: Path) -> Iterator[Platform]:
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        redis_url=redis_url,
+        database_url=f"sqlite:///{tmp_path}/penstock.db",
+        given_secret="signs the sessions of tests",
+    )
+    platform = build(settings, handlers=Handlers(), types=EventTypes())
+    migrate.upgrade_all(platform.database, platform.archive_database)
+    handler = Subscription("shop.charge", ("order.placed",), lambda event, ctx: None,
+                           emits=("payment.captured",))  # fmt: skip
+    platform.subscription_store.declare([{**handler.describe(), "topics": ["order"]}])
+    platform.users.create("admin", PASSWORD, "administrator")
+    yield platform
+    platform.close()
+
+
+@pytest.fixture
+def app(platform: Platform) -> Flask:  # type: ignore[override]
+    return create_app(platform)
+
+
+@pytest.fixture
+def admin(app: Flask) -> FlaskClient:
+    client = app.test_client()
+    form = {"username": "admin", "password": PASSWORD, "csrf_token": token(client)}
+    assert client.post("/sign-in", data=form).status_code == 302
+    return client
+
+
+def order(platform: Platform, number: int) -> Event:
+    """An order that was published and is in the archive."""
+    event = Event(
+        type="order.placed", data={"order": number, "<b>": "&"}, partitionkey=f"customer {number}"
+    )
+    platform.publisher.publish([event])
+    stream = keys.topic_stream("order", 0)
+    position, fields = platform.redis.xrevrange(stream, count=1)[0]
+    arrival = Arrival(Event.from_bytes(fields[b"e"]), "order", 0, position.decode())
+    platform.archive.add([arrival])
+    platform.projection.apply_events([arrival])
+    return arrival.event
+
+
+def parked(platform: Platform, event: Event) -> None:
+    """The record of a delivery that was given up."""
+    now = platform.clock.now()
+    error, traceback = "KeyError: 'currency'", "Traceback …\nKeyError: 'currency'"
+    about = event.to_dict()
+    named = ("id", "source", "type", "correlationid", "causationid", "time", "partitionkey")
+    attempts = [{"at": now, "error": error, "traceback": traceback}]
+    letter = {"event": about, "reason": "exhausted", "attempts": attempts, "group": GROUP,
+              "title": "KeyError: …", "frame": "shop.py:12 in charge"}  # fmt: skip
+    delivery = {
+        "event": {**{name: about.get(name) for name in named}, "subject": None}, "generation": 0,
+        "attempt": 3, "state": "parked", "published": now - 2, "started": now - 1, "ended": now,
+        "emitted": [], "due": None, "error": error, "traceback": traceback, "replay": None,
+        "letter": letter,
+    }  # fmt: skip
+    counts = {"succeeded": 0, "retrying": 0, "parked": 1, "excluded": 0}
+    times = {"sum": 1.0, "max": 1.0}
+    record = {"subscription": "shop.charge", "lane": "default", "worker": "w", "tracking": "run",
+              "counts": counts, "waited": times, "worked": times, "at": now,
+              "deliveries": [delivery]}  # fmt: skip
+    platform.projection.apply_records([record])
+
+
+def test_a_new_installation_has_every_page(admin: FlaskClient) -> None:
+    for path in (*PAGES, *ADMINISTRATORS):
+        checked(admin, path)
+    assert "No worker is running" in checked(admin, "/")
+
+
+def test_a_failure_is_seen_followed_and_replayed(admin: FlaskClient, platform: Platform) -> None:
+    events = [order(platform, number) for number in range(3)]
+    parked(platform, events[0])
+    page = checked(admin, "/failures")
+    assert "1 event parked in 1 group" in page
+    assert "<strong>KeyError</strong> &#39;currency&#39;" in page
+    letter = re.search(r'href="(/failures/[0-9a-f-]+)"', page)
+    assert letter
+    assert "after 1 attempt: exhausted" in checked(admin, letter[1])
+    run = checked(admin, f"/runs/{events[0].id}")
+    assert "Stopped at charge after 3 attempts: KeyError." in run
+    assert "Replay from charge" in run
+    assert "Parked" in checked(admin, f"/events/{events[0].id}")
+    group = f"/replays/new?scope=group&group={GROUP}&canary=10&rate=20&stop=5"
+    assert "Replay 1 event?" in checked(admin, group)
+    page = send(admin, "/replays", scope="group", group=GROUP, canary="10")
+    assert "The replay has started" in page
+    assert "Nothing is parked" in checked(admin, "/failures")
+
+
+def test_a_subscription_is_looked_at_paused_and_rewound(
+    admin: FlaskClient, platform: Platform
+) -> None:
+    order(platform, 1)
+    order(platform, 2)
+    path = "/subscriptions/shop.charge"
+    checked(admin, path)
+    assert "Paused by admin" in send(admin, f"{path}/pause", reason="provider is down")
+    assert "goes on" in send(admin, f"{path}/resume")
+    page = send(admin, f"{path}/change", attempts="9", timeout="30")
+    assert page.count('<span class="badge">changed</span>') == 2
+    page = checked(admin, f"{path}/rewind?to=earliest")
+    assert "up to <strong>2 events</strong>" in page
+    assert "is being rewound" in send(admin, f"{path}/rewind", to="earliest", sure="yes")
+    actions = [row["action"] for row in platform.audit.find().items]
+    assert {"subscription.paused", "subscription.resumed", "subscription.rewound"} <= set(actions)
+    checked(admin, "/audit")
+
+
+def test_a_table_is_uploaded_and_its_page_waits_for_a_worker(
+    admin: FlaskClient, platform: Platform
+) -> None:
+    form = {"csrf_token": token(admin), "name": "churn", "target": "left",
+            "file": (io.BytesIO(b"a,left\n1,0\n2,1\n"), "churn.csv")}  # fmt: skip
+    answer = admin.post("/datasets", data=form)
+    assert answer.status_code == 303
+    page = checked(admin, answer.headers["Location"])
+    assert "Not validated yet" in page
+    assert "churn" in checked(admin, "/datasets")
+
+
+def test_a_search_finds_and_pages(admin: FlaskClient, platform: Platform) -> None:
+    for number in range(60):
+        order(platform, number)
+    page = checked(admin, "/events?type=order.placed")
+    older = re.search(r'href="(/events\?[^"]*cursor=[^"]+)"', page)
+    assert older
+    rest = checked(admin, older[1].replace("&amp;", "&"))
+    assert page.count('href="/events/') == 50
+    assert rest.count('href="/events/') == 10
+    assert checked(admin, "/events?key=customer+7").count('href="/events/') == 1
+    assert "Nothing matches" in checked(admin, "/events?q=nothing+of+the+kind")
+    assert "events" in checked(admin, "/topics/order")
+
+
+def test_people_and_tokens(admin: FlaskClient, app: Flask) -> None:
+    page = send(admin, "/people", name="ada", role="operator")
+    password = SECRET.search(page)
+    assert password
+    client = app.test_client()
+    form = {"username": "ada", "password": password[1], "csrf_token": token(client)}
+    assert client.post("/sign-in", data=form).status_code == 302
+    assert client.get("/people").status_code == 403
+    secret = SECRET.search(send(admin, "/tokens", name="ci", scope="read", days="30"))
+    assert secret
+    headers = {"Authorization": f"Bearer {secret[1]}"}
+    assert app.test_client().get("/api/v1/topics", headers=headers).status_code == 200
+    checked(admin, "/tokens")
