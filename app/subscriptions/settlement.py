@@ -153,6 +153,9 @@ class Settlement:
             state = _STATES[type(outcome)]
             counts[state] += 1
             if state == "excluded" or state == "held":
+                if state == "excluded" and self._was_told(entry):
+                    packed = False
+                    deliveries.append(self._delivery(one, "cancelled"))
                 continue
             took = ended - started
             worked += took
@@ -180,6 +183,12 @@ class Settlement:
             "deliveries": deliveries,
         }
         return Event(type=SETTLED, source=f"/workers/{self.worker}", data=data).to_bytes()
+
+    def _was_told(self, entry: Entry) -> bool:
+        """Whether somebody waits to hear the end of a delivery that is not wanted any more."""
+        return entry.replay is not None or (
+            bool(entry.attempts) and entry.generation == self.handling.generation
+        )
 
     def _delivery(self, one: Settled, state: str) -> dict[str, Any]:
         entry, event, outcome = one.entry, one.event, one.outcome

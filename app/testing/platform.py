@@ -231,7 +231,7 @@ class InMemoryPlatform:
         ]
         self._generation = max(self._generation + 1, self.streams.milliseconds)
         for letter, event in zip(chosen, events, strict=True):
-            self._seen.take(letter)
+            self._seen.take(letter, event)
             self.streams.add(
                 *again_entry(self.platform, letter.subscription, event, self._generation, id)
             )

@@ -13,7 +13,8 @@ from app.events.ids import letter_id
 class Delivery:
     """One settled attempt of a delivery.
 
-    `state`: succeeded, retrying or parked. `emitted`: the ids of the events
+    `state`: succeeded, retrying, parked, or cancelled (not wanted any more).
+    `emitted`: the ids of the events
     that were published with it. `due`: when it is tried again (s since 1970).
     """
 
@@ -52,7 +53,7 @@ class Seen:
     def __init__(self) -> None:
         self.deliveries: list[Delivery] = []
         self.parked: dict[str, DeadLetter] = {}
-        self._before: dict[str, tuple[dict[str, Any], ...]] = {}
+        self._sent: dict[str, DeadLetter] = {}
 
     def note(self, record: dict[str, Any]) -> None:
         """Take in the data of one `penstock.settled` event."""
@@ -72,27 +73,23 @@ class Seen:
                     replay=told.get("replay"),
                 )
             )
+            id = letter_id(event["source"], event["id"], record["subscription"])
             if "letter" in told:
-                self._park(record["subscription"], told)
+                self._park(id, record["subscription"], told)
+            elif told["state"] == "cancelled" and id in self._sent:
+                self.parked[self._sent[id].id] = self._sent[id]
 
-    def _park(self, subscription: str, told: dict[str, Any]) -> None:
-        event, letter = told["event"], told["letter"]
-        id = letter_id(event["source"], event["id"], subscription)
-        attempts = (*self._before.get(id, ()), *letter["attempts"])
+    def _park(self, id: str, subscription: str, told: dict[str, Any]) -> None:
+        letter, before = told["letter"], self._sent.get(id)
+        attempts = tuple(letter["attempts"])
+        if before is not None and before.id == id:
+            attempts = (*before.attempts, *attempts)
+        event = Event.from_dict(letter["event"])
         self.parked[id] = DeadLetter(
-            id,
-            subscription,
-            _event_of(letter["event"]),
-            letter["reason"],
-            attempts,
-            told["generation"],
+            id, subscription, event, letter["reason"], attempts, told["generation"]
         )
 
-    def take(self, letter: DeadLetter) -> None:
-        """It is sent again: no dead letter any more, unless it fails again."""
-        self._before[letter.id] = letter.attempts
+    def take(self, letter: DeadLetter, event: Event) -> None:
+        """It is sent again as `event`: no dead letter any more, unless that has no success."""
+        self._sent[letter_id(event.source, event.id, letter.subscription)] = letter
         del self.parked[letter.id]
-
-
-def _event_of(body: dict[str, Any]) -> Event:
-    return Event.from_dict(body)

@@ -129,6 +129,49 @@ def test_a_parked_event_is_kept_as_it_came(world: World):
     assert world.letters[0].event.data == {"n": 1}
 
 
+def test_a_replay_of_what_the_filter_keeps_out_is_told_as_cancelled(world: World):
+    @world.on("order.placed", retry=ONCE)
+    def check(event, ctx):
+        raise ValueError
+
+    world.publish("order.placed", 1)
+    world.run()
+    world.change("check", filter={"not": {"exact": {"data": 1}}})
+    id = world.replay(*world.letters)
+    world.run()
+
+    last = world.deliveries[-1]
+    assert (last.state, last.replay) == ("cancelled", id)
+    assert world.replay_is_over(id)
+
+
+def test_a_replay_of_what_can_not_be_read_comes_to_an_end(world: World):
+    @world.on("order.placed")
+    def check(event, ctx):
+        raise AssertionError("never called")
+
+    world.publish("order.paid")
+    world.add("penstock:topic:order:0", b"e", b"no event")
+    world.run()
+    id = world.replay(*world.letters)
+    world.run()
+
+    assert world.replay_is_over(id)
+
+
+def test_a_retry_that_the_filter_keeps_out_is_told_as_cancelled(world: World):
+    @world.on("order.placed", retry=RetryPolicy(attempts=3, base=10, jitter=False))
+    def check(event, ctx):
+        raise ValueError
+
+    world.publish("order.placed", 1)
+    world.run()
+    world.change("check", filter={"not": {"exact": {"data": 1}}})
+    world.advance(10)
+
+    assert world.states() == ["retrying", "cancelled"]
+
+
 def test_a_rewind_delivers_everything_again_with_new_outputs(world: World):
     @world.on("order.placed", emits=["order.checked"])
     def check(event, ctx):

@@ -129,6 +129,25 @@ def test_a_dead_letter_is_replayed_as_it_is_or_with_other_data(handlers: Handler
         platform.replay(letter)
 
 
+def test_what_is_replayed_and_not_wanted_stays_parked(handlers: Handlers):
+    @on("order.placed", retry=ONCE, handlers=handlers)
+    def check(event, ctx):
+        raise ValueError
+
+    platform = InMemoryPlatform(handlers)
+    platform.publish("order.placed", {"country": "XX"})
+    platform.run()
+    (letter,) = platform.dead_letters
+    platform.change(check, filter={"exact": {"data.country": "CH"}})
+    platform.replay(letter)
+    platform.run()
+
+    assert platform.dead_letters == [letter]
+    platform.replay(letter, data={"country": "CH"})
+    platform.run()
+    assert [one.event.data for one in platform.dead_letters] == [{"country": "CH"}]
+
+
 def test_a_replay_is_checked_against_the_schema(handlers: Handlers):
     types = EventTypes()
 

@@ -114,6 +114,10 @@ class World(ABC):
     def replay(self, *letters: DeadLetter) -> str: ...
 
     @abstractmethod
+    def replay_is_over(self, id: str) -> bool:
+        """Whether nothing of a replay is open."""
+
+    @abstractmethod
     def rewind(self, subscription: str) -> None:
         """Back to the beginning."""
 
@@ -333,6 +337,10 @@ class MemoryWorld(World):
     def replay(self, *letters: DeadLetter) -> str:
         return self.twin.replay(*letters)
 
+    def replay_is_over(self, id: str) -> bool:
+        told = [one.state for one in self.deliveries if one.replay == id]
+        return bool(told) and told[-1] != "retrying"
+
     def rewind(self, subscription: str) -> None:
         self.twin.rewind(subscription)
 
@@ -403,6 +411,10 @@ class RedisWorld(World):
         id = platform.replays.start({"dead_letters": [one.id for one in letters]}, {}, "test")
         platform.replays.advance()
         return id
+
+    def replay_is_over(self, id: str) -> bool:
+        self._project()
+        return self.platform.replays.get(id)["state"] in ("succeeded", "failed", "cancelled")
 
     def _project(self) -> None:
         """What the projector does with the records."""
