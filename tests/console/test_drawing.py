@@ -100,6 +100,15 @@ def test_a_marker_outside_of_the_hour_is_not_drawn() -> None:
     assert "long ago" not in chart.lines("T", "x", times, series, [marker]).drawing
 
 
+def test_labels_of_markers_do_not_cover_each_other() -> None:
+    times = [START + timedelta(minutes=i) for i in range(60)]
+    markers = [chart.Marker(START + timedelta(minutes=m), f"d{m}") for m in (5, 50, 51)]
+    series = [chart.Series("a", "in", [1.0] * 60, "1")]
+    drawn = chart.lines("T", "x", times, series, markers).drawing
+    assert drawn.count('class="marker"') == 3
+    assert ("d51" in drawn, "d50" in drawn, "d5<" in drawn) == (True, False, True)
+
+
 def nodes(count: int) -> list[graph.Node]:
     return [
         graph.Node(str(i), "subscription", HOSTILE, "note", "healthy", "/x") for i in range(count)

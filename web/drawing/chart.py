@@ -19,6 +19,7 @@ from web.drawing.svg import tag
 HEIGHT = 150.0
 TOP = 18.0
 PLOT = 1000.0
+LABEL = 0.4  # the share of the plot that a marker's label may need
 
 
 @dataclass(frozen=True)
@@ -232,13 +233,17 @@ def _markers(
     span = (times[-1] - times[0]).total_seconds() or 1.0
     lines_: list[Markup] = []
     labels: list[Markup] = []
-    for marker in markers:
+    free = 1.0  # labels come newest first, and none covers another
+    for marker in sorted(markers, key=lambda marker: marker.at, reverse=True):
         share = (marker.at - times[0]).total_seconds() / span
         if not 0 <= share <= 1:
             continue
         lines_.append(
             tag("line", x1=share * PLOT, x2=share * PLOT, y1=TOP - 4, y2=HEIGHT, class_="marker")
         )
+        if share > free:
+            continue
+        free = share - LABEL
         anchor = "start" if share < 0.2 else "end" if share > 0.8 else "middle"
         labels.append(tag("text", marker.label, x=f"{share * 100:.1f}%", y=10, text_anchor=anchor))
     return lines_, labels
