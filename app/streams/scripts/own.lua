@@ -9,8 +9,11 @@
 local owner = redis.call('HGET', KEYS[1], ARGV[1])
 if owner and owner ~= ARGV[2] then return 0 end
 for i = 2, #KEYS do
-  local pending = redis.call('XPENDING', KEYS[i], ARGV[3])
-  if pending[1] > 0 then
+  local pending = redis.pcall('XPENDING', KEYS[i], ARGV[3])
+  if pending.err then
+    -- A group that is not there yet (the next read makes it) has nothing pending.
+    if not string.find(pending.err, 'NOGROUP', 1, true) then return pending end
+  elseif pending[1] > 0 then
     for _, consumer in ipairs(pending[4]) do
       if consumer[1] ~= ARGV[2] then return 0 end
     end

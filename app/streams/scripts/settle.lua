@@ -25,7 +25,10 @@ local first = 6 + tonumber(ARGV[5])
 local last = #ARGV
 
 local owned = {}
-for _, entry in ipairs(redis.call('XPENDING', stream, group, ARGV[first], ARGV[last], last - first + 1, consumer)) do
+local pending = redis.pcall('XPENDING', stream, group, ARGV[first], ARGV[last], last - first + 1, consumer)
+-- Where the group is gone (a server that lost its data), nobody owns anything.
+if pending.err and not string.find(pending.err, 'NOGROUP', 1, true) then return pending end
+for _, entry in ipairs(pending) do
   owned[entry[1]] = true
 end
 local foreign = {}
