@@ -89,6 +89,18 @@ class Bulk:
         if self.on_postgres:
             self._connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (name,))
 
+    def by_index(self) -> None:
+        """From here to the end of the transaction, reach rows by index only.
+
+        For work on a few thousand keys of large tables. PostgreSQL, which knows nothing of a
+        young table until it analyses it (after a minute or so), would read it whole each time.
+        Its compiler is off, too: it takes the high costs of what is forbidden for hard work.
+        """
+        if self.on_postgres:
+            off = ("enable_seqscan", "enable_mergejoin", "jit")
+            settings = ", ".join(f"set_config('{name}', 'off', true)" for name in off)
+            self._connection.exec_driver_sql(f"SELECT {settings}")
+
     def _spelled(self, sql: str) -> str:
         return sql.replace("?", "%s") if self.on_postgres else sql
 

@@ -100,6 +100,9 @@ class Database:
         if self.on_sqlite:
             return self._make_sqlite()
         kept = min(5, self._connections)
+        # Without prepared statements: the server keeps the plan of one from when its tables were
+        # almost empty (measured: 27 s for a batch of 5,000 that takes 0.3), and PgBouncer can't
+        # share them.
         return create_engine(
             self.url,
             pool_size=kept,
@@ -107,7 +110,11 @@ class Database:
             pool_timeout=15,
             pool_pre_ping=True,
             pool_recycle=1800,
-            connect_args={"connect_timeout": 10, "application_name": "penstock"},
+            connect_args={
+                "connect_timeout": 10,
+                "application_name": "penstock",
+                "prepare_threshold": None,
+            },
         )
 
     def _make_sqlite(self) -> Engine:

@@ -18,8 +18,10 @@ records single out; none for the system's own topic and lane, which write no rec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from sqlmodel import Session
 
 from app.clock import Clock, SystemClock
 from app.events.arrival import Arrival
@@ -34,6 +36,8 @@ from app.store.projection.derive import derive_runs
 from app.store.projection.record import Record
 
 LOCK = 0x70656E02
+AT_ONCE = 3000
+"""Deliveries in a transaction, about."""
 
 
 class Projection:
@@ -48,19 +52,21 @@ class Projection:
         if not arrivals:
             return
         with self._database.session() as session:
-            bulk = Bulk(session)
-            bulk.lock(LOCK)
+            bulk = _alone(session)
             self._known.refresh(bulk)
             derive_runs(bulk, events_side.apply(bulk, arrivals, self._known))
 
     def apply_records(self, records: Iterable[Mapping[str, Any] | Event]) -> None:
-        """Take note of records: `penstock.settled` events, or their data."""
-        read = [Record.read(record) for record in records]
-        if not read:
-            return
+        """Take note of records: `penstock.settled` events, or their data.
+
+        Many go in several transactions, so that other writers needn't wait long.
+        """
+        for some in _portions([Record.read(record) for record in records]):
+            self._apply_records(some)
+
+    def _apply_records(self, read: Sequence[Record]) -> None:
         with self._database.session() as session:
-            bulk = Bulk(session)
-            bulk.lock(LOCK)
+            bulk = _alone(session)
             self._known.refresh(bulk)
             new = counts.not_applied(bulk, read, self._clock.now())
             touched = settlements.apply(bulk, new, self._known, self._archive)
@@ -74,8 +80,7 @@ class Projection:
         For a subscription that was retired, or moved past its backlog. How many there were.
         """
         with self._database.session() as session:
-            bulk = Bulk(session)
-            bulk.lock(LOCK)
+            bulk = _alone(session)
             touched = waiting.cancel(bulk, subscription, before, self._clock.now())
             derive_runs(bulk, touched)
         return len(touched)
@@ -86,9 +91,28 @@ class Projection:
         How many there were.
         """
         with self._database.session() as session:
-            bulk = Bulk(session)
-            bulk.lock(LOCK)
+            bulk = _alone(session)
             self._known.refresh(bulk)
             touched = waiting.refilter(bulk, subscription, self._known, self._archive)
             derive_runs(bulk, touched)
         return len(touched)
+
+
+def _alone(session: Session) -> Bulk:
+    bulk = Bulk(session)
+    bulk.lock(LOCK)
+    bulk.by_index()
+    return bulk
+
+
+def _portions(records: Sequence[Record]) -> Iterator[list[Record]]:
+    portion: list[Record] = []
+    deliveries = 0
+    for record in records:
+        portion.append(record)
+        deliveries += len(record.deliveries) + 1
+        if deliveries >= AT_ONCE:
+            yield portion
+            portion, deliveries = [], 0
+    if portion:
+        yield portion
