@@ -179,6 +179,7 @@ def test_hostile_text_stays_text(admin: FlaskClient, platform: FakePlatform) -> 
         text = checked(admin, path)
         assert "<script>alert" not in text, path
         assert "</textarea>W" not in text, path
+        assert "\u202e" not in text, f"{path}: the direction of our own text can be turned"
 
 
 def poison(platform: FakePlatform) -> None:

@@ -96,6 +96,12 @@ def test_names_are_escaped_wherever_they_may_break(name: str) -> None:
         assert '"' not in bare
 
 
+def test_marks_that_turn_text_are_spelt_out() -> None:
+    assert words.steady("a\u202eb\u2066") == "a\\u202eb\\u2066"
+    assert words.steady("שלום 7") == "שלום 7"
+    assert words.steady(7) == 7
+
+
 @given(st.floats(min_value=0, max_value=1e9))
 def test_every_span_is_short(seconds: float) -> None:
     assert len(words.span(seconds)) <= 12

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, flash, g, get_flashed_messages, redirect, request
+from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.datastructures import MultiDict
@@ -256,6 +257,14 @@ GLOBALS: dict[str, Any] = {
     "state_icon": state_icon,
     "url_with": url_with,
 }
+
+
+@blueprint.record_once
+def spell_out_turning_marks(state: BlueprintSetupState) -> None:
+    """In everything that any template writes."""
+    state.app.jinja_env.finalize = words.steady
+
+
 for _name, _filter in FILTERS.items():
     blueprint.add_app_template_filter(_filter, _name)
 for _name, _function in GLOBALS.items():

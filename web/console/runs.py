@@ -14,6 +14,7 @@ from web.auth import requires
 from web.console import words
 from web.console.pages import blueprint, chosen, now, since, text_filter
 from web.drawing import causation, graph, waterfall
+from web.drawing.svg import clip
 from web.platform import current_platform
 
 STATES = ("running", "waiting", "succeeded", "failed", "cancelled")
@@ -132,6 +133,7 @@ def note(step: Step) -> str:
 def sentence(run: Mapping[str, Any], at: datetime) -> str:
     """Where the run stands: what it stopped at, waits for or ended with."""
     steps = run["steps"]
+    last = clip(run["outcome"] or "its first event", 60)
     took = words.span(words.seconds_between(run["started"], run["ended"] or at))
     deliveries = [s for s in steps if s["subscription"]]
     parked = [s for s in deliveries if s["state"] in ("parked", "failed")]
@@ -159,10 +161,10 @@ def sentence(run: Mapping[str, Any], at: datetime) -> str:
     if waiting:
         return f"Waiting for {shorts(waiting)}; {took} so far."
     if run["state"] == "succeeded":
-        return f"Ended with {run['outcome']} after {took}."
+        return f"Ended with {last} after {took}."
     if run["state"] == "cancelled":
-        return f"Cancelled after {took}; the last event was {run['outcome']}."
-    return f"Came as far as {run['outcome']}; {took} so far."
+        return f"Cancelled after {took}; the last event was {last}."
+    return f"Came as far as {last}; {took} so far."
 
 
 def shorts(steps: Sequence[Step]) -> str:

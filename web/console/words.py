@@ -159,6 +159,15 @@ def breakable(text: str) -> Markup:
     return Markup(shown)
 
 
+# Marks that turn the direction of all text after them: somebody's name could rewrite our sentence.
+_TURNING = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+
+def steady(value: Any) -> Any:
+    """What a template writes, with marks that turn the direction of text spelt out."""
+    return value.translate(_TURNING) if isinstance(value, str) else value
+
+
 def segment(name: object) -> str:
     """A name as one segment of an address, whatever letters it has."""
     return quote(str(name), safe="")
