@@ -29,7 +29,7 @@ class Benchmarks(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name == "soak":
-            return importlib.import_module("app.bench.soak").command
+            return _benchmark("soak").command
         return super().get_command(ctx, name)
 
 
@@ -49,9 +49,7 @@ def bench() -> None:
 @json_option
 def delivery(kind: str, events: int, archive: bool, rounds: int, fsync: str, as_json: bool) -> None:
     """Handle and settle a backlog, against a bare XREADGROUP loop."""
-    from app.bench import delivery as benchmark
-
-    _show(benchmark.run(kind, events, rounds, _policy(fsync), _tell, archive), as_json)
+    _show(_benchmark("delivery").run(kind, events, rounds, _policy(fsync), _tell, archive), as_json)
 
 
 @bench.command(epilog="\b\nExample:\n  python -m app bench publish --json")
@@ -60,9 +58,7 @@ def delivery(kind: str, events: int, archive: bool, rounds: int, fsync: str, as_
 @json_option
 def publish(rounds: int, fsync: str, as_json: bool) -> None:
     """Publish, against bare XADD."""
-    from app.bench import publish as benchmark
-
-    _show(benchmark.run(rounds, _policy(fsync), _tell), as_json)
+    _show(_benchmark("publish").run(rounds, _policy(fsync), _tell), as_json)
 
 
 @bench.command(epilog="\b\nExample:\n  python -m app bench latency --rate 200 --rate 1000")
@@ -75,9 +71,7 @@ def publish(rounds: int, fsync: str, as_json: bool) -> None:
 @json_option
 def latency(rates: tuple[int, ...], seconds: float, rounds: int, fsync: str, as_json: bool) -> None:
     """From publish to handled, against a bare blocking loop."""
-    from app.bench import latency as benchmark
-
-    _show(benchmark.run(list(rates), seconds, rounds, _policy(fsync), _tell), as_json)
+    _show(_benchmark("latency").run(list(rates), seconds, rounds, _policy(fsync), _tell), as_json)
 
 
 @bench.command(
@@ -90,9 +84,12 @@ def latency(rates: tuple[int, ...], seconds: float, rounds: int, fsync: str, as_
 @json_option
 def scale(backlog: int, subscriptions: int, rounds: int, fsync: str, as_json: bool) -> None:
     """What doesn't grow with the backlog and the number of subscriptions."""
-    from app.bench import scale as benchmark
+    _show(_benchmark("scale").run(backlog, subscriptions, rounds, _policy(fsync), _tell), as_json)
 
-    _show(benchmark.run(backlog, subscriptions, rounds, _policy(fsync), _tell), as_json)
+
+def _benchmark(name: str) -> Any:
+    """Its module, imported only when it is asked for: app.bench sits beside app.cli, not below it."""
+    return importlib.import_module(f"app.bench.{name}")
 
 
 def _policy(fsync: str) -> str | None:
