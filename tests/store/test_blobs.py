@@ -117,6 +117,8 @@ def test_a_damaged_file_is_noticed(tmp_path):
     path.write_bytes(BIG[:-1] + bytes([BIG[-1] ^ 1]))
     with pytest.raises(CorruptBlob, match="damaged"):
         blobs.open(ref)
+    assert blobs.put(BIG) == ref
+    assert blobs.read(ref) == BIG
 
 
 def test_a_missing_chunk_is_noticed(store):
@@ -126,6 +128,8 @@ def test_a_missing_chunk_is_noticed(store):
         session.execute(text("DELETE FROM blob_chunks WHERE number = 1"))
     with pytest.raises(CorruptBlob, match="damaged"):
         blobs.read(ref)
+    assert blobs.put(BIG) == ref
+    assert blobs.read(ref) == BIG
 
 
 def test_a_folder_that_cannot_be_written_says_so(tmp_path):

@@ -58,7 +58,7 @@ class FolderBlobs(BlobStore):
     def _read(self, ref: str) -> Iterator[bytes]:
         try:
             file = self._path(ref).open("rb")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise missing(ref) from None
         with file:
             yield from chunks(file)

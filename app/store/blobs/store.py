@@ -39,10 +39,26 @@ class BlobStore(ABC):
                 size += len(chunk)
                 spool.write(chunk)
             ref = f"sha256:{digest.hexdigest()}"
-            if not self.exists(ref):
+            sound = self._sound(ref)
+            if sound is False:
+                self.delete(ref)
+            if not sound:
                 spool.seek(0)
                 self._write(ref, chunks(spool), size)
         return ref
+
+    def _sound(self, ref: str) -> bool | None:
+        """Whether the blob is as it was written, None where there is none.
+
+        So that putting a damaged one again mends it.
+        """
+        digest = hashlib.sha256()
+        try:
+            for chunk in self._read(ref):
+                digest.update(chunk)
+        except NotFound:
+            return None
+        return f"sha256:{digest.hexdigest()}" == ref
 
     def open(self, ref: str) -> BinaryIO:
         """The blob as a file at its beginning, seekable. Raises `NotFound`, `CorruptBlob`."""
