@@ -84,7 +84,7 @@ class Pulse:
         """Say that this worker lives: a value that differs from the last."""
         self.count += 1
         told = {**self.identity, "count": self.count, "beat": time.time(), **self.describe()}
-        self.wire("HSET", keys.WORKERS, self.worker, msgspec.json.encode(told))
+        self.wire.script("beat", (keys.WORKERS,), (self.worker, msgspec.json.encode(told)))
 
     def look_at_control(self) -> None:
         """Let the leases know which version of the decisions holds."""

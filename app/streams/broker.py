@@ -85,9 +85,6 @@ class Broker(Protocol):
     def allow(self, group: str, rate: float, wanted: int) -> int:
         """How many events the subscription's global rate allows now; below 0, gives some back."""
 
-    def disown_all(self, consumer: str) -> None:
-        """Give up every seat that the consumer has."""
-
     def blocked(self, group: str, partition: int) -> set[str]:
         """The keys that wait behind a failed delivery."""
 
@@ -192,9 +189,7 @@ class RedisBroker:
 
     def own(self, group: str, consumer: str, seat: int | str, streams: Sequence[str]) -> bool:
         return bool(
-            self.wire.script(
-                "own", (keys.OWNERS, *streams), (f"{group}:{seat}", consumer, group)
-            )
+            self.wire.script("own", (keys.OWNERS, *streams), (f"{group}:{seat}", consumer, group))
         )
 
     def disown(self, group: str, consumer: str, seat: int | str) -> None:
@@ -217,7 +212,7 @@ class RedisBroker:
         return {key.decode() for key in self.wire("HKEYS", keys.blocked(group, partition))}
 
     def hold_up(self, consumer: str, stream: str, id: bytes) -> None:
-        self.wire("SET", keys.hand(consumer), f"{stream} {id.decode()}", "EX", 86_400)
+        self.wire.script("hand", (keys.hand(consumer),), (f"{stream} {id.decode()}", 86_400))
 
     def entry(self, stream: str, id: bytes) -> Entry | None:
         found = self.wire("XRANGE", stream, id, id)

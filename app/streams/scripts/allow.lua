@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- A token bucket for a subscription's global rate.
 --
 -- Invariant: over any time, all workers together are allowed no more than the

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Become or stay the caretaker.
 --
 -- Invariant: while the key lives it names one worker.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Take one partition of an ordered subscription, if nobody else works on it.
 --
 -- Invariant: one lease at a time, and never before everything that an earlier
