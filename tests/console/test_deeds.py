@@ -33,6 +33,11 @@ def test_pause_with_a_reason_and_resume(operator: FlaskClient, platform: FakePla
     assert state(platform) == "healthy"
 
 
+def test_the_overview_shows_what_was_just_changed(operator: FlaskClient) -> None:
+    assert "charge is failing" in operator.get("/").text
+    assert "charge is failing" not in send(operator, f"{CHARGE}/pause", back="/")
+
+
 def test_pausing_twice_says_who_was_faster(operator: FlaskClient) -> None:
     send(operator, f"{CHARGE}/pause")
     page = send(operator, f"{CHARGE}/pause")

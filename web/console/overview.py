@@ -1,7 +1,7 @@
 """The overview: the verdict, four figures, the flow, three charts, and who is worst.
 
-All of it is drawn from one snapshot, which a process takes at most once in a
-second or two, however many consoles look.
+All of it is drawn from one snapshot, which a process takes at most twice a
+second, however many consoles look.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Snapshot:
 @blueprint.get("/")
 @requires("viewer")
 def overview() -> ResponseReturnValue:
-    shot = recent("overview", 1.5, snapshot)
+    shot = recent("overview", snapshot)
     loads = {name: load(rows, shot.at) for name, rows in shot.each.items()}
     picture = flow.flow(shot.subscriptions, loads, edge_text, note, link)
     return render_template(

@@ -21,7 +21,7 @@ from werkzeug.urls import iri_to_uri
 from app.errors import PenstockError
 from web.auth import current_identity
 from web.console import highlight, icons, words
-from web.console.recent import recent
+from web.console.recent import forget, recent
 from web.drawing.graph import STATE_ICONS
 from web.drawing.svg import clip
 from web.platform import current_platform
@@ -100,7 +100,8 @@ def say(message: str, category: str = "done") -> None:
 
 
 def go(path: str) -> ResponseReturnValue:
-    """After a form was sent: see that page."""
+    """After a form was sent: see that page, as it is now."""
+    forget()
     return redirect(iri_to_uri(path), code=303)
 
 
@@ -164,7 +165,7 @@ def me() -> Me | None:
 
 def navigation() -> list[dict[str, Any]]:
     """The pages, which one this is, and how much waits on Failures and Replays."""
-    groups, replays = recent("navigation", 2.0, _waiting)
+    groups, replays = recent("navigation", _waiting)
     counts = {"/failures": groups, "/replays": replays}
     what = {"/failures": "groups of failures", "/replays": "replays at work"}
     return [

@@ -1,6 +1,8 @@
-"""An answer kept for a moment, so that many open pages ask the database once.
+"""An answer kept for half a second, so that many open pages ask the database once.
 
-Kept per process, with the app; a page may be as old as it says, never older.
+Kept per process, with the app. Pages ask again a little later than that after
+they heard of a change (`SOON` in console.js), so none shows what was before it;
+and who changes something by a form sees it at once.
 """
 
 from __future__ import annotations
@@ -13,14 +15,20 @@ from flask import current_app
 
 T = TypeVar("T")
 EXTENSION = "penstock.recent"
+KEPT = 0.5
 
 
-def recent(name: str, seconds: float, make: Callable[[], T]) -> T:
-    """What `make` answered at most that many seconds ago in this process, or asks it now."""
+def recent(name: str, make: Callable[[], T]) -> T:
+    """What `make` answered within the last `KEPT` seconds in this process, or what it says now."""
     kept: dict[str, tuple[float, Any]] = current_app.extensions.setdefault(EXTENSION, {})
     at, answer = kept.get(name, (0.0, None))
-    if at and time.monotonic() - at < seconds:
+    if at and time.monotonic() - at < KEPT:
         return answer
     made = make()
     kept[name] = (time.monotonic(), made)
     return made
+
+
+def forget() -> None:
+    """Ask anew from now on: something was changed."""
+    current_app.extensions.pop(EXTENSION, None)

@@ -7,6 +7,8 @@ const fragments = () => [...document.querySelectorAll("[data-live]")];
 const light = document.querySelector("[data-live-state]");
 const pauseButton = document.querySelector("[data-live-pause]");
 const notice = document.querySelector("[data-live-lost]");
+// Longer than the server keeps an answer, so that a refresh never shows what was before it.
+const SOON = 600;
 let paused = sessionStorage.getItem("live") === "paused";
 let source = null;
 let timer = null;
@@ -85,7 +87,7 @@ async function refresh() {
 }
 function plan() {
   if (timer || paused) return;
-  timer = setTimeout(refresh, Math.max(300, 1500 - (Date.now() - last)));
+  timer = setTimeout(refresh, Math.max(SOON, 1500 - (Date.now() - last)));
 }
 function show(state) {
   if (!light) return;
