@@ -235,3 +235,119 @@ def test_keys_with_odd_characters(world: World):
     world.advance(10)
 
     assert got == [0, 1] * 4 or sorted(got) == [0, 0, 0, 0, 1, 1, 1, 1]
+
+
+def test_a_rewind_past_a_failing_key_keeps_its_order(world: World):
+    got = []
+
+    @world.on("order.placed", ordered=True, retry=STEADY)
+    def note(event, ctx):
+        if ctx.generation == 0 and event.data == 1:
+            raise ValueError("before the rewind")
+        got.append((event.partitionkey, event.data))
+
+    _publish(world, ("ada", 1), ("ada", 2), ("eve", 3), ("ada", 4))
+    world.run()
+    world.rewind("note")
+    world.run()
+    world.advance(10)
+    world.advance(10)
+
+    assert [number for key, number in got if key == "ada"] == [1, 2, 4]
+    assert got.count(("eve", 3)) == 2
+    assert world.pending("note") == 0
+    _publish(world, ("ada", 5))
+    world.run()
+    assert got[-1] == ("ada", 5), "nothing waits any more"
+
+
+def test_a_filter_that_keeps_out_the_failing_event_lets_its_key_go_on(world: World):
+    got = []
+
+    @world.on("order.placed", ordered=True, retry=STEADY)
+    def note(event, ctx):
+        if event.data == 1:
+            raise ValueError
+        got.append(event.data)
+
+    _publish(world, ("ada", 1), ("ada", 2), ("ada", 3))
+    world.run()
+    world.change("note", filter={"not": {"exact": {"data": 1}}})
+    world.advance(10)
+
+    assert got == [2, 3]
+
+
+def test_a_batch_that_fails_blocks_only_the_guilty_keys(world: World):
+    got = []
+
+    @world.on("order.placed", ordered=True, batch=10, retry=STEADY)
+    def note(events, ctx):
+        if any(event.data == 1 and ctx.attempt == 1 for event in events):
+            raise ValueError
+        got.extend(event.data for event in events)
+
+    _publish(world, ("ada", 1), ("eve", 2), ("ada", 3), ("eve", 4))
+    world.run()
+    assert got == [2, 4]
+    world.advance(10)
+
+    assert got == [2, 4, 1, 3]
+
+
+def test_a_kill_while_a_key_waits_keeps_it_waiting(world: World):
+    got = []
+
+    @world.on("order.placed", ordered=True, retry=STEADY)
+    def note(event, ctx):
+        if event.data == 1 and ctx.attempt == 1:
+            raise ValueError
+        got.append(event.data)
+        if event.data == 3 and got.count(3) == 1:
+            raise Killed
+
+    _publish(world, ("ada", 1), ("ada", 2), ("eve", 3), ("ada", 4))
+    world.worker().run_until_killed()
+    world.run()
+    assert got == [3, 3]
+    world.advance(10)
+
+    assert got == [3, 3, 1, 2, 4]
+    assert world.pending("note") == 0
+
+
+def test_a_pause_in_the_middle_keeps_the_order(world: World):
+    got = []
+
+    @world.on("order.placed", ordered=True)
+    def note(event, ctx):
+        got.append(event.data)
+        if event.data == 7:
+            world.pause("note")
+
+    _publish(world, *[("ada", number) for number in range(60)])
+    world.run()
+    assert len(got) < 60
+    world.resume("note")
+    world.run()
+
+    assert got == list(range(60))
+
+
+def test_two_topics_of_one_subscription(world: World):
+    got = []
+
+    @world.on("order.placed", "invoice.written", ordered=True, retry=STEADY)
+    def note(event, ctx):
+        if event.data == 1 and ctx.attempt == 1:
+            raise ValueError
+        got.append((event.type, event.data))
+
+    _publish(world, ("ada", 1), ("ada", 2))
+    world.run()
+    world.publish("invoice.written", 3, key="ada")
+    world.run()
+    assert got == [], "a key is the same in every topic"
+    world.advance(10)
+
+    assert got == [("order.placed", 1), ("order.placed", 2), ("invoice.written", 3)]
