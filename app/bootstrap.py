@@ -23,15 +23,14 @@ from app.domain.models import Models
 from app.errors import PenstockError, Unavailable
 from app.events.catalogue import Catalogue, StoredSchema
 from app.events.schema import TYPES, EventTypes
-from app.store import migrate
+from app.store import migrate, retention
 from app.store.archive import Archive
 from app.store.audit import Audit
 from app.store.blobs import open_blobs
 from app.store.blobs.store import BlobStore
-from app.store.database import Database, open_databases
+from app.store.database import open_databases
 from app.store.dead_letters import DeadLetters
 from app.store.projection import Projection
-from app.store import retention
 from app.store.replays import ReplayStore
 from app.store.rollups import Rollups
 from app.store.runs import Runs

@@ -8,7 +8,7 @@ another one.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from redis.exceptions import RedisError
@@ -130,7 +130,7 @@ class Dispatcher:
     def _look_at_backlogs(self) -> None:
         """Start leases for what nobody rang for, and to help those that are busy."""
         lanes = [lane for lane in self.roster.lanes if self.desks.free((lane,), self.limit())]
-        wanted = {
+        wanted: dict[str, Sequence[str]] = {
             name: self.roster.all_streams(name)
             for name, handling in self.roster.handlings.items()
             if name not in self.roster.paused and handling.subscription.lane in lanes

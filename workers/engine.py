@@ -137,7 +137,7 @@ class Engine:
         now, slots = time.monotonic(), []
         for number in range(self.slots.count):
             hand = self.slots.slot(number).read()
-            if hand is not None and hand.state == BUSY and hand.index >= 0:
+            if hand is not None and hand.state == BUSY and hand.first >= 0:
                 slots.append(
                     {
                         "subscription": hand.subscription,

@@ -43,7 +43,7 @@ class LeaseMessage:
             "ignore_result": True,
         }
         # Decoded already, so that nothing is parsed.
-        self.payload = {**self.headers, "args": arguments, "kwargs": {}}
+        self.payload: dict[str, Any] = {**self.headers, "args": arguments, "kwargs": {}}
 
     def ack_log_error(self, *_: Any, **__: Any) -> None:
         self._done(self.id)

@@ -72,7 +72,7 @@ class Runtime:
 
         What is meant for this child alone (`revoke --terminate`) comes while the worker is not closing.
         """
-        for _ in range(20):
+        for _wait in range(20):
             if self.slots.closing:
                 return
             time.sleep(0.05)

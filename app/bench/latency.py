@@ -60,12 +60,12 @@ def _steadily(rate: int, seconds: float, send: Callable[[float], None]) -> int:
 
 def _ours(machine: Machine, rate: int, seconds: float) -> tuple[float, float]:
     machine.client.delete(DELAYS)
-    publish = machine.platform.publisher.publish
-    sent = _steadily(
-        rate,
-        seconds,
-        lambda at: publish([Event(type="timed.made", data={"n": 0, "at": at})]) and None,
-    )
+
+    def publish(at: float) -> None:
+        event = Event(type="timed.made", data={"n": 0, "at": at})
+        machine.platform.publisher.publish([event])
+
+    sent = _steadily(rate, seconds, publish)
     # The handler reports by the hundred.
     machine.wait_for(
         lambda: machine.client.llen(DELAYS) >= sent - 200, 60, "the events to be handled"

@@ -21,21 +21,7 @@ ROUNDS = click.option(
 )
 
 
-class Benchmarks(click.Group):
-    """Subcommands of this module, and those with a module of their own in app/bench."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), "soak"})
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name == "soak":
-            return _benchmark("soak").command
-        return super().get_command(ctx, name)
-
-
-@click.group(
-    cls=Benchmarks, epilog="\b\nExample:\n  python -m app bench delivery --kind batch --json"
-)
+@click.group(epilog="\b\nExample:\n  python -m app bench delivery --kind batch --json")
 def bench() -> None:
     """Measure this machine."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 import redis
@@ -47,11 +48,11 @@ def follow(
             )  # there is no topic yet: just wait
             yield None
             continue
-        found = client.xread(dict(positions), count=100, block=int(heartbeat * 1000))
+        found: Any = client.xread(dict(positions), count=100, block=int(heartbeat * 1000))
         spoke = False
-        for stream, entries in found:
+        for name, entries in found:
             for id, fields in entries:
-                positions[stream.decode()] = id
+                positions[name.decode()] = id
                 try:
                     event = Event.from_bytes(fields[b"e"])
                 except msgspec.MsgspecError:
@@ -66,5 +67,5 @@ def follow(
 def _start(client: redis.Redis, stream: str, since: str) -> bytes:
     if since != "$":
         return since.encode()
-    newest = client.xrevrange(stream, count=1)
+    newest: Any = client.xrevrange(stream, count=1)
     return newest[0][0] if newest else b"0"

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from app.events.topics import SYSTEM_TOPIC
 from app.streams import keys
 from app.streams.client import run_script
 from app.streams.delayed import release_due
 from app.streams.trim import trim
-from app.events.topics import SYSTEM_TOPIC
 from app.subscriptions.reclaim import Reaper
 
 TERM = 3_000

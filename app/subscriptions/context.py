@@ -81,7 +81,9 @@ class Context:
         """The SQL transaction of this attempt."""
         if self.effects is None:
             if self._handling.database is None:
-                raise RuntimeError("this platform has no database: build it with one to use ctx.session")
+                raise RuntimeError(
+                    "this platform has no database: build it with one to use ctx.session"
+                )
             self.effects = Effects(self._handling.database)
         return self.effects.session
 

@@ -14,8 +14,7 @@ import msgspec
 
 from app.errors import Refused
 from app.events.filters import compile_filter
-from app.events.topics import SYSTEM_TOPIC
-from app.streams import control, keys
+from app.streams import control
 from app.streams.backlog import Backlog, backlogs
 from app.subscriptions.declaration import EVERYTHING
 from app.subscriptions.retry import RetryPolicy
@@ -29,6 +28,8 @@ FAILING = 0.1
 """The share of failed attempts in the last five minutes from which a subscription is failing."""
 CHANGEABLE = ("retry", "filter", "timeout", "concurrency", "rate")
 
+Rows = list[dict[str, Any]]
+
 
 class Subscriptions:
     """The operators' functions, by a subscription's name."""
@@ -38,7 +39,7 @@ class Subscriptions:
 
     # -- looking
 
-    def list(self) -> list[dict[str, Any]]:
+    def list(self) -> Rows:
         """Every subscription but those of the system lane, with how it is doing, worst first."""
         rows = [row for row in self.platform.subscription_store.all() if row["lane"] != "system"]
         shown = self._describe(rows)
@@ -49,7 +50,7 @@ class Subscriptions:
         """One subscription. Raises `NotFound`."""
         return self._describe([self.platform.subscription_store.get(name)])[0]
 
-    def projections(self) -> list[dict[str, Any]]:
+    def projections(self) -> Rows:
         """Our own subscriptions, which keep the archive and the console's rows, and how far behind they are."""
         rows = [row for row in self.platform.subscription_store.all() if row["lane"] == "system"]
         return self._describe(rows)
@@ -59,7 +60,7 @@ class Subscriptions:
         found = self._backlogs([{"name": "penstock.archive", "types": [EVERYTHING], "topics": []}])
         return self._age(found["penstock.archive"])
 
-    def _describe(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _describe(self, rows: Rows) -> Rows:
         found = self._backlogs(rows)
         parked = self.platform.dead_letters.parked()
         retrying = self.platform.runs.retrying()
@@ -90,7 +91,7 @@ class Subscriptions:
             )
         return shown
 
-    def _backlogs(self, rows: list[dict[str, Any]]) -> dict[str, Backlog]:
+    def _backlogs(self, rows: Rows) -> dict[str, Backlog]:
         topics = self.platform.stream_topics.all()
         return backlogs(
             self.platform.redis, {row["name"]: row_streams(row, topics) for row in rows}
@@ -118,7 +119,7 @@ class Subscriptions:
         self._told(actor, "subscription.resumed", name, before["paused"], None)
 
     def update(self, name: str, changes: Mapping[str, Any], actor: str) -> None:
-        """Change `retry`, `filter`, `timeout`, `concurrency` or `rate` for as long as an operator wants; a deploy keeps it.
+        """Change `retry`, `filter`, `timeout`, `concurrency` or `rate`; a deploy keeps the change.
 
         Raises `Refused` where a value can't work.
         """

@@ -19,6 +19,7 @@ from app.subscriptions.retry import RetryPolicy
 LANES = ("default", "inference", "training", "system")
 EVERYTHING = "*"
 DEFAULT_TIMEOUT = 600.0
+DEFAULT_RETRY = RetryPolicy()
 _FORBIDDEN = set(" \t\r\n:/?#")
 
 
@@ -37,7 +38,7 @@ class Subscription:
     emits: tuple[str, ...] = ()
     filter: Filter = None
     lane: str = "default"
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = DEFAULT_RETRY
     timeout: float | None = DEFAULT_TIMEOUT
     batch: int = 0
     linger: float = 0.0

@@ -181,8 +181,8 @@ class Handling:
             returned = self.handler(event, context)
             if returned is None and not context.emitted and context.effects is None:
                 return NOTHING
-            done = Done(self._outputs(returned, context.emitted, entry, event))
-            return self._commit(context, [(entry, event, done)])[0]
+            outcome = Done(self._outputs(returned, context.emitted, entry, event))
+            return self._commit(context, [(entry, event, outcome)])[0]
         except (Exception, SystemExit) as error:
             return self._failed(context, entry, error)
 

@@ -32,8 +32,9 @@ def describe(error: BaseException, subscription: str, at: float) -> Failure:
     message = _message(error)
     frame = _frame(error.__traceback__)
     text = "".join(traceback.format_exception(error))
-    if len(text) > TRACEBACK_LIMIT:
-        text = f"{text[: TRACEBACK_LIMIT // 2]}\n    ... {len(text) - TRACEBACK_LIMIT:,} characters left out ...\n{text[-TRACEBACK_LIMIT // 2 :]}"
+    if (left_out := len(text) - TRACEBACK_LIMIT) > 0:
+        half = TRACEBACK_LIMIT // 2
+        text = f"{text[:half]}\n    ... {left_out:,} characters left out ...\n{text[-half:]}"
     return _failure(at, kind, message, text, frame, subscription)
 
 

@@ -105,7 +105,9 @@ def checked(schedule: Schedule) -> Schedule:
             " as in 0 3 * * *"
         ) from error
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise Refused(f"{schedule.timezone!r} is no timezone: use a name such as Europe/Zurich") from error
+        raise Refused(
+            f"{schedule.timezone!r} is no timezone: use a name such as Europe/Zurich"
+        ) from error
     return schedule
 
 

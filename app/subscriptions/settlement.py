@@ -165,9 +165,7 @@ class Settlement:
             waited_max = max(waited_max, wait)
             if event is None or self.handling.tracking_of(event.type) == "run":
                 packed = False
-            elif outcome is NOTHING and took < SLOW and entry.generation is None:
-                continue
-            elif state == "succeeded" and took < SLOW and not entry.attempts and not entry.replay:
+            elif state == "succeeded" and took < SLOW and not (entry.attempts or entry.replay):
                 continue
             deliveries.append(self._delivery(one, state))
         del counts["held"]

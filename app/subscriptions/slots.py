@@ -32,7 +32,7 @@ class Hand(NamedTuple):
     """What a slot has in hand.
 
     `entries` are the (stream, id) of everything that was read and is not
-    settled; those from `index`, `count` of them, are being handled. `started`
+    settled; those from `first`, `number` of them, are being handled. `started`
     and `deadline` are monotonic seconds, the latter 0 where there is no limit.
     """
 
@@ -42,8 +42,8 @@ class Hand(NamedTuple):
     consumer: str
     event: str
     entries: list[tuple[str, bytes]]
-    index: int
-    count: int
+    first: int
+    number: int
     started: float
     deadline: float
     checked: float

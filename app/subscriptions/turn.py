@@ -196,9 +196,7 @@ class Turn:
         started, ended = wall + now, wall + monotonic()
         # In the order of the stream, which the settle's check of ownership leans on.
         self.done += [
-            Settled(
-                entry, event, next(outcomes) if outcome is None else outcome, started, ended
-            )
+            Settled(entry, event, next(outcomes) if outcome is None else outcome, started, ended)
             for entry, event, outcome in opened
         ]
 
@@ -298,14 +296,10 @@ class OrderedTurn(Turn):
 
     def _open(self, entry: Entry) -> tuple[Event | None, Outcome | None]:
         event, outcome = super()._open(entry)
-        waits = (
-            event is not None
-            and event.partitionkey in self.blocked
-            and not entry.head
-            and not entry.replay
-        )
-        if waits and not isinstance(outcome, Excluded):
-            return event, Held(event.partitionkey or "")
+        if event is None or isinstance(outcome, Excluded) or entry.head or entry.replay:
+            return event, outcome
+        if event.partitionkey is not None and event.partitionkey in self.blocked:
+            return event, Held(event.partitionkey)
         return event, outcome
 
     def _urgent(self) -> bool:

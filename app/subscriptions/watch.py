@@ -51,7 +51,7 @@ class Watch:
                 self._after_death(slot, pid)
                 continue
             hand = slot.read()
-            if hand is not None and hand.index >= 0:
+            if hand is not None and hand.first >= 0:
                 self._in_time(slot, hand)
 
     def _in_time(self, slot: Slot, hand: Hand) -> None:
@@ -59,7 +59,7 @@ class Watch:
         if hand.deadline and now > hand.deadline:
             self._end(slot, hand)
         elif now - hand.started > BUSY_REST and not slot.rest_released:
-            rest = hand.entries[hand.index + hand.count :]
+            rest = hand.entries[hand.first + hand.number :]
             if rest:
                 slot.release_rest()
                 self._release(hand, rest)
@@ -67,7 +67,9 @@ class Watch:
     def _after_death(self, slot: Slot, pid: int) -> None:
         """A child is gone: what it had in hand has one more loss, the rest is nobody's fault."""
         hand = slot.read()  # None where it died while it wrote: then it had nothing in hand
-        in_hand = hand.entries[hand.index : hand.index + hand.count] if hand and hand.count else []
+        in_hand = (
+            hand.entries[hand.first : hand.first + hand.number] if hand and hand.number else []
+        )
         log.warning(
             "a child process died",
             pid=pid,
@@ -94,7 +96,7 @@ class Watch:
 
     def _end(self, slot: Slot, hand: Hand) -> None:
         """The attempt in hand is over its time: end it where that is possible, and settle it as failed."""
-        in_hand = hand.entries[hand.index : hand.index + hand.count]
+        in_hand = hand.entries[hand.first : hand.first + hand.number]
         seconds = hand.deadline - hand.started
         log.warning(
             "a handler is over its time",
@@ -109,8 +111,10 @@ class Watch:
             while not is_gone(hand.pid):
                 self.clock.sleep(0.005)
         else:
-            slot.begin(hand.index, hand.count, self.clock.monotonic(), 0.0)  # fenced; it is let run
-        if hand.count == 1:
+            slot.begin(
+                hand.first, hand.number, self.clock.monotonic(), 0.0
+            )  # fenced; it is let run
+        if hand.number == 1:
             self._fail(hand, in_hand[0], seconds)
             self._release_all(hand, [])
         else:

@@ -16,7 +16,14 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 # Chatty at the level `info`, and silent about what people need to know.
-QUIET = ("alembic", "asyncio", "urllib3", "kombu.transport", "celery.worker.strategy", "celery.app.trace")
+QUIET = (
+    "alembic",
+    "asyncio",
+    "urllib3",
+    "kombu.transport",
+    "celery.worker.strategy",
+    "celery.app.trace",
+)
 
 
 def configure(level: str = "info", style: str = "auto") -> None:
