@@ -157,8 +157,9 @@ class DeadLetter(SQLModel, table=True):
     __table_args__ = (
         Index("dead_letters_of_event", "event_id", "event_source", "subscription", unique=True),
         Index("dead_letters_by_state", "state", "parked", "id"),
-        Index("dead_letters_by_group", "group_id", "state", "parked", "id"),
-        Index("dead_letters_by_subscription", "subscription", "state", "parked", "id"),
+        Index("dead_letters_by_group", "state", "group_id", "parked", "id"),
+        Index("dead_letters_by_subscription", "state", "subscription", "parked", "id"),
+        Index("dead_letters_by_type", "state", "type", "parked", "id"),
         Index("dead_letters_by_run", "correlationid"),
     )
 

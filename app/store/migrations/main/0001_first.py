@@ -90,7 +90,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
-        "dead_letters_by_group", "dead_letters", ["group_id", "state", "parked", "id"], unique=False
+        "dead_letters_by_group", "dead_letters", ["state", "group_id", "parked", "id"], unique=False
     )
     op.create_index("dead_letters_by_run", "dead_letters", ["correlationid"], unique=False)
     op.create_index(
@@ -99,8 +99,11 @@ def upgrade() -> None:
     op.create_index(
         "dead_letters_by_subscription",
         "dead_letters",
-        ["subscription", "state", "parked", "id"],
+        ["state", "subscription", "parked", "id"],
         unique=False,
+    )
+    op.create_index(
+        "dead_letters_by_type", "dead_letters", ["state", "type", "parked", "id"], unique=False
     )
     op.create_index(
         "dead_letters_of_event",
