@@ -69,6 +69,9 @@ class Dispatcher:
             except RedisError as error:
                 log.error("the doorbell failed", error=str(error))
                 self.stopping.wait(1.0)
+            except Exception:  # a worker without its dispatcher would live on and do nothing
+                log.exception("the dispatcher failed; it goes on")
+                self.stopping.wait(1.0)
 
     def _step(self) -> None:
         if self.roster.version < self.desks.slots.control or self.roster.version < 0:
@@ -101,11 +104,14 @@ class Dispatcher:
             if desk is None:
                 return
             checked = self.desks.slots.slot(desk.number).checked()
-            if (
-                any(self._rung.get(lane, 0.0) >= checked for lane in desk.lanes)
-                and not self.stopping.is_set()
-            ):
+            rung = any(self._rung.get(lane, 0.0) >= checked for lane in desk.lanes)
+            room = len(self.desks.running()) < self.limit()
+            if rung and room and not self.stopping.is_set():
                 self._start(desk)
+
+    def crowded(self) -> bool:
+        """Whether more leases run than the pool has room for beside ordinary tasks."""
+        return len(self.desks.running()) > self.limit()
 
     def sweep(self) -> None:
         """Free the slots that Celery dropped without telling, and use them."""

@@ -164,6 +164,11 @@ class Engine:
         if self.closed and time.monotonic() - self.closed > self.settings.grace_seconds:
             self._hand_back_by_force()
 
+    def make_room(self, waiting: bool) -> None:
+        """An ordinary task waits for a slot: leases give way to it, as many as are too many."""
+        crowded = self.dispatcher is not None and waiting and self.dispatcher.crowded()
+        self.slots.giving_way = crowded
+
     # -- the end
 
     def close(self) -> None:

@@ -78,6 +78,8 @@ class Pulse:
                 self.stopping.wait(0.5)
             except (RedisError, PenstockError) as error:
                 log.error("the pulse failed", error=str(error))
+            except Exception:  # without a pulse this worker would be taken for dead
+                log.exception("the pulse failed; it goes on")
             self.stopping.wait(TICK)
 
     def beat(self) -> None:

@@ -25,7 +25,7 @@ from celery.worker import state as celery_state
 
 from app.subscriptions.watch import is_gone
 from workers.engine import Engine
-from workers.message import LeaseMessage
+from workers.message import TASK, LeaseMessage
 
 log = structlog.get_logger(__name__)
 _engine: Engine | None = None
@@ -77,6 +77,15 @@ def children(pool: Any) -> list[int]:
     return [process.pid for process in list(getattr(inner, "_pool", ())) if process.pid]
 
 
+def ordinary_requests() -> list[Any]:
+    """The tasks that Celery holds, waiting or running, which are no leases."""
+    while True:
+        try:
+            return [one for one in list(celery_state.reserved_requests) if one.name != TASK]
+        except RuntimeError:
+            continue  # the main thread changed the set meanwhile
+
+
 class LeaseStep(bootsteps.StartStopStep):
     """Starts leases for as long as the consumer runs."""
 
@@ -116,12 +125,15 @@ class LeaseStep(bootsteps.StartStopStep):
         self._ring()
 
     def tend(self) -> None:
-        """From any thread: have the main thread replace children that are gone.
+        """From any thread: make room for ordinary tasks, have children replaced that are gone.
 
         A solo pool's main thread may be in a handler when the worker is told to stop: it is seen here.
         """
         if celery_state.should_stop is not None or celery_state.should_terminate is not None:
             self._close()
+        assert _engine is not None
+        waiting = any(one not in celery_state.active_requests for one in ordinary_requests())
+        _engine.make_room(waiting)
         if any(is_gone(pid) for pid in children(self.consumer.pool)):
             self.tending = True
             self._ring()
@@ -150,12 +162,7 @@ class LeaseStep(bootsteps.StartStopStep):
 
     def _limit(self, consumer: Any) -> int:
         """How many leases the pool has room for: ordinary tasks come first."""
-        ordinary = sum(
-            1
-            for request in list(celery_state.reserved_requests)
-            if request.name != "penstock.lease"
-        )
-        return max(0, consumer.pool.num_processes - ordinary)
+        return max(0, consumer.pool.num_processes - len(ordinary_requests()))
 
     @staticmethod
     def _closing(consumer: Any) -> bool:

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from celery import shared_task
 from sqlalchemy import text
 
 from app import Context, Event, RetryPolicy, on
@@ -54,6 +55,12 @@ def work(event: Event) -> None:
         ctypes.string_at(0)  # a segmentation fault
     if data.get("fail") and first_time(event):
         raise ValueError(f"event {data['n']} fails the first time")
+
+
+@shared_task(name="engine.ordinary", ignore_result=True)
+def ordinary(n: int) -> None:
+    """An ordinary Celery task."""
+    (FOLDER / f"ordinary-{n}").touch()
 
 
 @on("plain.asked", emits=["plain.done"], retry=QUICK)

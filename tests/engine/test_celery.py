@@ -1,0 +1,66 @@
+"""Leases live well with the rest of Celery: ordinary tasks, revoke, a growing pool."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from tests.engine.rig import Rig, until
+from workers.application import make
+
+
+def _celery(rig: Rig) -> Celery:
+    return make(rig.settings)
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_an_ordinary_task_is_not_starved_by_leases(rig: Rig, pool: str) -> None:
+    rig.start(pool=pool).ready()
+    rig.publish("plain", range(1500), sleep=0.01)
+    until(lambda: rig.outputs("plain"), what="leases are at work")
+    sent = time.monotonic()
+    for n in range(3):
+        _celery(rig).send_task("engine.ordinary", [n], queue="default")
+    until(lambda: all((rig.folder / f"ordinary-{n}").exists() for n in range(3)), seconds=10)
+    assert time.monotonic() - sent < 10
+    assert len(rig.outputs("plain")) < 1500, "the ordinary tasks waited for all events"
+    rig.await_outputs("plain", range(1500))
+
+
+def _active_leases(celery: Celery) -> list[dict[str, Any]]:
+    return [task for tasks in (celery.control.inspect().active() or {}).values() for task in tasks]
+
+
+def test_a_revoked_lease_loses_nothing(rig: Rig) -> None:
+    rig.start().ready()
+    celery = _celery(rig)
+    rig.publish("plain", range(800), sleep=0.005)
+    for _ in range(2):
+        leases = until(lambda: _active_leases(celery), what="a lease is active")
+        celery.control.revoke(leases[0]["id"], terminate=True)
+        until(lambda id=leases[0]["id"]: id not in [one["id"] for one in _active_leases(celery)])
+    rig.await_outputs("plain", range(800))
+    assert not rig.parked()
+
+
+def test_a_pool_that_grows_and_shrinks_does_no_harm(rig: Rig) -> None:
+    worker = rig.start().ready()
+    celery = _celery(rig)
+    rig.publish("plain", range(600), sleep=0.01)
+    until(lambda: rig.outputs("plain"), what="leases are at work")
+    celery.control.pool_grow(2)
+    until(lambda: len(worker.children()) == 4, what="the pool has grown")
+    celery.control.pool_shrink(2)
+    rig.await_outputs("plain", range(600))
+    assert not rig.parked()
+    rig.publish("effect", range(20))
+    rig.await_outputs("effect", range(20))
+
+
+def test_an_autoscaled_pool_works(rig: Rig) -> None:
+    rig.start(arguments=["--autoscale=3,1"]).ready()
+    rig.publish("plain", range(300), sleep=0.005)
+    rig.await_outputs("plain", range(300))
