@@ -7,6 +7,7 @@ nothing about the function, which stays callable and testable as it is.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -132,6 +133,7 @@ def on(
 def checked(subscription: Subscription) -> Subscription:
     """The subscription itself; raises `Refused` where it can't work, and says what to change."""
     where = f"@on for {_place(subscription.handler)}"
+    _check_function(subscription.handler, where)
     if not subscription.types:
         raise Refused(f'{where}: name at least one event type, as in @on("order.placed")')
     for event_type in (*subscription.types, *subscription.emits):
@@ -151,11 +153,14 @@ def checked(subscription: Subscription) -> Subscription:
         raise Refused(
             f"{where}: the name {subscription.name!r} has characters that don't fit into an address"
         )
-    if subscription.timeout is not None and subscription.timeout <= 0:
+    if not isinstance(subscription.retry, RetryPolicy):
+        raise Refused(f"{where}: retry is a RetryPolicy, as in retry=RetryPolicy(attempts=3)")
+    timeout = subscription.timeout
+    if timeout is not None and not (_is_number(timeout) and timeout > 0):
         raise Refused(f"{where}: timeout is in seconds and more than 0, or None for no limit")
-    if not 0 <= subscription.batch <= 10_000:
+    if not isinstance(subscription.batch, int) or not 0 <= subscription.batch <= 10_000:
         raise Refused(f"{where}: batch is from 1 to 10000")
-    if not 0 <= subscription.linger <= 60:
+    if not _is_number(subscription.linger) or not 0 <= subscription.linger <= 60:
         raise Refused(f"{where}: linger is from 0 to 60 seconds")
     if subscription.start not in ("earliest", "now"):
         raise Refused(f'{where}: start is "earliest" or "now"')
@@ -164,6 +169,20 @@ def checked(subscription: Subscription) -> Subscription:
     except Refused as error:
         raise Refused(f"{where}: {error}") from error
     return subscription
+
+
+def _check_function(function: Callable[..., Any], where: str) -> None:
+    """Raises `Refused` for what can't be called as a handler is."""
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        raise Refused(f"{where}: a handler is a plain function, without async and without yield")
+    try:
+        inspect.signature(function).bind("event", "ctx")
+    except TypeError as error:
+        raise Refused(f"{where}: a handler takes (event, ctx): {error}") from error
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _place(function: Callable[..., Any]) -> str:

@@ -217,7 +217,7 @@ class Handling:
 
     @staticmethod
     def _split(returned: Any, context: Context, count: int) -> list[tuple[Any, list[Any]]]:
-        """The result of each event of a batch; what was emitted by `ctx` belongs to the first."""
+        """The result of each event of a batch; what was emitted by `ctx` goes with the first success."""
         if returned is None:
             returned = [None] * count
         if not isinstance(returned, list | tuple) or len(returned) != count:
@@ -225,7 +225,11 @@ class Handling:
             raise InvalidOutput(
                 f"a batch of {count} events needs a list of {count} outcomes (or nothing), got {found}"
             )
-        return [(one, context.emitted if not index else []) for index, one in enumerate(returned)]
+        failures = [isinstance(one, Retry | Reject) for one in returned]
+        first = failures.index(False) if False in failures else -1
+        return [
+            (one, context.emitted if index == first else []) for index, one in enumerate(returned)
+        ]
 
     def _judge(self, result: Any, emitted: list[Any], entry: Entry, event: Event) -> Outcome:
         """The outcome of one event of a batch from what the handler returned for it."""

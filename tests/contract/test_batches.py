@@ -151,3 +151,17 @@ def test_a_batch_of_one_type_of_several(world: World):
     world.run()
 
     assert sorted(got) == ["invoice.written", "order.placed"]
+
+
+def test_what_a_batch_emits_goes_with_its_first_success(world: World):
+    @world.on("order.placed", batch=3, emits=["order.counted"])
+    def check(events, ctx):
+        ctx.emit("order.counted", len(events))
+        return [Reject("the first one is bad"), None, None]
+
+    events = _publish(world, 3)
+    world.run()
+
+    (counted,) = world.events("order.counted")
+    assert counted.causationid == events[1].id
+    assert world.states() == ["parked", "succeeded", "succeeded"]
