@@ -11,7 +11,9 @@ from config.settings import Settings
 def lines(settings: Settings, password: str | None, strong: Callable[[str], str]) -> list[str]:
     """`password` is the administrator's if it was made just now."""
     command = our_command(settings)
-    if password:
+    if password and settings.admin_password:
+        sign_in = "admin, with the password in PENSTOCK_ADMIN_PASSWORD"
+    elif password:
         sign_in = f"admin / {strong(password)}"
     else:
         sign_in = f"admin (forgotten? {command} users password admin)"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,16 @@ def test_when_the_supervisor_is_killed_nothing_is_left():
     wait_for(lambda: gone(leader))
     wait_for(lambda: gone(pool_child))
     process.stdout.close()
+
+
+def test_a_closed_terminal_ends_it_and_blocks_no_process():
+    reader, writer = os.pipe()
+    stream = os.fdopen(writer, "w")
+    output = Output(stream)
+    os.close(reader)
+    with Supervisor(output) as supervisor:
+        chatty = "import time\nwhile True: print('x' * 9000, flush=True); time.sleep(0.01)"
+        supervisor.add(python(output, chatty))
+        assert supervisor.watch(until=lambda: False) is False
+    with suppress(BrokenPipeError):
+        stream.close()
