@@ -181,6 +181,8 @@ class Handling:
             returned = self.handler(event, context)
             if returned is None and not context.emitted and context.effects is None:
                 return NOTHING
+            if isinstance(returned, Retry | Reject):  # as a value, as in a batch
+                raise returned
             outcome = Done(self._outputs(returned, context.emitted, entry, event))
             return self._commit(context, [(entry, event, outcome)])[0]
         except (Exception, SystemExit) as error:

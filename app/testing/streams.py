@@ -98,12 +98,15 @@ class MemoryStreams:
     def entry(self, stream: str, id: bytes) -> Fields | None:
         return self.streams[stream].entries.get(id) if stream in self.streams else None
 
-    def after(self, stream: str, last: Position) -> list[tuple[bytes, Fields]]:
-        """The entries behind a position, in order."""
+    def after(
+        self, stream: str, last: Position, count: int | None = None
+    ) -> list[tuple[bytes, Fields]]:
+        """The entries behind a position, in order; at most `count` of them."""
         kept = self.streams.get(stream)
         if kept is None:
             return []
-        wanted = kept.positions[bisect_right(kept.positions, last) :]
+        begin = bisect_right(kept.positions, last)
+        wanted = kept.positions[begin : None if count is None else begin + count]
         return [(id, kept.entries[id]) for id in map(text, wanted)]
 
     def end(self, stream: str) -> Position:
@@ -125,7 +128,7 @@ class MemoryStreams:
     ) -> list[tuple[bytes, Fields]]:
         """Up to `count` entries that the group has not read: the consumer's from now on."""
         known = self.create_group(stream, group)
-        found = self.after(stream, known.last)[:count]
+        found = self.after(stream, known.last, count)
         for id, _ in found:
             known.pending[id] = consumer
             known.last = position(id)

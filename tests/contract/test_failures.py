@@ -129,6 +129,19 @@ def test_a_rejection_parks_at_once(world: World):
     assert (letter.reason, letter.error) == ("rejected", "Reject: without an address")
 
 
+def test_a_rejection_or_retry_may_be_returned_as_well(world: World):
+    @world.on("order.placed", retry=STEADY)
+    def check(event, ctx):
+        return Retry(after=7) if ctx.attempt == 1 else Reject("no")
+
+    world.publish("order.placed")
+    world.run()
+    world.advance(7)
+
+    assert world.states() == ["retrying", "parked"]
+    assert world.letters[0].reason == "rejected"
+
+
 def test_an_operator_can_change_the_policy(world: World):
     @world.on("order.placed", retry=STEADY)
     def check(event, ctx):
