@@ -25,7 +25,7 @@ RECORDS = keys.topic_stream("penstock", 0)
 
 
 class Read(NamedTuple):
-    """What a read brought: the entries, and the version of the operators' decisions at that moment."""
+    """What a read brought: the entries, and the version of the operators' decisions after it."""
 
     control: int
     entries: list[Entry]
@@ -113,18 +113,13 @@ class RedisBroker:
             *streams,
             *(">" for _ in streams),
         )
+        # The version comes after the entries, so that it is never older than they are. No
+        # transaction: a server whose memory is full refuses those, and reading is what makes room.
         try:
-            *_, (version, reply) = self.wire.many(
-                [("MULTI",), ("HGET", keys.CONTROL, "version"), command, ("EXEC",)]
-            )
+            reply, version = self.wire.many([command, ("HGET", keys.CONTROL, "version")])
         except ResponseError as error:
-            if not str(error).startswith(("NOGROUP", "EXECABORT")):
+            if not str(error).startswith("NOGROUP"):
                 raise
-            create_groups(self.wire, group, streams)
-            return self.read(group, consumer, streams, count)
-        if isinstance(reply, ResponseError):
-            if not str(reply).startswith("NOGROUP"):
-                raise reply
             create_groups(self.wire, group, streams)
             return self.read(group, consumer, streams, count)
         entries, missing = [], []

@@ -1,0 +1,105 @@
+"""An operator's hand while events flow, and a server whose memory is full."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from app.errors import Unavailable
+from app.events.event import Event
+from tests.engine.rig import Rig, until
+
+NAME = "tests.engine.handlers.plain"
+
+
+def _quiet(rig: Rig) -> bool:
+    """Nothing has begun for half a second."""
+    lines = rig.trace.lines("begin")
+    return time.time() - lines[-1].at > 0.5
+
+
+def test_pause_and_resume_are_seen_within_a_second(rig: Rig) -> None:
+    rig.start().ready()
+    rig.publish("plain", range(600), sleep=0.005)
+    until(lambda: len(rig.outputs("plain")) > 50, what="events flow")
+    paused = time.time()
+    rig.platform.subscriptions.pause(NAME, "test")
+    until(lambda: _quiet(rig), what="it is quiet")
+    assert rig.trace.lines("begin")[-1].at - paused < 1
+    assert len(rig.outputs("plain")) < 600
+    assert not rig.open("plain")
+    begun = len(rig.trace.lines("begin"))
+    resumed = time.time()
+    rig.platform.subscriptions.resume(NAME, "test")
+    until(lambda: len(rig.trace.lines("begin")) > begun, what="it flows again")
+    assert rig.trace.lines("begin")[begun].at - resumed < 1
+    rig.await_outputs("plain", range(600))
+    assert set(rig.trace.ended().values()) == {1}
+
+
+def test_a_changed_policy_is_seen_within_a_second(rig: Rig) -> None:
+    rig.start().ready()
+    rig.publish("plain", range(300), sleep=0.01)
+    until(lambda: len(rig.outputs("plain")) > 20, what="events flow")
+    rig.platform.subscriptions.update(NAME, {"retry": {"attempts": 1}}, "test")
+    changed = time.monotonic()
+    rig.publish("plain", [1000], fail=True)
+    (delivery,) = until(rig.parked, what="one attempt, and it is parked")
+    assert delivery["letter"]["reason"] == "exhausted"
+    assert len(delivery["letter"]["attempts"]) == 1
+    assert time.monotonic() - changed < 20
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_rewind_with_leases_open(rig: Rig, pool: str) -> None:
+    rig.start(pool=pool).ready(), rig.start(pool=pool).ready()
+    rig.publish("plain", range(40), sleep=0.01)
+    rig.await_outputs("plain", range(40))
+    rig.publish("plain", range(40, 44), gate="let-go")
+    until(lambda: rig.trace.lines("begin", 40), what="leases are open")
+    rig.platform.subscriptions.rewind(NAME, "earliest", "test")
+    until(lambda: rig.trace.ended()[39] == 2, what="it is handled again")
+    rig.let_go("let-go")
+    until(lambda: rig.settled("plain") and len(rig.outputs("plain")) == 44, what=rig.logs)
+    outputs = rig.outputs("plain")
+    # What came out before the rewind, and again as new events after it; what was fenced, once.
+    assert {n: outputs[n] for n in range(40)} == dict.fromkeys(range(40), 2)
+    assert {n: outputs[n] for n in range(40, 44)} == dict.fromkeys(range(40, 44), 1)
+    ids = [event.id for event in rig.events("plain", "done")]
+    assert len(ids) == len(set(ids)) == 84
+
+
+def _fill(rig: Rig) -> None:
+    """Fill the memory until the server refuses."""
+    used = rig.redis.info("memory")["used_memory"]
+    rig.redis.config_set("maxmemory", used + 64 * 1024)
+    for n in range(1000):
+        try:
+            rig.platform.publisher.publish(
+                [Event(type="ballast.put", id=f"b{n}", data="x" * 10_000)]
+            )
+        except Unavailable:
+            return
+    raise AssertionError("the memory was never full")
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_full_memory(rig: Rig, pool: str) -> None:
+    worker = rig.start(pool=pool).ready()
+    rig.publish("ordered", range(200), key="one", gate="let-go", fail=lambda n: n == 100)
+    rig.publish("plain", range(200), gate="let-go", fail=lambda n: n % 50 == 0)
+    until(lambda: rig.trace.lines("begin"), what="they begin")
+    _fill(rig)
+    rig.let_go("let-go")
+    rig.await_outputs("plain", range(200))
+    rig.await_outputs("ordered", range(200))
+    beat = rig.platform.workers.list()[0]["beat"]
+    until(lambda: rig.platform.workers.list()[0]["beat"] > beat, what="it still beats")
+    with pytest.raises(Unavailable, match="maxmemory"):
+        rig.publish("plain", [500])
+    rig.redis.config_set("maxmemory", 0)
+    rig.publish("plain", [500])
+    rig.await_outputs("plain", [*range(200), 500])
+    assert worker.process.poll() is None
+    assert not rig.parked()
