@@ -119,4 +119,4 @@ class Chores:
                 except Exception:
                     log.exception("a chore failed", chore=chore.__qualname__)
                 due[number] = time.monotonic() + interval
-            self.stopping.wait(TICK / 2)
+            self.stopping.wait(max(0.01, min(due) - time.monotonic()))

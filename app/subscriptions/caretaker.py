@@ -18,6 +18,8 @@ from app.subscriptions.reclaim import Reaper
 
 TERM = 3_000
 """Milliseconds for which a caretaker stays one without saying so again."""
+BELIEVED = 1.0
+"""Seconds for which the answer to that question is kept."""
 DAY = 86_400.0
 
 
@@ -28,13 +30,14 @@ class Caretaker:
         self.platform = platform
         self.worker = worker
         self.reaper = reaper
+        self._believed = (float("-inf"), False)
 
     def chores(self) -> list[tuple[float, Callable[[], Any]]]:
         """Each chore with the seconds between two times."""
         return [
-            (0.05, self.return_due),
+            (0.1, self.return_due),
             (1.0, self.reaper.look),
-            (0.25, self.advance_replays),
+            (0.5, self.advance_replays),
             (0.5, self.fire_schedules),
             (10.0, self.trim_topics),
             (3600.0, self.forget_old),
@@ -42,9 +45,13 @@ class Caretaker:
 
     def is_it(self) -> bool:
         """Whether this worker is the caretaker now; it becomes one where there is none."""
-        return bool(
-            run_script(self.platform.redis, "elect", (keys.CARETAKER,), (self.worker, TERM))
-        )
+        asked, answer = self._believed
+        now = self.platform.clock.monotonic()
+        if now - asked > BELIEVED:
+            found = run_script(self.platform.redis, "elect", (keys.CARETAKER,), (self.worker, TERM))
+            answer = bool(found)
+            self._believed = (now, answer)
+        return answer
 
     def return_due(self) -> None:
         """Put retries and delayed events back that are due."""
