@@ -37,8 +37,9 @@ def validate(event: Event, ctx: Context) -> Event:
     upload = event.data
     if not upload.file:
         raise Reject("an upload without a file")
+    before = ctx.platform.datasets.validated_before(upload.dataset, event.id)
     try:
-        report, ref = pipeline.judge(ctx.blobs, upload)
+        report, ref = pipeline.judge(ctx.blobs, upload, before)
     except NotFound as error:
         raise Reject(str(error)) from error
     version = ctx.platform.datasets.record_judgement(ctx.session, event, report, ref)

@@ -164,8 +164,15 @@ def _show_report(version: dict[str, Any]) -> None:
         click.echo(f"  {sentence}")
     if not report:
         return
-    for sentence in report["notes"]:
+    for sentence in [
+        *(f"Warning: {text}" for text in report.get("warnings", [])),
+        *report["notes"],
+    ]:
         click.echo(f"  {sentence}")
+    if report.get("compared_with"):
+        click.echo(f"  {report['changes_in_all']} changes since version {report['compared_with']}")
+        for change in report["changes"]:
+            click.echo(f"    {change['column']}: {change['text']}")
     fields = ("rows", "columns", "target", "task", "classes", "encoding", "delimiter", "header")
     show_fields(report, {field: field for field in fields if report.get(field) not in (None, {})})
     click.echo()

@@ -25,7 +25,7 @@ from app.ml.report import Report
 from app.ml.schema import Task
 from app.store.audit import Audit
 from app.store.blobs import BlobStore
-from app.store.columns import clean
+from app.store.columns import clean, key
 from app.store.database import Database
 from app.store.moments import iso
 from app.store.page import Page, paged, read_cursor
@@ -132,6 +132,22 @@ class Datasets:
                 report.reasons,
             ),
         )
+
+    def validated_before(self, name: str, event: str) -> tuple[int, str] | None:
+        """The newest validated upload but this event's own: its version and its report."""
+        query = (
+            select(DatasetVersionRow.version, DatasetVersionRow.report)
+            .where(
+                col(DatasetVersionRow.dataset) == name,
+                col(DatasetVersionRow.state) == "validated",
+                col(DatasetVersionRow.event) != key(event),
+            )
+            .order_by(col(DatasetVersionRow.version).desc())
+            .limit(1)
+        )
+        with self._database.read() as session:
+            found = session.exec(query).first()
+        return (found[0], found[1]) if found and found[1] else None
 
     def find(self, limit: int = 50, cursor: str | None = None) -> Page[dict[str, Any]]:
         """Datasets, the last changed first, each with its newest version only."""

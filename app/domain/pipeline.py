@@ -27,14 +27,25 @@ from app.ml.report import Plan, Report
 from app.store.blobs import BlobStore
 
 
-def judge(blobs: BlobStore, upload: DatasetUploaded) -> tuple[Report, str]:
-    """The report on an uploaded table, and its reference."""
+def judge(
+    blobs: BlobStore, upload: DatasetUploaded, before: tuple[int, str] | None = None
+) -> tuple[Report, str]:
+    """The report on an uploaded table, and its reference.
+
+    `before`: the version to compare with, and its report.
+    """
     assert upload.file is not None
+    compared = _reference(blobs, *before) if before else None
     with ExitStack() as stack:
         file = stack.enter_context(blobs.open(upload.file))
         second = stack.enter_context(blobs.open(upload.evaluation)) if upload.evaluation else None
         report = validation.validate(
-            file, str(upload.target), task=upload.task, header=upload.header, evaluation=second
+            file,
+            str(upload.target),
+            task=upload.task,
+            header=upload.header,
+            evaluation=second,
+            before=compared,
         )
     return report, put_json(blobs, report.to_dict())
 
@@ -126,6 +137,12 @@ def evaluate(
         sample=put_json(blobs, result.check),
         lineage=finished.lineage.model_copy(update=tested),
     )
+
+
+def _reference(blobs: BlobStore, version: int, report: str) -> validation.Before | None:
+    """What the report kept for a comparison; those of older code kept nothing."""
+    found = json.loads(blobs.read(report)).get("reference")
+    return validation.Before(version, found) if found else None
 
 
 def plan_of(blobs: BlobStore, report: str) -> Plan:

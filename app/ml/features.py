@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,9 +10,11 @@ from app.ml.profile import ColumnProfile
 from app.ml.schema import Feature
 from app.ml.values import in_order
 
+_IDENTIFIER = re.compile(
+    r"^(unnamed.*|index|idx|row|rownum|(.*[_ .-])?(id|no|nr|key))$", re.IGNORECASE
+)
 MOST_CATEGORIES = 200
 """Histogram gradient boosting takes up to 255 per column."""
-NUMERIC_SHARE = 0.95
 
 
 @dataclass
@@ -49,11 +52,15 @@ def _judge(column: ColumnProfile) -> tuple[Feature | None, str | None, str | Non
     if column.distinct == 1 and not column.overflowed and not column.missing:
         return None, "the same value in every row", None
     optional = column.missing > 0
-    if column.numeric >= NUMERIC_SHARE * column.present:
+    if column.numbers_rows and _IDENTIFIER.search(column.name):
+        return None, "numbers the rows, like an identifier", None
+    if column.is_number:
         odd = column.present - column.numeric
         note = (
             f"{odd:,} cells are no numbers, such as {column.odd!r}, and count as missing"
             if odd
+            else "it numbers the rows; leave it out of the file if it is an identifier"
+            if column.numbers_rows
             else None
         )
         return Feature(column.name, "number", optional=optional or odd > 0), None, note

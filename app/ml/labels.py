@@ -13,10 +13,9 @@ class Labels:
         self._codes = {text: i for i, text in enumerate(labels)}
 
     def code(self, cell: str) -> int | None:
-        text = label(cell)
-        found = self._codes.get(text)
-        return self._codes.get(text.rstrip(".").rstrip()) if found is None else found
+        found = self._codes.get(cell)
+        return self._codes.get(label(cell)) if found is None else found
 
     def respelt(self, cell: str) -> bool:
         """Known only after its trailing dot is ignored."""
-        return label(cell) not in self._codes and self.code(cell) is not None
+        return cell.endswith(".") and cell not in self._codes and self.code(cell) is not None

@@ -13,11 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from app.ml.sampling import NumberSample
 from app.ml.values import MISSING, numbers
 
 DISTINCT_LIMIT = 10_000
 DISTINCT_BUDGET = 2_000_000
 """Distinct values remembered over all columns of a table."""
+SAMPLE_LIMIT = 20_000
+SAMPLE_BUDGET = 4_000_000
+"""Numbers remembered over all columns of a table."""
+NUMERIC_SHARE = 0.95
+"""Of a column's values are numbers: then it is one of numbers, and the others are missing."""
+HISTOGRAM_BINS = 20
+HISTOGRAM_BARS = 12
 EXAMPLE_LENGTH = 80
 KEY_LENGTH = 200
 
@@ -25,7 +33,13 @@ KEY_LENGTH = 200
 class ColumnProfile:
     """Counts of one column. `update` takes its stripped cells in chunks."""
 
-    def __init__(self, name: str, decimal: str = ".", limit: int = DISTINCT_LIMIT):
+    def __init__(
+        self,
+        name: str,
+        decimal: str = ".",
+        limit: int = DISTINCT_LIMIT,
+        sample: int = SAMPLE_LIMIT,
+    ):
         self.name = name
         self.rows = self.missing = self.numeric = self.fractional = 0
         self.lowest, self.highest = math.inf, -math.inf
@@ -33,6 +47,9 @@ class ColumnProfile:
         self.values: Counter[str] = Counter()
         self.overflowed = False
         self.odd: str | None = None
+        self.counting = True
+        self.sample = NumberSample(sample)
+        self._last: float | None = None
         self._decimal = decimal
         self._limit = limit
         self._shift: float | None = None
@@ -73,6 +90,10 @@ class ColumnProfile:
         if not len(found):
             return
         self.numeric += len(found)
+        self.sample.add(found)
+        if self.counting:
+            steps = np.diff(found, prepend=found[0] - 1 if self._last is None else self._last)
+            self.counting, self._last = bool((steps == 1).all()), float(found[-1])
         self.lowest = min(self.lowest, float(found.min()))
         self.highest = max(self.highest, float(found.max()))
         self.fractional += int((found != np.trunc(found)).sum())
@@ -90,6 +111,15 @@ class ColumnProfile:
     @property
     def distinct(self) -> int:
         return len(self.values)
+
+    @property
+    def is_number(self) -> bool:
+        return self.numeric > 0 and self.numeric >= NUMERIC_SHARE * self.present
+
+    @property
+    def numbers_rows(self) -> bool:
+        """Every row has the number after the one before it, as an identifier does."""
+        return self.counting and self.numeric == self.rows and self.rows > 20
 
     @property
     def mean(self) -> float | None:
@@ -121,9 +151,21 @@ class ColumnProfile:
                 "mean": _short(self.mean),
                 "deviation": _short(self.deviation),
             }
+            found["histogram"] = self.histogram()
+        elif self.values:
+            found["bars"] = [times for _, times in self.values.most_common(HISTOGRAM_BARS)]
         if note:
             found["note"] = note
         return found
+
+    def histogram(self) -> list[int]:
+        """How many of a sample of the numbers are in each of 20 bins from `min` to `max`."""
+        if self.lowest == self.highest:
+            return [len(self.sample.values)]
+        counts, _ = np.histogram(
+            self.sample.values, HISTOGRAM_BINS, range=(self.lowest, self.highest)
+        )
+        return [int(n) for n in counts]
 
 
 def _short(value: float | None) -> float | None:

@@ -21,12 +21,15 @@ Row = list[str]
 
 
 class Table:
-    """A CSV file and how to read it. `misshapen` is known once a pass over the rows has ended."""
+    """A CSV file and how to read it.
+
+    `misshapen` and `padded`, rows with spaces after cells, are known once a pass has ended.
+    """
 
     def __init__(self, stream: BinaryIO, dialect: Dialect):
         self.dialect = dialect
         self.columns = list(dialect.columns)
-        self.misshapen = 0
+        self.misshapen = self.padded = 0
         self.last_line_cut = False
         self._stream = stream
 
@@ -41,7 +44,7 @@ class Table:
         """Lists of rows of stripped cells, each as wide as the table; from the start every time."""
         width = len(self.columns)
         size = max(1, min(CHUNK_ROWS, CHUNK_CELLS // width))
-        self.misshapen, self.last_line_cut = 0, False
+        self.misshapen, self.padded, self.last_line_cut = 0, 0, False
         chunk: list[Row] = []
         for row in self._rows():
             if len(row) != width:
@@ -49,7 +52,9 @@ class Table:
                 self.last_line_cut = len(row) < width
                 continue
             self.last_line_cut = False
-            chunk.append([cell.strip() for cell in row])
+            cells = [cell.strip() for cell in row]
+            self.padded += cells != row
+            chunk.append(cells)
             if len(chunk) == size:
                 yield chunk
                 chunk = []

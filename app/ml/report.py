@@ -15,16 +15,22 @@ from app.ml.schema import Schema
 
 SUMMARY_COLUMNS = 200
 SUMMARY_CLASSES = 50
+SUMMARY_CHANGES = 100
 
 
 @dataclass
 class Report:
-    """`reasons` says why the table was rejected; empty means accepted."""
+    """`reasons` says why the table was rejected; empty means accepted. `warnings` are what a person
+    should look at before they believe the model, `notes` what was decided. `changes` are against
+    the upload `compared_with`; `reference` is for the next one."""
 
     reasons: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     rows: int = 0
     misshapen: int = 0
+    duplicates: int = 0
+    duplicates_estimated: bool = False
     profile: list[dict[str, Any]] = field(default_factory=list)
     classes: dict[str, int] = field(default_factory=dict)
     dialect: Dialect | None = None
@@ -32,6 +38,9 @@ class Report:
     evaluation_rows: int | None = None
     target: str | None = None
     schema: Schema | None = None
+    compared_with: int | None = None
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    reference: dict[str, Any] = field(default_factory=dict)
 
     @property
     def accepted(self) -> bool:
@@ -57,9 +66,15 @@ class Report:
             "decimal": dialect.decimal if dialect else None,
             "header": dialect.header if dialect else None,
             "misshapen_rows": self.misshapen,
+            "duplicate_rows": self.duplicates,
+            "duplicates_are_estimated": self.duplicates_estimated,
             "evaluation_rows": self.evaluation_rows,
             "profile": self.profile[:SUMMARY_COLUMNS],
             "notes": notes,
+            "warnings": list(self.warnings),
+            "compared_with": self.compared_with,
+            "changes": self.changes[:SUMMARY_CHANGES],
+            "changes_in_all": len(self.changes),
             "reasons": list(self.reasons),
         }
 
@@ -67,6 +82,8 @@ class Report:
         return {
             **self.summary(),
             "notes": self.notes,
+            "changes": self.changes,
+            "reference": self.reference,
             "profile": self.profile,
             "classes": self.classes,
             "dialect": self.dialect.to_dict() if self.dialect else None,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.ml.profile import ColumnProfile
 from app.ml.schema import Task, target_labels
-from app.ml.values import in_order
+from app.ml.values import in_order, label
 
 MOST_CLASSES = 200
+SMALL_CLASS = 0.1
+"""Of the share that a class would have if all were alike."""
 FEW_NUMBERS = 20
 """Whole numbers with at most this many different values are classes, not quantities."""
 
@@ -23,6 +26,7 @@ class TargetVerdict:
     classes: dict[str, int] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
 
 
@@ -63,6 +67,7 @@ def _judge_classes(verdict: TargetVerdict, column: ColumnProfile) -> None:
             f"{MOST_CLASSES} classes."
         )
         return
+    verdict.notes += _respelt(column.values)
     verdict.labels = tuple(in_order(list(counted)))
     verdict.classes = {text: counted[text] for text in verdict.labels}
     if len(counted) == 1:
@@ -71,6 +76,13 @@ def _judge_classes(verdict: TargetVerdict, column: ColumnProfile) -> None:
             "There is nothing to tell apart."
         )
         return
+    least = min(verdict.classes, key=lambda text: verdict.classes[text])
+    share = verdict.classes[least] / sum(verdict.classes.values())
+    if share < SMALL_CLASS / len(counted):
+        verdict.warnings.append(
+            f"The classes are of very different size: {least!r} is {share:.2%} of the rows. "
+            "Accuracy says little then; look at auc and f1."
+        )
     rare = [text for text, times in verdict.classes.items() if times < 5]
     if rare:
         shown = ", ".join(rare[:5])
@@ -78,6 +90,27 @@ def _judge_classes(verdict: TargetVerdict, column: ColumnProfile) -> None:
             f"Few rows to learn from for {len(rare)} of {len(counted)} classes (under 5 rows): "
             f"{shown}."
         )
+
+
+def _respelt(values: Mapping[str, int]) -> list[str]:
+    """What is said about labels that are written in several ways."""
+    notes = []
+    dotted = {text: times for text, times in values.items() if text.endswith(".")}
+    dotted = {text: times for text, times in dotted.items() if label(text) != text}
+    if dotted:
+        example = next(iter(dotted))
+        notes.append(
+            f"{sum(dotted.values()):,} labels end in a dot, which is ignored: "
+            f"{example!r} is read as {label(example)!r}."
+        )
+    folded: dict[str, set[str]] = {}
+    for text in values:
+        folded.setdefault(label(text).casefold(), set()).add(label(text))
+    for spellings in folded.values():
+        if len(spellings) > 1:
+            shown = " and ".join(map(repr, sorted(spellings)))
+            notes.append(f"The labels {shown} differ by upper and lower case only: two classes.")
+    return notes
 
 
 def _judge_quantity(verdict: TargetVerdict, column: ColumnProfile) -> None:

@@ -7,19 +7,51 @@ wrong with a table ends in the report's reasons, never in an exception.
 from __future__ import annotations
 
 from collections import Counter
-from typing import BinaryIO
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
+from app.ml import drift, leakage
+from app.ml.duplicates import Duplicates
 from app.ml.errors import Unreadable
 from app.ml.features import choose_features
 from app.ml.labels import Labels
-from app.ml.profile import DISTINCT_BUDGET, DISTINCT_LIMIT, ColumnProfile
+from app.ml.profile import (
+    DISTINCT_BUDGET,
+    DISTINCT_LIMIT,
+    SAMPLE_BUDGET,
+    SAMPLE_LIMIT,
+    ColumnProfile,
+)
 from app.ml.reading import Table
 from app.ml.report import Report
+from app.ml.sampling import RowSample
 from app.ml.schema import NoSuchColumn, Schema, Task, find_column
 from app.ml.target import judge_target
 
 LEAST_ROWS = 10
 MISSHAPEN_SHARE = 0.05
+SAMPLE_ROWS = 4000
+SAMPLE_CELLS = 800_000
+"""Of rows that are remembered whole, to look for leakage."""
+MANY_DUPLICATES = 0.05
+
+
+@dataclass(frozen=True)
+class Before:
+    """An upload of the same dataset to compare with: its version and `Report.reference`."""
+
+    version: int
+    reference: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one pass over a table found."""
+
+    columns: list[ColumnProfile]
+    duplicates: Duplicates
+    sample: RowSample
 
 
 def validate(
@@ -29,8 +61,12 @@ def validate(
     task: Task | None = None,
     header: bool | None = None,
     evaluation: BinaryIO | None = None,
+    before: Before | None = None,
 ) -> Report:
-    """Judge a table, and a second one with the same columns for evaluation where there is one."""
+    """Judge a table, and a second one with the same columns for evaluation where there is one.
+
+    `before` is the upload to compare with.
+    """
     report = Report()
     try:
         table = Table.open(file, header=header, target=target)
@@ -40,27 +76,86 @@ def validate(
             return report
         position = find_column(table.columns, target)
         report.target = table.columns[position]
-        profiles = profile(table)
+        seen = look(table)
     except (Unreadable, NoSuchColumn) as problem:
         report.reasons.append(str(problem))
         return report
+    profiles = seen.columns
     report.rows, report.misshapen = profiles[position].rows, table.misshapen
     _judge_shape(report, table)
     if report.accepted:
         _judge_schema(report, profiles, position, task)
+        _note_padding(report, table)
+        _count_duplicates(report, seen.duplicates)
+        _compare(report, profiles, before)
+    if report.schema:
+        _look_for_leaks(report, seen.sample, position)
     if evaluation is not None and report.accepted:
         _judge_evaluation(report, evaluation)
     return report
 
 
-def profile(table: Table) -> list[ColumnProfile]:
+def look(table: Table) -> Seen:
     """One pass over the table."""
-    limit = max(300, min(DISTINCT_LIMIT, DISTINCT_BUDGET // len(table.columns)))
-    profiles = [ColumnProfile(name, table.dialect.decimal, limit) for name in table.columns]
+    wide = len(table.columns)
+    limit = max(300, min(DISTINCT_LIMIT, DISTINCT_BUDGET // wide))
+    numbers = max(256, min(SAMPLE_LIMIT, SAMPLE_BUDGET // wide))
+    decimal = table.dialect.decimal
+    columns = [ColumnProfile(name, decimal, limit, numbers) for name in table.columns]
+    seen = Seen(columns, Duplicates(), RowSample(min(SAMPLE_ROWS, max(50, SAMPLE_CELLS // wide))))
     for chunk in table.chunks():
-        for column, cells in zip(profiles, zip(*chunk, strict=True), strict=True):
+        for column, cells in zip(columns, zip(*chunk, strict=True), strict=True):
             column.update(cells)
-    return profiles
+        seen.duplicates.add(chunk)
+        seen.sample.add(chunk)
+    return seen
+
+
+def _note_padding(report: Report, table: Table) -> None:
+    if table.padded:
+        report.notes.append(
+            f"{_count(table.padded, 'row')} with spaces around cells; they are ignored."
+        )
+
+
+def _count_duplicates(report: Report, duplicates: Duplicates) -> None:
+    report.duplicates, report.duplicates_estimated = duplicates.count, duplicates.estimated
+    if not report.duplicates:
+        return
+    about = "About " if duplicates.estimated else ""
+    text = f"{about}{_count(report.duplicates, 'row')} repeat one before, cell by cell."
+    if report.duplicates > MANY_DUPLICATES * report.rows:
+        report.warnings.append(f"{text} Equal rows are never on both sides of the test.")
+    else:
+        report.notes.append(text)
+
+
+def _compare(report: Report, profiles: list[ColumnProfile], before: Before | None) -> None:
+    kept = profiles[: drift.COLUMNS]
+    report.reference = {column.name: drift.reference(column) for column in kept}
+    if before is not None:
+        report.compared_with = before.version
+        whole = len(profiles) <= drift.COLUMNS
+        report.changes = drift.compare(before.reference, profiles, whole=whole)
+
+
+def _look_for_leaks(report: Report, sample: RowSample, position: int) -> None:
+    schema = report.schema
+    assert schema is not None and report.dialect is not None
+    columns = list(zip(*sample.rows, strict=True))
+    wanted = {feature.name for feature in schema.features}
+    for summary, cells in zip(report.profile, columns, strict=True):
+        if summary["name"] not in wanted:
+            continue
+        known = leakage.knowledge(cells, columns[position], schema.task, schema.decimal)
+        if known is None:
+            continue
+        summary["predicts"] = round(max(0.0, known), 3)
+        if known >= leakage.SUSPICIOUS:
+            report.warnings.append(
+                f"{summary['name']} alone predicts {schema.target} almost wholly ({known:.0%}). "
+                "If it is known only after the target is, leave it out of the file."
+            )
 
 
 def _judge_columns(report: Report, table: Table) -> None:
@@ -106,6 +201,7 @@ def _judge_schema(
     target = judge_target(profiles[position], task)
     report.reasons += target.reasons
     report.notes += target.notes
+    report.warnings += target.warnings
     report.classes = target.classes
     chosen = choose_features([p for i, p in enumerate(profiles) if i != position])
     report.notes += chosen.notes
@@ -131,7 +227,7 @@ def _judge_evaluation(report: Report, file: BinaryIO) -> None:
     assert schema is not None and report.dialect is not None
     try:
         table = Table.open(file, header=report.dialect.header, target=schema.target)
-        profiles = {p.name: p for p in profile(table)}
+        profiles = {p.name: p for p in look(table).columns}
     except Unreadable as problem:
         report.reasons.append(f"The evaluation file: {problem}")
         return
@@ -172,8 +268,8 @@ def _judge_labels(report: Report, target: ColumnProfile, schema: Schema) -> None
         )
     if respelt:
         report.notes.append(
-            f"{_count(respelt, 'label')} of the evaluation file differ by a trailing dot only; "
-            "it is ignored."
+            f"{_count(respelt, 'label')} of the evaluation file "
+            f"{'differs' if respelt == 1 else 'differ'} by a trailing dot only; it is ignored."
         )
 
 

@@ -84,7 +84,8 @@ def _only_numbers(cells: Sequence[str]) -> np.ndarray | None:
 
 
 def label(cell: str) -> str:
-    """A class label's canonical spelling: whole numbers lose their `.0`, so that `7.0` is `7`."""
+    """A class label's canonical spelling: no trailing dot, and `7.0` is `7`."""
+    cell = cell.rstrip(".").rstrip() or cell
     if cell.endswith(".0") and cell[:-2].lstrip("+-").isdigit():
         return cell[:-2]
     return cell

@@ -97,6 +97,16 @@ def test_the_same_table_again_is_no_better(memory: InMemoryPlatform) -> None:
     assert found["versions"][0]["champion"]["metrics"] == found["versions"][0]["metrics"]
 
 
+def test_an_upload_is_compared_with_the_one_before(memory: InMemoryPlatform) -> None:
+    upload(memory, two_classes(400))
+    upload(memory, two_classes(400).replace(b"Bonn", b"Turin"))
+
+    second, first = memory.platform.datasets.get("stays")["versions"]
+    assert first["report"]["compared_with"] is None
+    assert second["report"]["compared_with"] == 1
+    assert list({c["column"] for c in second["report"]["changes"]}) == ["city"]
+
+
 def test_a_better_model_takes_over(memory: InMemoryPlatform) -> None:
     noise = two_classes(80, seed=1).replace(b"Oslo", b"Rome")
     upload(memory, noise)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
+
 import pytest
 
+from app.ml import drift
+from app.ml.profile import ColumnProfile
 from app.ml.report import Plan
+from app.ml.validation import Before
 from tests.ml.tables import csv, judged, prices, two_classes
 
 
@@ -146,3 +152,92 @@ def test_a_wide_table_has_a_short_summary() -> None:
     assert len(report.summary()["profile"]) == 200
     assert len(report.to_dict()["profile"]) == 3001
     assert "first 200 of 3001 columns" in " ".join(report.summary()["notes"])
+
+
+def test_labels_are_normalised_and_that_is_told() -> None:
+    rows = [f"{i * 7 % 31},{['yes', 'yes.', 'no ', 'no'][i % 4]}" for i in range(100)]
+    report = judged(csv("x,y", rows), "y")
+
+    assert report.classes == {"no": 50, "yes": 50}
+    told = " ".join(report.notes)
+    assert "25 labels end in a dot, which is ignored: 'yes.' is read as 'yes'" in told
+    assert "25 rows with spaces around cells" in told
+
+
+def test_rows_that_repeat_are_counted() -> None:
+    rows = [f"{i * 37 % 101},{'ab'[i % 2]}" for i in range(101)]
+    few = judged(csv("x,y", [*rows, *rows[:3]]), "y")
+    many = judged(csv("x,y", rows * 2), "y")
+
+    assert few.duplicates == 3
+    assert "3 rows repeat one before" in " ".join(few.notes)
+    assert many.duplicates == 101
+    assert "101 rows repeat" in " ".join(many.warnings)
+
+
+def test_a_column_that_knows_the_target_alone_is_a_suspect() -> None:
+    leaky = two_classes(400).decode().splitlines()
+    header, rows = leaky[0], leaky[1:]
+    told = [f"{'paid' if row.endswith('yes') else 'open'},{row}" for row in rows]
+    report = judged(csv(f"bill,{header}", told), "stays")
+    number = prices(300).decode().splitlines()
+    doubled = [f"{float(row.split(';')[2]) * 2};{row}" for row in number[1:]]
+
+    assert any(text.startswith("bill alone predicts stays") for text in report.warnings)
+    assert not any(text.startswith("age alone") for text in report.warnings)
+    of_number = judged(csv(f"twice;{number[0]}", doubled), "price").warnings
+    assert next(text.split()[0] for text in of_number if "alone predicts" in text) == "twice"
+
+
+def test_a_small_class_is_a_warning() -> None:
+    report = judged(csv("x,y", [f"{i * 7 % 31},{'b' if i % 50 == 0 else 'a'}" for i in range(500)]),
+                    "y")  # fmt: skip
+
+    assert "'b' is 2.00% of the rows" in " ".join(report.warnings)
+
+
+def test_numbers_have_a_histogram_and_texts_bars() -> None:
+    age, city, _ = judged(two_classes(400), "stays").profile
+
+    assert len(age["histogram"]) == 20
+    assert sum(age["histogram"]) == 400 - age["missing"]
+    assert sum(city["bars"]) == 400 - city["missing"]
+
+
+def test_the_next_upload_is_compared() -> None:
+    first = judged(two_classes(400), "stays")
+    before = Before(1, json.loads(json.dumps(first.reference)))
+    same = judged(two_classes(400, seed=8), "stays", before=before)
+    rows = [row.split(",") for row in two_classes(400).decode().splitlines()[1:]]
+    moved = [f"{int(a or 50) + 60},{c if i % 9 else 'Turin'},{s}" for i, (a, c, s) in
+             enumerate(rows)]  # fmt: skip
+    other = judged(csv("age,city,stays", moved), "stays", before=before)
+    lacking = judged(csv("age,town,stays", [f"{a},{c},{s}" for a, c, s in rows]), "stays",
+                     before=before)  # fmt: skip
+
+    assert same.compared_with == 1
+    assert same.changes == []
+    kinds = {(change["column"], change["kind"]) for change in other.changes}
+    assert {("age", "drift"), ("age", "range"), ("city", "new categories")} <= kinds
+    assert next(c for c in other.changes if c["kind"] == "drift")["psi"] > 1
+    assert {("city", "missing column"), ("town", "new column")} <= {
+        (change["column"], change["kind"]) for change in lacking.changes
+    }
+
+
+def test_the_stability_index_agrees_with_its_definition() -> None:
+    old, new = ColumnProfile("c"), ColumnProfile("c")
+    old.update(["a"] * 60 + ["b"] * 40)
+    new.update(["a"] * 30 + ["b"] * 70)
+    expected = (0.3 - 0.6) * math.log(0.3 / 0.6) + (0.7 - 0.4) * math.log(0.7 / 0.4)
+
+    assert drift.psi(drift.reference(old), new) == pytest.approx(expected)
+
+
+def test_a_column_that_numbers_the_rows_is_left_out_by_its_name() -> None:
+    rows = [f"{i + 1},{i + 1},{i * 7 % 31},{'ab'[i % 2]}" for i in range(100)]
+    report = judged(csv("id,day,x,y", rows), "y")
+
+    assert report.schema
+    assert [feature.name for feature in report.schema.features] == ["day", "x"]
+    assert "day: it numbers the rows" in " ".join(report.notes)

@@ -12,6 +12,7 @@ from web.auth import accepts_body, current_actor, requires
 from web.console import words
 from web.console.pages import blueprint, field, go, query, say, text_filter
 from web.console.runs import at_work
+from web.drawing import histogram
 from web.platform import current_platform
 
 LARGEST_UPLOAD = 512 * 1024 * 1024
@@ -72,4 +73,5 @@ def dataset(name: str) -> ResponseReturnValue:
         dataset=found,
         run=run_of(correlationid) if correlationid else None,
         correlationid=correlationid,
+        histogram=histogram.of_column,
     )
