@@ -65,5 +65,3 @@ def discard_dead_letters(body: dict[str, Any]) -> dict[str, Any]:
     reason = body.get("reason", "")
     done = current_platform().replays.discard(selection, current_actor(), reason)
     return {"discarded": done}
-
-

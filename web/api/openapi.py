@@ -43,9 +43,9 @@ def openapi() -> Response:
 def describe() -> Schema:
     paths: dict[str, Any] = {}
     for row in ROUTES:
-        paths.setdefault(PREFIX + _VARIABLE.sub(r"{\2}", row.path), {})[
-            row.method.lower()
-        ] = _operation(row)
+        paths.setdefault(PREFIX + _VARIABLE.sub(r"{\2}", row.path), {})[row.method.lower()] = (
+            _operation(row)
+        )
     return {
         "openapi": "3.1.0",
         "info": {

@@ -27,6 +27,7 @@ WORKER = obj({"id": TEXT, "host": TEXT, "pid": COUNT, "lanes": many(TEXT), "pool
 PROJECTION = obj({"name": TEXT, "state": TEXT, "backlog": MAYBE_COUNT, "open": COUNT,
                   "lag": MAYBE_NUMBER})  # fmt: skip
 
+
 @route("GET", "/workers", "viewer", answers=page_of(WORKER), query=PAGE)
 def list_workers(limit: int, cursor: str | None) -> dict[str, Any]:
     """The worker processes that are alive, their lanes and what each does now."""
