@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from app.clock import instant
 from app.events.event import Event
 from app.events.ids import delivery_id
 from app.streams.entry import Entry
@@ -59,7 +60,8 @@ class Context:
 
     def emit(self, type: str, data: Any = None, key: str | None = None) -> None:
         """Publish an event of a declared type when this delivery is settled."""
-        self.emitted.append(Event(type=type, data=data, partitionkey=key))
+        now = instant(self._handling.clock.now())
+        self.emitted.append(Event(type=type, data=data, partitionkey=key, time=now))
 
     @property
     def delivery_id(self) -> str:

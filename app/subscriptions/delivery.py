@@ -260,6 +260,7 @@ class Handling:
             self.generation_of(entry),
             self.subscription.emits,
             self.catalogue,
+            instant(self.clock.now()),
         )
         return self.preparer.prepare(events)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from app.errors import PenstockError
@@ -29,9 +30,11 @@ def outputs_of(
     generation: int,
     declared: Sequence[str],
     catalogue: Catalogue,
+    now: datetime,
 ) -> list[Event]:
     """The events of one delivery, in order: what was emitted, then what was returned.
 
+    `now` is the time of those that bring none of their own.
     Raises `InvalidOutput` where one is of no type, or of one that `emits` doesn't declare.
     """
     values = [
@@ -45,23 +48,23 @@ def outputs_of(
         ),
     ]
     return [
-        _caused(_event(value, declared, catalogue), cause, subscription, generation, index)
+        _caused(_event(value, declared, catalogue, now), cause, subscription, generation, index)
         for index, value in enumerate(values)
     ]
 
 
-def _event(value: Any, declared: Sequence[str], catalogue: Catalogue) -> Event:
+def _event(value: Any, declared: Sequence[str], catalogue: Catalogue, now: datetime) -> Event:
     if isinstance(value, Event):
         event = value
     elif known := catalogue.types.of_object(value):
-        event = Event(type=known.name, data=value, dataschema=known.urn)
+        event = Event(type=known.name, data=value, dataschema=known.urn, time=now)
     elif isinstance(value, dict):
         if len(declared) != 1:
             raise InvalidOutput(
                 f"a returned dict takes the only type in emits, and there are {len(declared)}: "
                 "return an Event(type=…, data=…) or an object of the type's schema"
             )
-        event = Event(type=declared[0], data=value)
+        event = Event(type=declared[0], data=value, time=now)
     else:
         raise InvalidOutput(
             f"a handler returned a {type(value).__name__}: return an Event, an object of a registered"

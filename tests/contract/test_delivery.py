@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from app.clock import instant
 from app.events.event import Event
 from app.events.ids import delivery_id, emitted_id
 from tests.contract.world import World
@@ -63,6 +66,29 @@ def test_what_a_handler_returns_is_caused_by_its_event(world: World):
     assert checked.partitionkey == written.partitionkey == "ada"
     assert checked.source == "/subscriptions/check"
     assert written.traceparent and written.traceparent.split("-")[1] == trace.split("-")[1]
+
+
+def test_outputs_have_the_time_of_their_making(world: World):
+    @world.on("order.placed", emits=["order.checked"])
+    def check(event, ctx):
+        world.clock.sleep(60)
+        ctx.emit("order.checked")
+        mine = Event(type="order.checked", time=instant(12_345.0))
+        return [mine, Event(type="order.checked", time=instant(0))]
+
+    @world.on("order.checked", emits=["order.priced"])
+    def price(event, ctx):
+        return {}
+
+    world.publish("order.placed")
+    world.run()
+
+    times = [event.time.timestamp() for event in world.events("order.checked")]
+    assert times[1:] == [12_345.0, 0.0]
+    begun = world.events("order.placed")[0].time.timestamp()
+    assert times[0] == pytest.approx(begun + 60, abs=1)
+    for priced in world.events("order.priced"):
+        assert priced.time.timestamp() == pytest.approx(begun + 60, abs=1)
 
 
 def test_emitted_ids_are_derived_and_in_order(world: World):

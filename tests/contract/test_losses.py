@@ -276,6 +276,27 @@ def test_what_waits_behind_a_slow_event_goes_to_others(world: World):
     assert world.states() == ["succeeded"] * 3
 
 
+def test_a_limited_subscription_is_served_by_no_more_workers_at_once(world: World):
+    handled = []
+
+    @world.on("order.placed")
+    def check(event, ctx):
+        if event.data == 0:
+            handled.append(("meanwhile", world.worker().run(seconds=1)))
+        handled.append(event.data)
+
+    world.publish_many(Event(type="order.placed", data=number) for number in range(40))
+    world.change("check", concurrency=1)
+    world.run()
+
+    assert handled == [("meanwhile", 0), *range(40)]
+    world.change("check", concurrency=2)
+    world.publish_many(Event(type="order.placed", data=number) for number in range(20))
+    world.run()
+    met = [one for one in handled[41:] if isinstance(one, tuple)]
+    assert met[0][1] > 0, "there is room for another one now"
+
+
 def _settled(worker, event: Event, data) -> Settled:
     """This worker's result for the event, ready to be settled."""
     (entry,) = worker.read("check")

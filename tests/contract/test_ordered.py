@@ -116,7 +116,7 @@ def test_one_partition_has_one_lease_at_a_time(world: World):
     @world.on("order.placed", ordered=True)
     def note(event, ctx):
         if event.data == 1:
-            other.append(world.worker().run())
+            other.append(world.worker().run(seconds=1))
         got.append(event.data)
 
     _publish(world, ("ada", 1), ("ada", 2), ("eve", 3))

@@ -215,11 +215,11 @@ class Worker:
     def slot(self) -> Slot:
         return self.slots.slot(0)
 
-    def run(self) -> int:
+    def run(self, seconds: float = 60.0) -> int:
         """Deliver until nothing is left, or the slot is asked for; how many entries that were."""
         self.world._use()
         self.lease.refresh()
-        return self.lease.run(self.slot, seconds=60.0)
+        return self.lease.run(self.slot, seconds)
 
     def run_until_killed(self, *, settling: bool = False) -> None:
         """Deliver until a handler raises `Killed`; the watch notices, and a new process begins.
@@ -351,7 +351,7 @@ class MemoryWorld(World):
         self.twin.resume(subscription)
 
     def change(self, subscription: str, **changes: Any) -> None:
-        self.twin.change(subscription, **changes)
+        self.twin._decide(subscription, **changes)
 
 
 class RedisWorld(World):
