@@ -57,7 +57,6 @@ class Machine:
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start a worker and wait until it beats."""
-        before = self.client.hlen("penstock:workers")
         command = [sys.executable, "-m", "celery", "-q", "-A", "workers", "worker", "-Q", lanes]
         command += ["-c", str(children), "--pool", pool, "-n", f"bench{len(self.workers)}@%h"]
         log = (self.folder / f"worker{len(self.workers)}.log").open("wb")
@@ -70,7 +69,9 @@ class Machine:
         )
         self.workers.append(worker)
         self.wait_for(
-            lambda: self.client.hlen("penstock:workers") > before, 60, "a worker to start"
+            lambda: any(one["pid"] == worker.pid for one in self.platform.workers.list()),
+            60,
+            "a worker to start",
         )
         return worker
 

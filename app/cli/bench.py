@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 import click
@@ -71,6 +72,22 @@ def latency(rates: tuple[int, ...], seconds: float, rounds: int, fsync: str, as_
 def scale(backlog: int, subscriptions: int, rounds: int, fsync: str, as_json: bool) -> None:
     """What doesn't grow with the backlog and the number of subscriptions."""
     _show(_benchmark("scale").run(backlog, subscriptions, rounds, _policy(fsync), _tell), as_json)
+
+
+@bench.command(epilog="\b\nExample:\n  python -m app bench soak --kills 200 --events 200000")
+@click.option("--kills", default=100, show_default=True)
+@click.option("--events", default=100_000, show_default=True)
+@click.option("--pool", type=click.Choice(["prefork", "threads"]), default="prefork")
+@click.option("--seed", default=1, show_default=True, help="Who is killed when.")
+@FSYNC
+@json_option
+def soak(kills: int, events: int, pool: str, seed: int, fsync: str, as_json: bool) -> int:
+    """Kill processes under load, and count what was lost or doubled: nothing."""
+    with click.progressbar(length=kills, label="Kills", file=sys.stderr) as bar:
+        result = _benchmark("soak").run(kills, events, pool, _policy(fsync), seed, bar.update)
+    _show(result, as_json)
+    faults = ("lost", "doubled", "rows lost", "rows doubled", "parked")
+    return 1 if any(result[fault] for fault in faults) else 0
 
 
 def _benchmark(name: str) -> Any:
