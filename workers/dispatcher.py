@@ -20,6 +20,7 @@ from app.subscriptions.doorbell import Doorbell
 from app.subscriptions.roster import Roster
 from workers.message import LeaseMessage
 from workers.slots import Desk, Desks
+from workers.standstill import Standstill, end_worker
 
 LEASE = 10.0
 """Seconds that a lease lasts under load, before Celery sees its slot again."""
@@ -56,7 +57,8 @@ class Dispatcher:
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._rung: dict[str, float] = {}
-        self._looked = float("-inf")
+        self._looked = self._watched = float("-inf")
+        self.standstill = Standstill(desks, roster, end_worker)
 
     def run(self) -> None:
         """The thread's loop."""
@@ -79,6 +81,9 @@ class Dispatcher:
             self.doorbell.watch(self.roster.doorbell_streams())
             self.consider(self._lanes(self.roster.handlings))
         now = self.clock.monotonic()
+        if now - self._watched > SWEEP:
+            self._watched = now
+            self.standstill.look(now)
         busy = bool(self.desks.running())
         if now - self._looked > (HELP if busy else SWEEP):
             self._looked = now
@@ -135,7 +140,11 @@ class Dispatcher:
 
     def _look_at_backlogs(self) -> None:
         """Start leases for what nobody rang for, and to help those that are busy."""
-        lanes = [lane for lane in self.roster.lanes if self.desks.free((lane,), self.limit())]
+        lanes = [
+            lane
+            for lane in self.roster.lanes
+            if self.desks.free((lane,), self.limit()) and not self.desks.attended(lane)
+        ]
         wanted: dict[str, Sequence[str]] = {
             name: self.roster.all_streams(name)
             for name, handling in self.roster.handlings.items()
