@@ -18,18 +18,16 @@ from sqlmodel import Session
 from app.clock import Clock, SystemClock
 from app.events.arrival import Arrival
 from app.events.event import Event, plain
+from app.store import archive_statements as statements
 from app.store.archive_filter import EventFilter
-from app.store.archive_tables import ArchivedEvent, ArrivalCount
 from app.store.bulk import Bulk
 from app.store.columns import clean, from_json, key, key_or_none
 from app.store.database import Database
 from app.store.moments import iso, seconds
 from app.store.page import Page, cursor_of, read_cursor
-from app.store.position import entry_id, recorded, sortable
+from app.store.position import entry_id, sortable
 
-SCAN = 20_000
 SCAN_SECONDS = 1.5
-_ROW = "number, time, envelope, data"
 
 
 class Archive:
@@ -46,11 +44,8 @@ class Archive:
         ordered = sorted(rows.values(), key=lambda row: (row[6], row[7], row[8], row[0]))
         with self._database.session() as session:
             bulk = Bulk(session)
-            if bulk.on_postgres:
-                added = _insert_postgres(bulk, ordered)
-            else:
-                added = _insert_sqlite(bulk, ordered)
-            _count(bulk, added)
+            added = statements.insert(bulk, ordered)
+            statements.count_arrivals(bulk, added)
         return len(added)
 
     def _row(self, arrival: Arrival) -> tuple[Any, ...]:
@@ -99,7 +94,7 @@ class Archive:
         with self._database.read() as session:
             if wanted.q:
                 return self._search(Bulk(session), wanted, before, limit)
-            rows = _newest(Bulk(session), wanted, before, limit + 1)
+            rows = statements.newest(Bulk(session), wanted, before, limit + 1)
         more = len(rows) > limit
         shown = rows[:limit]
         following = cursor_of(shown[-1][1], shown[-1][0]) if more else None
@@ -111,7 +106,7 @@ class Archive:
         found: list[Any] = []
         over = self._clock.monotonic() + SCAN_SECONDS
         while True:
-            rows, last = _newest_like(bulk, wanted, before, limit + 1 - len(found))
+            rows, last = statements.newest_like(bulk, wanted, before, limit + 1 - len(found))
             found += rows
             if len(found) > limit:
                 before = [found[limit - 1][1], found[limit - 1][0]]
@@ -207,7 +202,7 @@ class Archive:
         kinds = (int, str, int) if by_place else (float, int)
         start = read_cursor(after, *kinds) if after else None
         with self._database.read() as session:
-            rows = _oldest(Bulk(session), wanted, start, limit + 1, by_place)
+            rows = statements.oldest(Bulk(session), wanted, start, limit + 1, by_place)
         more = len(rows) > limit
         shown = rows[:limit]
         following = None
@@ -259,98 +254,6 @@ def prune(session: Session, before: float, limit: int) -> int:
         before,
         limit,
     )
-
-
-_COLUMNS = (
-    "id", "source", "type", "subject", "partitionkey", "correlationid", "topic", "partition",
-    "position", "time", "archived", "envelope", "data",
-)  # fmt: skip
-
-
-def _insert_sqlite(bulk: Bulk, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    # Nobody else writes meanwhile, so what isn't there now is new.
-    known = {
-        tuple(found)
-        for found in bulk.rows(
-            f"SELECT id, source FROM events WHERE {bulk.any_of('id')}",
-            bulk.listed(row[0] for row in rows),
-        )
-    }
-    new = [row for row in rows if row[:2] not in known]
-    bulk.insert(ArchivedEvent, _COLUMNS, new)
-    return new
-
-
-def _insert_postgres(bulk: Bulk, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    added = bulk.insert(
-        ArchivedEvent,
-        _COLUMNS,
-        rows,
-        "ON CONFLICT (id, source) DO NOTHING",
-        "RETURNING id, source",
-    )
-    new = {tuple(row) for row in added}
-    return rows if len(new) == len(rows) else [row for row in rows if row[:2] in new]
-
-
-def _count(bulk: Bulk, rows: list[tuple[Any, ...]]) -> None:
-    counted = Counter((int(recorded(row[8]) // 60), row[2], row[6]) for row in rows)
-    bulk.insert(
-        ArrivalCount,
-        ("minute", "type", "topic", "count"),
-        [(*place, count) for place, count in sorted(counted.items())],
-        "ON CONFLICT (minute, type) DO UPDATE SET count = arrival_counts.count + excluded.count",
-    )
-
-
-def _newest(bulk: Bulk, wanted: EventFilter, before: list[Any] | None, limit: int) -> list[Any]:
-    where, parameters = wanted.sql(bulk)
-    if before:
-        where, parameters = f"{where} AND (time, number) < (?, ?)", [*parameters, *before]
-    sql = f"SELECT {_ROW} FROM events WHERE {where} ORDER BY time DESC, number DESC LIMIT ?"
-    return bulk.rows(sql, *parameters, limit)
-
-
-def _newest_like(
-    bulk: Bulk, wanted: EventFilter, before: list[Any] | None, limit: int
-) -> tuple[list[Any], list[Any] | None]:
-    """Those of the next SCAN rows that match, and the key of the last of them, if there is more."""
-    where, parameters = wanted.sql(bulk)
-    if before:
-        where, parameters = f"{where} AND (time, number) < (?, ?)", [*parameters, *before]
-    like, needles = wanted.like(bulk)
-    edge = bulk.rows(
-        f"SELECT time, number FROM events WHERE {where}"
-        " ORDER BY time DESC, number DESC LIMIT 1 OFFSET ?",
-        *parameters,
-        SCAN - 1,
-    )
-    last = list(edge[0]) if edge else None
-    if last:
-        where, parameters = f"{where} AND (time, number) >= (?, ?)", [*parameters, *last]
-    sql = (
-        f"SELECT {_ROW} FROM events WHERE {where} AND ({like})"
-        " ORDER BY time DESC, number DESC LIMIT ?"
-    )
-    return bulk.rows(sql, *parameters, *needles, limit), last
-
-
-def _oldest(
-    bulk: Bulk, wanted: EventFilter, start: list[Any] | None, limit: int, by_place: bool
-) -> list[Any]:
-    order = "partition, position, number" if by_place else "time, number"
-    where, parameters = wanted.sql(bulk)
-    if wanted.q:
-        like, needles = wanted.like(bulk)
-        where, parameters = f"{where} AND ({like})", [*parameters, *needles]
-    if start:
-        marks = ", ".join("?" * len(start))
-        where, parameters = f"{where} AND ({order}) > ({marks})", [*parameters, *start]
-    sql = (
-        f"SELECT number, time, partition, position, topic, envelope, data FROM events"
-        f" WHERE {where} ORDER BY {order} LIMIT ?"
-    )
-    return bulk.rows(sql, *parameters, limit)
 
 
 _encoder = msgspec.json.Encoder(enc_hook=plain)

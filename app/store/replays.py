@@ -12,58 +12,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Index, func
-from sqlmodel import Field, Session, SQLModel, col, select
+from sqlalchemy import func
+from sqlmodel import Session, col, select
 
 from app.clock import Clock, SystemClock
 from app.errors import Conflict, NotFound, Refused
 from app.events.ids import uuid7
 from app.store.bulk import Bulk
-from app.store.columns import JsonText, Key, LongText, Moment, key, to_json
 from app.store.database import Database
 from app.store.moments import iso
 from app.store.page import Page, paged, read_cursor
+from app.store.replay_items import (
+    INSERT,
+    ReplayItem,
+    ReplayRow,
+    chunks,
+    give_back,
+    item_row,
+    mark_items,
+    take_letters,
+)
 
 OPEN_STATES = ("canary", "running", "paused")
 STATES = (*OPEN_STATES, "succeeded", "failed", "cancelled")
-
-
-class ReplayRow(SQLModel, table=True):
-    __tablename__ = "replays"
-    __table_args__ = (Index("replays_by_time", "created", "id"), Index("replays_by_state", "state"))
-
-    id: str = Field(primary_key=True, sa_type=Key)
-    state: str = Field(sa_type=Key)
-    total: int
-    selection: dict[str, Any] = Field(sa_type=JsonText)
-    options: dict[str, Any] = Field(sa_type=JsonText)
-    reason: str = Field(default="", sa_type=LongText)
-    stopped: str | None = Field(default=None, sa_type=LongText)
-    created_by: str = Field(sa_type=Key)
-    created: float = Field(sa_type=Moment)
-    ended: float | None = Field(default=None, sa_type=Moment)
-    paused_from: str | None = Field(default=None, sa_type=Key)
-
-
-class ReplayItem(SQLModel, table=True):
-    __tablename__ = "replay_items"
-    __table_args__ = (
-        Index("replay_items_by_state", "replay_id", "state", "number"),
-        Index("replay_items_by_event", "replay_id", "sent_id", "subscription"),
-    )
-
-    replay_id: str = Field(primary_key=True, sa_type=Key)
-    number: int = Field(primary_key=True)
-    subscription: str = Field(sa_type=Key)
-    dead_letter: str | None = Field(default=None, sa_type=Key)
-    event_id: str = Field(sa_type=Key)
-    event_source: str = Field(sa_type=Key)
-    type: str = Field(sa_type=Key)
-    sent_id: str = Field(sa_type=Key)
-    event: dict[str, Any] | None = Field(default=None, sa_type=JsonText)
-    state: str = Field(sa_type=Key)
-    claimed: float | None = Field(default=None, sa_type=Moment)
-    error: str | None = Field(default=None, sa_type=LongText)
 
 
 class ReplayStore:
@@ -102,10 +73,10 @@ class ReplayStore:
             )  # fmt: skip
             session.add(row)
             session.flush()
-            for chunk in _chunks(items, 1000):
-                bulk.many(_INSERT, [_item(id, total + n, item) for n, item in enumerate(chunk)])
+            for chunk in chunks(items, 1000):
+                bulk.many(INSERT, [item_row(id, total + n, item) for n, item in enumerate(chunk)])
                 letters = [item["dead_letter"] for item in chunk if item.get("dead_letter")]
-                _take_letters(bulk, letters, id)
+                take_letters(bulk, letters, id)
                 total += len(chunk)
             if not total:
                 raise Refused("Nothing matches: there is nothing to replay.")
@@ -233,7 +204,7 @@ class ReplayStore:
             row.state, row.stopped = to, stopped or row.stopped
             if to not in OPEN_STATES:
                 row.ended = self._clock.now()
-                _give_back(Bulk(session), id)
+                give_back(Bulk(session), id)
             session.add(row)
             session.flush()
             return _show(row, _counts(session, [id])[id])
@@ -250,94 +221,6 @@ class ReplayStore:
 
     def cancel(self, id: str) -> dict[str, Any]:
         return self.move(id, "cancelled")
-
-
-_INSERT = """
-INSERT INTO replay_items (replay_id, number, subscription, dead_letter, event_id, event_source,
-                          type, sent_id, event, state, claimed, error)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', NULL, NULL)
-"""
-
-
-def _item(id: str, number: int, item: Mapping[str, Any]) -> tuple[Any, ...]:
-    event, letter = item["event"], item.get("dead_letter")
-    sent_id = item.get("sent_id") or event["id"]
-    whole = None if letter and not item.get("edited") else to_json(event)
-    return (
-        id, number, item["subscription"], letter, key(event["id"]),
-        key(event.get("source") or "penstock"), event["type"], key(sent_id), whole,
-    )  # fmt: skip
-
-
-def _chunks(items: Iterable[Mapping[str, Any]], size: int) -> Iterable[list[Mapping[str, Any]]]:
-    chunk: list[Mapping[str, Any]] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
-def _take_letters(bulk: Bulk, letters: list[str], replay: str) -> None:
-    if not letters:
-        return
-    taken = bulk.run(
-        f"UPDATE dead_letters SET state = 'replaying', replay = ?"
-        f" WHERE {bulk.any_of('id')} AND state <> 'replaying'",
-        replay,
-        bulk.listed(letters),
-    )
-    if taken != len(set(letters)):
-        raise Conflict(
-            f"{len(set(letters)) - taken} of the dead letters are gone or being replayed already: "
-            "look at the replay that is running, or choose again."
-        )
-
-
-def _give_back(bulk: Bulk, id: str) -> None:
-    bulk.run(
-        "UPDATE dead_letters SET state = 'parked', replay = NULL WHERE state = 'replaying'"
-        " AND replay = ? AND id IN (SELECT dead_letter FROM replay_items"
-        " WHERE replay_id = ? AND state = 'pending')",
-        id,
-        id,
-    )
-    bulk.run(
-        "UPDATE replay_items SET state = 'cancelled' WHERE replay_id = ? AND state = 'pending'", id
-    )
-
-
-def mark_items(
-    session: Session, results: list[tuple[str, str, str, str, str | None]], now: float
-) -> None:
-    """Note results in the caller's transaction, and end the replays whose lists are through."""
-    if not results:
-        return
-    bulk = Bulk(session)
-    bulk.many(
-        "UPDATE replay_items SET state = ?, error = ? WHERE replay_id = ? AND sent_id = ?"
-        " AND subscription = ? AND state IN ('pending', 'sent')",
-        [
-            (state, error, replay, key(event), subscription)
-            for replay, event, subscription, state, error in sorted(results, key=lambda r: r[:3])
-        ],
-    )
-    for id in sorted({result[0] for result in results}):
-        _end_if_through(bulk, id, now)
-
-
-def _end_if_through(bulk: Bulk, id: str, now: float) -> None:
-    bulk.run(
-        "UPDATE replays SET ended = ?, state = CASE WHEN EXISTS (SELECT 1 FROM replay_items"
-        "   WHERE replay_id = replays.id AND state = 'failed') THEN 'failed' ELSE 'succeeded' END"
-        " WHERE id = ? AND state IN ('canary', 'running', 'paused')"
-        " AND NOT EXISTS (SELECT 1 FROM replay_items"
-        "   WHERE replay_id = replays.id AND state IN ('pending', 'sent'))",
-        now,
-        id,
-    )
 
 
 def _counts(session: Session, ids: list[str]) -> dict[str, dict[str, int]]:

@@ -150,7 +150,7 @@ def test_pages_go_on_where_the_last_ended_whatever_arrives_meanwhile(store):
 
 
 def test_a_search_stops_for_breath_and_can_go_on(store, monkeypatch):
-    monkeypatch.setattr(module, "SCAN", 4)
+    monkeypatch.setattr("app.store.archive_statements.SCAN", 4)
     monkeypatch.setattr(module, "SCAN_SECONDS", -1)
     add(store, *(event(f"e{n}", at=n, data={"even": n % 2 == 0}) for n in range(18)))
     found, cursor, pages = [], None, 0
@@ -165,7 +165,7 @@ def test_a_search_stops_for_breath_and_can_go_on(store, monkeypatch):
 
 
 def test_a_search_with_time_finds_all_at_once(store, monkeypatch):
-    monkeypatch.setattr(module, "SCAN", 4)
+    monkeypatch.setattr("app.store.archive_statements.SCAN", 4)
     add(store, *(event(f"e{n}", at=n, data={"even": n % 2 == 0}) for n in range(18)))
     page = store.archive.find(q='"even":true', limit=50)
     assert len(page.items) == 9

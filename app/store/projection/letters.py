@@ -18,7 +18,7 @@ from app.store.bulk import Bulk
 from app.store.columns import clean, from_json, key, to_json
 from app.store.deliveries import DeadLetter
 from app.store.projection.record import Record, Settled
-from app.store.replays import mark_items
+from app.store.replay_items import mark_items
 
 ATTEMPTS_KEPT = 50
 _COLUMNS = (

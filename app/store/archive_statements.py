@@ -1,0 +1,110 @@
+"""The archive's statements: what is written, and what is read newest or oldest first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from app.store.archive_filter import EventFilter
+from app.store.archive_tables import ArchivedEvent, ArrivalCount
+from app.store.bulk import Bulk
+from app.store.position import recorded
+
+SCAN = 20_000
+"""Rows that one step of a search looks at."""
+_ROW = "number, time, envelope, data"
+_COLUMNS = (
+    "id", "source", "type", "subject", "partitionkey", "correlationid", "topic", "partition",
+    "position", "time", "archived", "envelope", "data",
+)  # fmt: skip
+
+
+def insert(bulk: Bulk, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Those of the rows that were not there before, now kept."""
+    return _insert_postgres(bulk, rows) if bulk.on_postgres else _insert_sqlite(bulk, rows)
+
+
+def _insert_sqlite(bulk: Bulk, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    # Nobody else writes meanwhile, so what isn't there now is new.
+    known = {
+        tuple(found)
+        for found in bulk.rows(
+            f"SELECT id, source FROM events WHERE {bulk.any_of('id')}",
+            bulk.listed(row[0] for row in rows),
+        )
+    }
+    new = [row for row in rows if row[:2] not in known]
+    bulk.insert(ArchivedEvent, _COLUMNS, new)
+    return new
+
+
+def _insert_postgres(bulk: Bulk, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    added = bulk.insert(
+        ArchivedEvent,
+        _COLUMNS,
+        rows,
+        "ON CONFLICT (id, source) DO NOTHING",
+        "RETURNING id, source",
+    )
+    new = {tuple(row) for row in added}
+    return rows if len(new) == len(rows) else [row for row in rows if row[:2] in new]
+
+
+def count_arrivals(bulk: Bulk, rows: list[tuple[Any, ...]]) -> None:
+    counted = Counter((int(recorded(row[8]) // 60), row[2], row[6]) for row in rows)
+    bulk.insert(
+        ArrivalCount,
+        ("minute", "type", "topic", "count"),
+        [(*place, count) for place, count in sorted(counted.items())],
+        "ON CONFLICT (minute, type) DO UPDATE SET count = arrival_counts.count + excluded.count",
+    )
+
+
+def newest(bulk: Bulk, wanted: EventFilter, before: list[Any] | None, limit: int) -> list[Any]:
+    where, parameters = wanted.sql(bulk)
+    if before:
+        where, parameters = f"{where} AND (time, number) < (?, ?)", [*parameters, *before]
+    sql = f"SELECT {_ROW} FROM events WHERE {where} ORDER BY time DESC, number DESC LIMIT ?"
+    return bulk.rows(sql, *parameters, limit)
+
+
+def newest_like(
+    bulk: Bulk, wanted: EventFilter, before: list[Any] | None, limit: int
+) -> tuple[list[Any], list[Any] | None]:
+    """Those of the next SCAN rows that match, and the key of the last of them, if there is more."""
+    where, parameters = wanted.sql(bulk)
+    if before:
+        where, parameters = f"{where} AND (time, number) < (?, ?)", [*parameters, *before]
+    like, needles = wanted.like(bulk)
+    edge = bulk.rows(
+        f"SELECT time, number FROM events WHERE {where}"
+        " ORDER BY time DESC, number DESC LIMIT 1 OFFSET ?",
+        *parameters,
+        SCAN - 1,
+    )
+    last = list(edge[0]) if edge else None
+    if last:
+        where, parameters = f"{where} AND (time, number) >= (?, ?)", [*parameters, *last]
+    sql = (
+        f"SELECT {_ROW} FROM events WHERE {where} AND ({like})"
+        " ORDER BY time DESC, number DESC LIMIT ?"
+    )
+    return bulk.rows(sql, *parameters, *needles, limit), last
+
+
+def oldest(
+    bulk: Bulk, wanted: EventFilter, start: list[Any] | None, limit: int, by_place: bool
+) -> list[Any]:
+    order = "partition, position, number" if by_place else "time, number"
+    where, parameters = wanted.sql(bulk)
+    if wanted.q:
+        like, needles = wanted.like(bulk)
+        where, parameters = f"{where} AND ({like})", [*parameters, *needles]
+    if start:
+        marks = ", ".join("?" * len(start))
+        where, parameters = f"{where} AND ({order}) > ({marks})", [*parameters, *start]
+    sql = (
+        f"SELECT number, time, partition, position, topic, envelope, data FROM events"
+        f" WHERE {where} ORDER BY {order} LIMIT ?"
+    )
+    return bulk.rows(sql, *parameters, limit)
