@@ -13,7 +13,16 @@ from tests.web.fakes import FakePlatform
 
 @pytest.fixture
 def platform(tmp_path):
-    return FakePlatform(data_dir=tmp_path)
+    return FakePlatform(data_dir=tmp_path, handlers=("workers.handlers",))
+
+
+def test_without_the_pipelines_handlers_it_is_not_loaded(tmp_path):
+    platform = FakePlatform(data_dir=tmp_path, handlers=("shop.handlers",))
+    platform.data["datasets"].clear()
+    said: list[str] = []
+    assert sample.load(platform, said.append)
+    assert platform.datasets.uploads == []
+    assert "PENSTOCK_HANDLERS does not name workers.handlers" in said[0]
 
 
 def run_of(platform: FakePlatform, outcome: str) -> dict:
