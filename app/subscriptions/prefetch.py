@@ -19,6 +19,10 @@ class Prefetch:
         self._seconds: dict[str, float] = {}
         self._last: dict[str, int] = {}
 
+    def knows(self, name: str) -> bool:
+        """Whether events of this subscription have been timed here."""
+        return name in self._seconds
+
     def count(self, name: str) -> int:
         """At most twice as many as the last time, so that the first slow event meets few others."""
         seconds = self._seconds.get(name)

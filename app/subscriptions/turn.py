@@ -130,6 +130,8 @@ class Turn:
         handling, slot, done = self.handling, self.lease.slot, self.done
         open_entry, attempt, begin = self._open, handling.attempt, slot.begin
         monotonic, wall, timeout = self.clock.monotonic, self.wall, handling.timeout or 0.0
+        # Where nobody knows yet how long events take, none waits for a slow one behind it.
+        flush = FLUSH if self.lease.prefetch.knows(handling.name) else 0.0
         now = flushed = monotonic()
         handled = 0
         for entry in entries:
@@ -146,7 +148,7 @@ class Turn:
                 now = monotonic()
             done.append(Settled(entry, event, outcome or EXCLUDED, wall + started, wall + now))
             handled += 1
-            if now - flushed > FLUSH or entry.suspect or handling.committed or self._urgent():
+            if now - flushed > flush or entry.suspect or handling.committed or self._urgent():
                 self._settle()
                 flushed = now
         return handled

@@ -39,6 +39,7 @@ class Watch:
         self.roster = roster
         self.worker = worker
         self.clock = clock
+        self._given_back: dict[int, tuple[int, list[tuple[str, bytes]]]] = {}
 
     def look(self) -> None:
         """Look at each slot once."""
@@ -58,10 +59,13 @@ class Watch:
         now = self.clock.monotonic()
         if hand.deadline and now > hand.deadline:
             self._end(slot, hand)
-        elif now - hand.started > BUSY_REST and not slot.rest_released:
+        elif now - hand.started > BUSY_REST:
             rest = hand.entries[hand.first + hand.number :]
-            if rest:
+            if rest and not slot.rest_released:
+                # Asked for now, given back at the next look: the lease may be about to begin one.
                 slot.release_rest()
+            elif rest and self._given_back.get(slot.number) != (hand.pid, rest):
+                self._given_back[slot.number] = (hand.pid, rest)
                 self._release(hand, rest)
 
     def _after_death(self, slot: Slot, pid: int) -> None:

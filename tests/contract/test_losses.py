@@ -8,7 +8,8 @@ from app import RetryPolicy
 from app.events.event import Event
 from app.subscriptions.outcomes import Done
 from app.subscriptions.settlement import Settled, Settlement
-from tests.contract.world import Killed, World
+from tests.contract.worker import Killed
+from tests.contract.world import World
 
 
 def _publish(world: World, count: int) -> list[Event]:
@@ -263,7 +264,8 @@ def test_what_waits_behind_a_slow_event_goes_to_others(world: World):
         handled.append((event.data, "begun"))
         if event.data == 0:
             world.clock.sleep(1.5)
-            worker.watch.look()
+            worker.watch.look()  # asks for the rest
+            worker.watch.look()  # gives it back, now that none of it can be begun
             world.worker().run()
         handled.append((event.data, "done"))
 
