@@ -6,10 +6,9 @@ so. Leases, turns, retries, settles and checks are the real ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import count
-from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -23,24 +22,24 @@ from app.events.schema import TYPES, EventTypes
 from app.streams import keys
 from app.streams.broker import RECORDS
 from app.streams.control import Decision
-from app.subscriptions.declaration import HANDLERS, LANES, Handlers, Subscription
+from app.subscriptions.declaration import LANES, Handlers
 from app.subscriptions.lease import Lease
 from app.subscriptions.replays import again_entry
 from app.subscriptions.roster import Roster
 from app.subscriptions.slots import Slots
 from app.testing.broker import MemoryBroker
+from app.testing.choosing import Chosen, chosen, pick
 from app.testing.clock import FakeClock
 from app.testing.doorbell import MemoryDoorbell
 from app.testing.memory import MemoryPlatform
 from app.testing.seen import DeadLetter, Delivery, Seen
 from app.testing.streams import BEGIN, position
 
-OURS = "app.subscriptions.system"
 LONG = 10 * 365 * 86_400.0
 """Seconds of a lease that ends by itself: when there is nothing left to do."""
 LIMIT = 100_000
+ROUNDS = 1_000
 CHANGEABLE = ("retry", "filter", "timeout")
-Chosen = ModuleType | Callable[..., Any] | str
 
 
 class InMemoryPlatform:
@@ -62,8 +61,8 @@ class InMemoryPlatform:
         partitions: Mapping[str, int] | None = None,
     ):
         self.clock = clock or FakeClock()
-        chosen = handlers if isinstance(handlers, Handlers) else _chosen(handlers)
-        self.platform = MemoryPlatform(self.clock, chosen, types, partitions)
+        wanted = handlers if isinstance(handlers, Handlers) else chosen(handlers)
+        self.platform = MemoryPlatform(self.clock, wanted, types, partitions)
         self.streams = self.platform.streams
         self._outer: list[bootstrap.Platform | None] = []
         self._numbers = count(1)
@@ -154,12 +153,21 @@ class InMemoryPlatform:
         return min(moments, default=None)
 
     def drain(self) -> int:
-        """Deliver until nothing is left at all, moving the clock on to what is delayed."""
+        """Deliver until nothing is left at all, moving the clock on to what is delayed.
+
+        Raises `RuntimeError` where that has no end.
+        """
         handled = self.run()
-        while (due := self.streams.next_due()) is not None:
+        for _ in range(ROUNDS):
+            due = self.streams.next_due()
+            if due is None:
+                return handled
             self._go_to(due)
             handled += self.run()
-        return handled
+        raise RuntimeError(
+            "Something is tried again without end: does a handler raise Unavailable each time?"
+            " Use advance(seconds) to see."
+        )
 
     def _go_to(self, moment: float) -> None:
         # Half a millisecond makes up for what floating numbers lose.
@@ -222,15 +230,15 @@ class InMemoryPlatform:
         """
         parked = self._look().parked
         id = derived_id("replay", next(self._numbers))
-        chosen = letters or tuple(parked.values())
-        for letter in chosen:
+        wanted = letters or tuple(parked.values())
+        for letter in wanted:
             if letter.id not in parked:
                 raise NotFound(f"{letter.event.type} {letter.event.id} isn't parked (any more).")
         events = [
-            letter.event if data is None else self._edited(letter, data, id) for letter in chosen
+            letter.event if data is None else self._edited(letter, data, id) for letter in wanted
         ]
         self._generation = max(self._generation + 1, self.streams.milliseconds)
-        for letter, event in zip(chosen, events, strict=True):
+        for letter, event in zip(wanted, events, strict=True):
             self._seen.take(letter, event)
             self.streams.add(
                 *again_entry(self.platform, letter.subscription, event, self._generation, id)
@@ -285,7 +293,7 @@ class InMemoryPlatform:
 
     def _name(self, subscription: Chosen) -> str:
         known = self.platform.handlers
-        (name, *others) = [one.name for one in _pick(known, subscription)]
+        (name, *others) = [one.name for one in pick(known, subscription)]
         if others:
             raise Refused(f"{subscription!r} has several subscriptions: give one's name.")
         return name
@@ -303,30 +311,3 @@ class InMemoryPlatform:
 def _before(milliseconds: int) -> tuple[int, int]:
     """The position after which comes everything from a time on."""
     return (milliseconds - 1, 2**64 - 1) if milliseconds else BEGIN
-
-
-def _chosen(wanted: Iterable[Chosen] | None) -> Handlers:
-    """The handlers that a test asks for. Raises `Refused` for what has none."""
-    theirs = {
-        name: one for name, one in HANDLERS.subscriptions.items() if one.handler.__module__ != OURS
-    }
-    ours = Handlers(theirs, dict(HANDLERS.schedules))
-    if wanted is None:
-        return ours
-    chosen = {one.name: one for choice in wanted for one in _pick(ours, choice)}
-    schedules = {name: told for name, told in ours.schedules.items() if name in chosen}
-    return Handlers(chosen, schedules)
-
-
-def _pick(handlers: Handlers, choice: Chosen) -> list[Subscription]:
-    """The subscriptions that a module, a function or a name stands for."""
-    found = [
-        one
-        for one in handlers.subscriptions.values()
-        if choice in (one.name, one.handler)
-        or (isinstance(choice, ModuleType) and one.handler.__module__ == choice.__name__)
-    ]
-    if not found:
-        known = ", ".join(sorted(handlers.subscriptions)) or "none"
-        raise Refused(f"{choice!r} has no handler: is it decorated with @on? Known are: {known}.")
-    return found

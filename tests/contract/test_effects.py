@@ -9,7 +9,8 @@ from sqlalchemy import text
 
 from app import Reject, RetryPolicy
 from app.events.event import Event
-from tests.contract.world import Killed, World
+from tests.contract.worker import Killed
+from tests.contract.world import World
 
 Count = Callable[[], list[int]]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from app import RetryPolicy
 from app.events.event import Event
-from tests.contract.world import Killed, World
+from tests.contract.worker import Killed
+from tests.contract.world import World
 
 STEADY = RetryPolicy(attempts=3, base=10.0, factor=1.0, jitter=False)
 

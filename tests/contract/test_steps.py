@@ -142,3 +142,14 @@ def test_a_rate_allows_a_seconds_worth_and_takes_back_what_was_not_used(declared
     assert broker.allow("check", 0.001, -1) == -1
     assert broker.allow("check", 0.001, 5) == 1
     assert broker.allow("other", 0.001, 5) == 1
+
+
+def test_where_a_group_is_gone_nobody_owns_anything(declared: World):
+    """As after a server has lost its data."""
+    broker = declared.broker()
+
+    steps = [["add", keys.topic_stream("invoice", 0), "e", b"{}"]]
+    assert broker.settle("gone", "a", TOPIC, [b"1-1"], steps, b"") == [b"1-1"]
+    assert broker.settle("gone", "a", "penstock:topic:gone:0", [b"1-1"], steps, b"") == [b"1-1"]
+    assert declared.entries(keys.topic_stream("invoice", 0)) == []
+    assert broker.own("gone", "a", 0, [TOPIC, "penstock:topic:gone:0"])

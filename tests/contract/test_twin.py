@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 import app
 from app import Reject, RetryPolicy, every, on
-from app.errors import InvalidEvents, NotFound, Refused
+from app.errors import InvalidEvents, NotFound, Refused, Unavailable
 from app.events.event import Event
 from app.events.schema import EventTypes, event_type
 from app.subscriptions.declaration import HANDLERS, Handlers
@@ -101,6 +101,17 @@ def test_drain_goes_on_until_nothing_is_delayed(handlers: Handlers):
     assert platform.drain() == 20
     assert platform.delayed == 0
     assert len(platform.dead_letters[0].attempts) == 20
+
+
+def test_what_is_tried_again_without_end_can_not_be_drained(handlers: Handlers):
+    @on("order.placed", handlers=handlers)
+    def check(event, ctx):
+        raise Unavailable("nobody is there")
+
+    platform = InMemoryPlatform(handlers)
+    platform.publish("order.placed")
+    with pytest.raises(RuntimeError, match="without end"):
+        platform.drain()
 
 
 def test_a_dead_letter_is_replayed_as_it_is_or_with_other_data(handlers: Handlers):
