@@ -32,10 +32,9 @@ from app.store.database import Database
 from app.store.projection import arrivals as events_side
 from app.store.projection import counts, letters, settlements, waiting
 from app.store.projection.consumers import Known
-from app.store.projection.derive import derive_runs
+from app.store.projection.derive import LOCK, derive_runs
 from app.store.projection.record import Record
 
-LOCK = 0x70656E02
 AT_ONCE = 3000
 """Deliveries in a transaction, about."""
 

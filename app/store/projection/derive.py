@@ -12,11 +12,13 @@ from collections.abc import Iterable
 
 from app.store.bulk import Bulk
 
+LOCK = 0x70656E02
 CHUNK = 5000
 
 
 def derive_runs(bulk: Bulk, correlationids: Iterable[str]) -> None:
-    """Write the rows of these runs anew."""
+    """Write the rows of these runs anew, alone (docs/decisions/0011)."""
+    bulk.lock(LOCK)
     ids = sorted(correlationids)
     sql = _DERIVE.format(elements=bulk.elements("id"))
     for start in range(0, len(ids), CHUNK):
