@@ -148,6 +148,7 @@ class Settlement:
         deliveries = []
         waited = waited_max = worked = worked_max = 0.0
         packed = True
+        tracking_of = self.handling.tracking_of
         for one in work:
             entry, event, outcome, started, ended = one
             state = _STATES[type(outcome)]
@@ -159,11 +160,14 @@ class Settlement:
                 continue
             took = ended - started
             worked += took
-            worked_max = max(worked_max, took)
-            wait = max(0.0, started - published(entry))
-            waited += wait
-            waited_max = max(waited_max, wait)
-            if event is None or self.handling.tracking_of(event.type) == "run":
+            if took > worked_max:
+                worked_max = took
+            wait = started - int(entry.id.partition(b"-")[0]) / 1000  # when it came into its stream
+            if wait > 0.0:  # the server's clock may be ahead
+                waited += wait
+                if wait > waited_max:
+                    waited_max = wait
+            if event is None or tracking_of(event.type) == "run":
                 packed = False
             elif state == "succeeded" and took < SLOW and not (entry.attempts or entry.replay):
                 continue
@@ -224,11 +228,6 @@ class Settlement:
 
 
 _STATES = {Done: "succeeded", Again: "retrying", Park: "parked", Excluded: "excluded", Held: "held"}
-
-
-def published(entry: Entry) -> float:
-    """When an entry came into its stream, by the server's clock (seconds since 1970)."""
-    return int(entry.id[:-2] if entry.id[-2:-1] == b"-" else entry.id.partition(b"-")[0]) / 1000
 
 
 def _event_attributes(event: Event) -> dict[str, Any]:

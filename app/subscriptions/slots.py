@@ -116,8 +116,11 @@ class Slot:
     def take(self, consumer: str, subscription: str, entries: list[tuple[str, bytes]]) -> None:
         """Entries were read, and are now held."""
         streams = list(dict.fromkeys([stream for stream, _ in entries]))
-        numbers = {stream: str(number).encode() for number, stream in enumerate(streams)}
-        ids = b" ".join([b"%b:%b" % (numbers[stream], id) for stream, id in entries]).decode()
+        if len(streams) == 1:  # the usual case, on the path of every event
+            ids = "0:" + b" 0:".join([id for _, id in entries]).decode()
+        else:
+            numbers = {stream: number for number, stream in enumerate(streams)}
+            ids = " ".join([f"{numbers[stream]}:{id.decode()}" for stream, id in entries])
         self._write_text(f"{consumer}\n{subscription}\n{' '.join(streams)}\n{ids}")
         self._write_state(BUSY)
         struct.pack_into("<q", self._page, self._at + 56, 0)
