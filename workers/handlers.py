@@ -104,20 +104,21 @@ def register(event: Event, ctx: Context) -> Event:
     """Give the model a version."""
     model = event.data
     version = ctx.platform.models.register(ctx.session, model, ctx.correlationid)
-    kept = model.model_dump(exclude={"task", "classes", "lineage"})
+    kept = model.model_dump(exclude={"task", "classes", "lineage", "intervals", "gain", "details"})
     return _about(model.model, "model.registered", ModelRegistered(version=version, **kept))
 
 
 @on("model.registered", emits=["model.approved", "model.rejected"], lane="default", timeout=60)
-def decide(event: Event, ctx: Context) -> Event:
-    """Approve what is better than the baseline, and than the champion if there is one."""
-    model = event.data
+def decide(event: Event, ctx: Context) -> Event | None:
+    """Approve what is better beyond doubt; where there is doubt, the run waits for a person."""
+    model, models = event.data, ctx.platform.models
     champion = model.champion.version if model.champion else None
-    state = "approved" if model.better else "rejected"
-    ctx.platform.models.decide(
-        ctx.session, model.model, model.version, state, " ".join(model.reasons)
-    )
-    verdict = ModelApproved if model.better else ModelRejected
+    state = model.verdict or ("approved" if model.better else "rejected")
+    models.decide(ctx.session, model.model, model.version, state, " ".join(model.reasons))
+    if state == "waiting":
+        models.hold(ctx.session, model.model, model.version, ctx.correlationid, event.id)
+        return None
+    verdict = ModelApproved if state == "approved" else ModelRejected
     data = verdict(
         model=model.model, version=model.version, champion=champion, reasons=model.reasons
     )
@@ -128,7 +129,13 @@ def decide(event: Event, ctx: Context) -> Event:
 def start_deployment(event: Event, ctx: Context) -> Event:
     """Say that the version is about to take over."""
     model = event.data
-    started = DeploymentStarted(model=model.model, version=model.version, champion=model.champion)
+    started = DeploymentStarted(
+        model=model.model,
+        version=model.version,
+        champion=model.champion,
+        by=model.by,
+        reason=" ".join(model.reasons) if model.by else "",
+    )
     return _about(model.model, "deployment.started", started)
 
 
@@ -146,14 +153,18 @@ def deploy(event: Event, ctx: Context) -> Event:
     problem = checked.problem
     if problem is None:
         try:
-            models.swap(
-                ctx.session, name, version, started.champion, reason="Better, and passed its check."
-            )
+            reason = started.reason or "Better, and passed its check."
+            models.swap(ctx.session, name, version, started.champion, by=started.by, reason=reason)
         except Conflict as error:
             problem = str(error)
     if problem is None:
         done = DeploymentFinished(
-            model=name, version=version, previous=started.champion, checked_rows=checked.rows
+            model=name,
+            version=version,
+            previous=started.champion,
+            checked_rows=checked.rows,
+            by=started.by,
+            reason=started.reason,
         )
         return _about(name, "deployment.finished", done)
     models.decide(ctx.session, name, version, "rolledback", problem)

@@ -14,6 +14,7 @@ from app.cli.render import show_json
 
 LOOK = 0.25  # seconds between two looks
 DONE = ("succeeded", "failed", "cancelled")
+RESTS = (*DONE, "waiting")
 
 
 def follow_replay(platform: Any, id: str, as_json: bool) -> int:
@@ -43,7 +44,8 @@ def follow_replay(platform: Any, id: str, as_json: bool) -> int:
 def follow_run(
     platform: Any, correlationid: str, timeout: float, wait: Callable[[float], Any] = time.sleep
 ) -> Iterator[dict[str, Any] | None]:
-    """The run as it is each time a step of it has changed; None between. Ends with the run.
+    """The run as it is each time a step of it has changed; None between. Ends with the run,
+    or where it waits for a person.
 
     A run is over when it says so twice: what a handler emits is a step a moment later.
     """
@@ -58,7 +60,7 @@ def follow_run(
         changed = run is not None and (run["state"], steps) != seen
         if changed:
             seen = (run["state"], steps)
-        calm = calm + 1 if run and not changed and run["state"] in DONE else 0
+        calm = calm + 1 if run and not changed and run["state"] in RESTS else 0
         yield run if changed else None
         if calm:
             return

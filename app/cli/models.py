@@ -79,6 +79,34 @@ def promote(name: str, version: int, reason: str, as_json: bool) -> None:
     _say(done, as_json)
 
 
+@models.command(
+    epilog='\b\nExample:\n  python -m app models approve digits 2 --reason "newer rows"'
+)
+@click.argument("name")
+@click.argument("version", type=int)
+@click.option("--reason", required=True, help="Why; it is kept in the audit.")
+@json_option
+def approve(name: str, version: int, reason: str, as_json: bool) -> None:
+    """Say yes to a version that waits for a person: its run goes on to the deployment."""
+    with opened() as platform:
+        done = platform.models.approve(name, version, ACTOR, reason)
+    _say_state(done, as_json)
+
+
+@models.command(
+    epilog='\b\nExample:\n  python -m app models reject digits 2 --reason "too few rows"'
+)
+@click.argument("name")
+@click.argument("version", type=int)
+@click.option("--reason", required=True, help="Why; it is kept in the audit.")
+@json_option
+def reject(name: str, version: int, reason: str, as_json: bool) -> None:
+    """Say no to a version that waits for a person: the champion stays."""
+    with opened() as platform:
+        done = platform.models.reject(name, version, ACTOR, reason)
+    _say_state(done, as_json)
+
+
 @models.command(epilog='\b\nExample:\n  python -m app models rollback digits --reason "…"')
 @click.argument("name")
 @reason_option
@@ -132,6 +160,13 @@ def _say(done: dict[str, Any], as_json: bool) -> None:
         return
     before = f"version {done['previous']}" if done["previous"] else "nobody"
     click.echo(f"Version {done['version']} of {done['model']} took over from {before}.")
+
+
+def _say_state(done: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show_json(done)
+    else:
+        click.echo(f"Version {done['version']} of {done['model']} is {done['state']}.")
 
 
 def _champion(row: Any) -> Any:

@@ -7,7 +7,7 @@ still says which rows, which code and which person it comes from.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -110,6 +110,9 @@ class TrainingFinished(BaseModel):
     lineage: Lineage
 
 
+Verdict = Literal["approved", "rejected", "waiting"]
+
+
 class Compared(BaseModel):
     """The champion that a model was held against; no metrics where it couldn't read the rows."""
 
@@ -119,7 +122,10 @@ class Compared(BaseModel):
 
 @event_type("model.evaluated", version=1)
 class ModelEvaluated(BaseModel):
-    """A run's selected model was tested, beside the baseline and the champion on the same rows."""
+    """A run's selected model was tested, beside the baseline and the champion on the same rows.
+
+    `intervals` are of 95 %, and so is `gain`, its lead over the champion in the deciding metric.
+    """
 
     model: Name
     task: Task
@@ -133,11 +139,15 @@ class ModelEvaluated(BaseModel):
     artefact: BlobRef
     sample: BlobRef
     lineage: Lineage
+    verdict: Verdict | None = None
+    intervals: dict[str, list[float]] = {}
+    gain: list[float] | None = None
+    details: BlobRef | None = None
 
 
 @event_type("model.registered", version=1)
 class ModelRegistered(BaseModel):
-    """The model has a version in the registry."""
+    """The model has a version in the registry. `verdict` None means what `better` says."""
 
     model: Name
     version: int
@@ -149,6 +159,7 @@ class ModelRegistered(BaseModel):
     champion: Compared | None = None
     better: bool
     reasons: list[str]
+    verdict: Verdict | None = None
 
 
 @event_type("model.approved", version=1)
@@ -170,15 +181,18 @@ class ModelRejected(BaseModel):
     version: int
     champion: int | None = None
     reasons: list[str]
+    by: str | None = None
 
 
 @event_type("deployment.started", version=1)
 class DeploymentStarted(BaseModel):
-    """The version is being checked, to take over from `champion`."""
+    """The version is being checked, to take over from `champion`. `by`: who approved it."""
 
     model: Name
     version: int
     champion: int | None = None
+    by: str | None = None
+    reason: str = ""
 
 
 @event_type("deployment.finished", version=1)

@@ -35,11 +35,15 @@ class Registered:
     lineage: dict[str, Any]
     reason: str
     at: float
+    intervals: dict[str, list[float]] | None = None
+    gain: list[float] | None = None
+    details: str | None = None
 
 
 @dataclass(frozen=True)
 class Decided:
-    """A version was `approved`, `rejected`, or failed its deployment (`rolledback`)."""
+    """A version was `approved`, `rejected`, is `waiting` for a person, or failed its deployment
+    (`rolledback`)."""
 
     model: str
     version: int
@@ -109,6 +113,9 @@ def _register(session: Session, change: Registered) -> int:
             lineage=change.lineage,
             reason=clean(change.reason),
             registered=change.at,
+            intervals=change.intervals,
+            gain=change.gain,
+            details=change.details,
         )
     )
     session.flush()

@@ -7,6 +7,7 @@ audited and published in one transaction.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,12 +16,19 @@ from sqlmodel import Session, col, select
 from app.clock import Clock, SystemClock
 from app.domain.announcing import Announcer, announce_after
 from app.domain.check import Check, check_model
-from app.domain.events import DeploymentFinished, DeploymentRolledBack, ModelEvaluated
+from app.domain.events import (
+    DeploymentFinished,
+    DeploymentRolledBack,
+    ModelApproved,
+    ModelEvaluated,
+    ModelRejected,
+)
 from app.domain.model_record import Decided, Promoted, Registered, record_model
 from app.domain.serving import Champion, Serving
 from app.domain.tables import ModelRow, ModelVersionRow, PromotionRow
 from app.errors import Conflict, NotFound, Refused
 from app.events.event import Event
+from app.store import holds
 from app.store.audit import Audit
 from app.store.blobs import BlobStore
 from app.store.database import Database
@@ -102,6 +110,9 @@ class Models:
                 lineage=lineage,
                 reason=" ".join(evaluated.reasons),
                 at=self._clock.now(),
+                intervals=evaluated.intervals,
+                gain=evaluated.gain,
+                details=evaluated.details,
             ),
         )
 
@@ -109,6 +120,12 @@ class Models:
         """The version is now `approved`, `rejected` or `rolledback`, and why."""
         announce_after(session, self._changes, "models")
         record_model(session, Decided(name, version, state, reason, self._clock.now()))
+
+    def hold(
+        self, session: Session, name: str, version: int, correlationid: str, event: str
+    ) -> None:
+        """The run waits until a person approves or rejects the version."""
+        holds.place(session, _held(name, version), correlationid, event, self._clock.now())
 
     def swap(
         self,
@@ -160,10 +177,53 @@ class Models:
             reason=reason,
         )
         with self._database.session() as session:
+            held = holds.release(session, _held(name, version))
             self.swap(session, name, version, expected, by=actor, reason=reason)
             self._finish(session, actor, "model.promoted", expected, version, reason, done)
+        if held:
+            holds.derive_again(self._database, held.correlationid)
         self.serving.forget(name)
         return {"model": name, "version": version, "previous": expected}
+
+    def approve(self, name: str, version: int, actor: str, reason: str) -> dict[str, Any]:
+        """A person's yes to a version that waits: its run goes on to the deployment.
+
+        Raises `NotFound`, `Refused` without a reason, `Conflict` where it doesn't wait (any more).
+        """
+        return self._answer(name, version, actor, reason, "approved")
+
+    def reject(self, name: str, version: int, actor: str, reason: str) -> dict[str, Any]:
+        """A person's no to a version that waits: its run ends, and the champion stays."""
+        return self._answer(name, version, actor, reason, "rejected")
+
+    def _answer(
+        self, name: str, version: int, actor: str, reason: str, state: str
+    ) -> dict[str, Any]:
+        row = self._version(name, version)
+        if not reason.strip():
+            raise Refused(f"Say why version {version} of {name} is {state}: give a reason.")
+        with self._database.session() as session:
+            held = holds.release(session, _held(name, version))
+            if held is None:
+                raise Conflict(
+                    f"Version {version} of {name} doesn't wait for a decision: it is {row.state}."
+                )
+            champion = self.champion_in(session, name)
+            self.decide(session, name, version, state, f"{state.capitalize()} by hand: {reason}")
+            verdict = ModelApproved if state == "approved" else ModelRejected
+            data = verdict(
+                model=name, version=version, champion=champion, reasons=[reason], by=actor
+            )
+            if self._audit:
+                self._audit.record(
+                    actor, f"model.{state}", name, row.state, version, session=session,
+                    reason=reason,
+                )  # fmt: skip
+            event = Event(type=f"model.{state}", data=data, partitionkey=name, subject=name)
+            named = event.but(correlationid=held.correlationid, causationid=held.event)
+            self._publisher.publish([named])
+        holds.derive_again(self._database, held.correlationid)
+        return {"model": name, "version": version, "state": state}
 
     def rollback(self, name: str, actor: str, reason: str = "") -> dict[str, Any]:
         """Go back to the version that the champion took over from, after the same check."""
@@ -227,6 +287,12 @@ class Models:
             shown = _show(row, session.exec(query).all())
         return {**shown, "promotions": [_show_promotion(one) for one in promotions]}
 
+    def evaluation(self, name: str, version: int) -> dict[str, Any]:
+        """What is drawn beside a version's metrics; empty where older code evaluated it."""
+        row = self._version(name, version)
+        found: dict[str, Any] = json.loads(self._blobs.read(row.details)) if row.details else {}
+        return found
+
     def _newest_and_champion(self, session: Session, row: ModelRow) -> list[ModelVersionRow]:
         wanted = sorted({row.versions, row.champion or row.versions}, reverse=True)
         return [session.get_one(ModelVersionRow, (row.name, version)) for version in wanted]
@@ -281,6 +347,10 @@ class Models:
         self._publisher.publish(
             [Event(type=event_type, data=data, partitionkey=data.model, subject=data.model)]
         )
+
+
+def _held(name: str, version: int) -> str:
+    return f"model {name} {version}"
 
 
 def _promotions(name: str) -> Any:

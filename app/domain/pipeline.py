@@ -122,6 +122,12 @@ def evaluate(
             champion=against,
             expected_rows=plan.evaluation_rows if finished.evaluation else plan.rows,
         )
+    if champion and champion.artefact == finished.artefact:
+        result.verdict = "rejected"
+        result.reasons = [
+            f"It is the champion itself, version {champion.version}: the same rows and parameters "
+            "gave the same model."
+        ]
     tested = {"tested_on": result.rows, "test_source": result.source}
     return ModelEvaluated(
         model=finished.model,
@@ -132,6 +138,10 @@ def evaluate(
         baseline=result.baseline,
         champion=Compared(version=champion.version, metrics=result.champion) if champion else None,
         better=result.better,
+        verdict=result.verdict,
+        intervals=result.intervals,
+        gain=result.gain,
+        details=put_json(blobs, result.details),
         reasons=result.reasons,
         artefact=finished.artefact,
         sample=put_json(blobs, result.check),

@@ -86,6 +86,9 @@ class ModelVersionRow(SQLModel, table=True):
     lineage: Any = Field(sa_type=JsonText)
     reason: str = Field(sa_type=LongText)
     registered: float = Field(sa_type=Moment)
+    intervals: Any = Field(default=None, nullable=True, sa_type=JsonText)
+    gain: Any = Field(default=None, nullable=True, sa_type=JsonText)
+    details: str | None = Field(default=None, nullable=True, sa_type=Key)
 
 
 class PromotionRow(SQLModel, table=True):

@@ -1,17 +1,19 @@
 """An honest test: the new model, the baseline and the champion on the very same rows.
 
 The rows are a second file's where there is one, else those that were held out
-of the training. What a champion can't read is no comparison, and said so.
+of the training. The verdict: `rejected` where it is no better than guessing;
+`approved` where there is no champion, or it is better than that beyond what
+chance can do; else `waiting` for a person, who sees the comparison.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from app.ml import matrix, metrics
+from app.ml import bootstrap, diagnosis, matrix, metrics
 from app.ml.artefact import Model
 from app.ml.errors import Incompatible
 from app.ml.matrix import Data
@@ -19,9 +21,11 @@ from app.ml.reading import Table
 from app.ml.schema import Schema
 from app.ml.scoring import Scorer
 from app.ml.split import held_out
-from app.ml.training import measure, predict
+from app.ml.training import predict
 
 CHECK_ROWS = 50
+
+Verdict = Literal["approved", "rejected", "waiting"]
 
 
 @dataclass
@@ -29,7 +33,8 @@ class Evaluation:
     """What was measured on the same rows.
 
     `champion` is None where there is none, or where it couldn't be compared: `incomparable`
-    says why. `better`: than the baseline, and than the champion where there is one.
+    says why. `intervals` hold 95 % of each metric, `gain` of the deciding one's lead over the
+    champion. `better`: approved without a person. `details` is for `diagnosis`'s drawings.
     """
 
     metric: str
@@ -37,11 +42,18 @@ class Evaluation:
     baseline: dict[str, float]
     champion: dict[str, float] | None
     incomparable: str | None
-    better: bool
     rows: int
     source: str
+    verdict: Verdict = "rejected"
+    intervals: dict[str, list[float]] = field(default_factory=dict)
+    gain: list[float] | None = None
     reasons: list[str] = field(default_factory=list)
     check: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def better(self) -> bool:
+        return self.verdict == "approved"
 
 
 def rows_to_test(table: Table, schema: Schema, *, split: bool, expected_rows: int = 0) -> Data:
@@ -64,38 +76,42 @@ def evaluate(
         raise Incompatible(
             "There are no rows to test on: no row of the evaluation file has a target."
         )
-    own = measure(model.pipeline, data, model.schema)
+    predicted = predict(model.pipeline, data.matrix, model.schema)
+    own = diagnosis.measures(data.target, predicted, model.schema)
+    weighted = bootstrap.weighted_metrics(data.target, predicted, model.schema.task)
     result = Evaluation(
         metric=metrics.deciding_metric(model.schema),
         metrics=own,
         baseline=_measure_baseline(model, data),
         champion=None,
         incomparable=None,
-        better=False,
         rows=len(data),
         source="held-out rows" if split else "evaluation file",
+        intervals=bootstrap.intervals(weighted, len(data)),
     )
     if result.metric not in own:
         # One class only among the test rows: no ranking to judge by.
         result.metric = "accuracy"
     if champion is not None:
         try:
-            result.champion = _measure_champion(champion, model, table, data)
+            theirs = _ask_champion(champion, model, table, data)
+            result.champion = diagnosis.measures(data.target, theirs, model.schema)
+            other = bootstrap.weighted_metrics(data.target, theirs, model.schema.task)
+            name = result.metric
+            result.gain = bootstrap.gain(name, weighted[name], other[name], len(data))
         except Incompatible as problem:
             result.incomparable = str(problem)
     _judge(result, had_champion=champion is not None)
     result.check = check_sample(model, table, data)
+    result.details = diagnosis.diagnose(model.pipeline, data, model.schema, predicted)
     return result
 
 
 def _measure_baseline(model: Model, data: Data) -> dict[str, float]:
-    guess = model.baseline_predictions(len(data))
-    if model.task == "regression":
-        return metrics.regression(data.target, guess)
-    return metrics.classification(data.target, guess)
+    return diagnosis.measures(data.target, model.baseline_predictions(len(data)), model.schema)
 
 
-def _measure_champion(champion: Model, model: Model, table: Table, data: Data) -> dict[str, float]:
+def _ask_champion(champion: Model, model: Model, table: Table, data: Data) -> np.ndarray:
     """The champion reads the same rows by its own schema; its labels' codes are made ours."""
     theirs, ours = champion.schema, model.schema
     if theirs.task != ours.task or theirs.target != ours.target:
@@ -106,7 +122,7 @@ def _measure_champion(champion: Model, model: Model, table: Table, data: Data) -
     same = matrix.read_at(table, theirs, data.positions)
     predicted = predict(champion.pipeline, same, theirs)
     if ours.task == "regression":
-        return metrics.regression(data.target, predicted)
+        return predicted
     shared = [label for label in theirs.labels if label in ours.labels]
     if len(shared) < 2:
         raise Incompatible(
@@ -117,26 +133,31 @@ def _measure_champion(champion: Model, model: Model, table: Table, data: Data) -
         if label in ours.labels:
             aligned[:, ours.labels.index(label)] = predicted[:, i]
     sums = aligned.sum(axis=1, keepdims=True)
-    aligned = np.divide(
-        aligned, sums, out=np.full_like(aligned, 1 / len(ours.labels)), where=sums > 0
-    )
-    return metrics.classification(data.target, aligned)
+    return np.divide(aligned, sums, out=np.full_like(aligned, 1 / len(ours.labels)), where=sums > 0)
 
 
 def _judge(result: Evaluation, *, had_champion: bool) -> None:
     metric, own = result.metric, result.metrics[result.metric]
-    beats_baseline = metrics.better(metric, own, result.baseline[metric])
     result.reasons.append(_compared("the baseline", metric, own, result.baseline[metric]))
-    result.better = beats_baseline
-    if had_champion and result.champion is None:
-        result.better = False
-        result.reasons.append(
-            f"It can't be compared with the champion: {result.incomparable} Promote it by hand "
-            "if it should take over."
-        )
-    elif result.champion is not None:
-        result.better &= metrics.better(metric, own, result.champion[metric])
+    if not metrics.better(metric, own, result.baseline[metric]):
+        result.verdict = "rejected"
+    elif not had_champion:
+        result.verdict = "approved"
+    elif result.champion is None or not result.gain:
+        result.verdict = "waiting"
+        result.reasons.append(f"It can't be compared with the champion: {result.incomparable}")
+    else:
         result.reasons.append(_compared("the champion", metric, own, result.champion[metric]))
+        low, high = result.gain
+        if metrics.better("gain", low, 0.0):
+            result.verdict = "approved"
+            result.reasons.append(f"Its lead is between {low:.4g} and {high:.4g} (95 %).")
+        else:
+            result.verdict = "waiting"
+            result.reasons.append(
+                f"Its lead is between {low:.4g} and {high:.4g} (95 %), so it may be chance: "
+                "a person decides."
+            )
 
 
 def _compared(other: str, metric: str, own: float, theirs: float) -> str:

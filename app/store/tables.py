@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from sqlmodel import SQLModel
 
-from app.store import audit, deliveries, effects, replays, schemas, subscriptions, tokens, users
+from app.store import (
+    audit,
+    deliveries,
+    effects,
+    holds,
+    replays,
+    schemas,
+    subscriptions,
+    tokens,
+    users,
+)
 from app.store.blobs import sql
 
-MODULES = (audit, deliveries, effects, replays, schemas, sql, subscriptions, tokens, users)
+MODULES = (audit, deliveries, effects, holds, replays, schemas, sql, subscriptions, tokens, users)
 METADATA = SQLModel.metadata

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from typing import Any
@@ -163,6 +164,18 @@ def test_a_table_is_uploaded(operator: FlaskClient, platform: FakePlatform) -> N
 def test_an_upload_without_a_file_says_so(operator: FlaskClient) -> None:
     page = send(operator, "/datasets", name="x", target="y", back="/datasets")
     assert "Choose a file" in page
+
+
+def test_approve_and_reject_what_waits(operator: FlaskClient, platform: FakePlatform) -> None:
+    platform.data["models"][0]["versions"][0]["state"] = "waiting"
+    name = platform.data["models"][0]["name"]
+    number = platform.data["models"][0]["versions"][0]["version"]
+    page = operator.get(f"/models/{name}").text
+    assert "waits for your decision" in page
+    assert "Precision and recall" in page
+    path = f"/models/{name}/versions/{number}"
+    assert "is rejected" in send(operator, f"{path}/reject", reason="too few rows")
+    assert "wait for a decision" in html.unescape(send(operator, f"{path}/approve", reason="late"))
 
 
 def test_promote_and_roll_back(operator: FlaskClient, platform: FakePlatform) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.check import Check
 from app.domain.events import DatasetUploaded
-from app.errors import Conflict
+from app.errors import Conflict, Refused
 from app.ml import building
 from app.ml.artefact import Model
 from app.ml.check import check
@@ -95,6 +95,67 @@ def test_the_same_table_again_is_no_better(memory: InMemoryPlatform) -> None:
     assert found["champion"] == 1
     assert [one["state"] for one in found["versions"]] == ["rejected", "champion"]
     assert found["versions"][0]["champion"]["metrics"] == found["versions"][0]["metrics"]
+
+
+def waiting(memory: InMemoryPlatform) -> str:
+    """A champion, and a second version that is hardly better or worse; its run."""
+    upload(memory, two_classes(400))
+    return upload(memory, two_classes(400, seed=8) + two_classes(400).partition(b"\n")[2])
+
+
+def test_what_may_be_chance_waits_for_a_person(memory: InMemoryPlatform) -> None:
+    id = waiting(memory)
+    models = memory.platform.models
+
+    assert [event.type for event in run_of(memory, id)][-1] == "model.registered"
+    version = models.get("stays")["versions"][0]
+    assert (version["state"], models.get("stays")["champion"]) == ("waiting", 1)
+    assert "a person decides" in version["reason"]
+    low, high = version["intervals"]["auc"]
+    assert low < version["metrics"]["auc"] < high
+    assert version["gain"][0] <= 0
+    assert models.evaluation("stays", 2)["confusion"]["labels"] == ["no", "yes"]
+
+
+def test_a_persons_yes_lets_the_run_go_on(memory: InMemoryPlatform) -> None:
+    id = waiting(memory)
+    models = memory.platform.models
+    with pytest.raises(Refused, match="give a reason"):
+        models.approve("stays", 2, "user:ann", " ")
+    models.approve("stays", 2, "user:ann", "newer rows")
+    memory.run()
+
+    run = run_of(memory, id)
+    assert [event.type for event in run] == TO_THE_END
+    assert (run[6].data.by, run[6].data.reasons) == ("user:ann", ["newer rows"])
+    found = models.get("stays")
+    assert found["champion"] == 2
+    assert (found["promotions"][0]["by"], found["promotions"][0]["reason"]) == (
+        "user:ann",
+        "newer rows",
+    )
+    with pytest.raises(Conflict, match="doesn't wait"):
+        models.reject("stays", 2, "user:ann", "too late")
+
+
+def test_a_persons_no_ends_the_run(memory: InMemoryPlatform) -> None:
+    id = waiting(memory)
+    memory.platform.models.reject("stays", 2, "user:ann", "not now")
+    memory.run()
+
+    assert [event.type for event in run_of(memory, id)][-1] == "model.rejected"
+    found = memory.platform.models.get("stays")
+    assert (found["champion"], found["versions"][0]["state"]) == (1, "rejected")
+
+
+def test_promoting_what_waits_by_hand_ends_the_waiting(memory: InMemoryPlatform) -> None:
+    waiting(memory)
+    models = memory.platform.models
+    models.promote("stays", 2, "user:ann", "sure")
+
+    assert models.get("stays")["champion"] == 2
+    with pytest.raises(Conflict, match="doesn't wait"):
+        models.approve("stays", 2, "user:bob", "me too")
 
 
 def test_an_upload_is_compared_with_the_one_before(memory: InMemoryPlatform) -> None:

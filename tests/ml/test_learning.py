@@ -141,7 +141,8 @@ def test_champion_and_candidate_are_measured_on_the_same_rows() -> None:
 
     assert beside_itself.champion == beside_itself.metrics
     assert not beside_itself.better
-    assert "No better than the champion" in beside_itself.reasons[-1]
+    assert "No better than the champion" in beside_itself.reasons[1]
+    assert beside_itself.verdict == "waiting"
     assert beside_champion.champion
     own, theirs = beside_champion.metrics["auc"], beside_champion.champion["auc"]
     assert beside_champion.better == (own > theirs)

@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from app.errors import Conflict, NotFound
+from tests.web.fake_ml_data import EVALUATION
 from tests.web.fake_paging import Page, page
 from tests.web.fake_time import Json
 
@@ -78,6 +79,24 @@ class FakeModels:
             raise Conflict(f"Version {version} of {name} is the champion already.")
         before, row["champion"] = row["champion"], version
         self._platform.audit.record(actor, "model.promoted", name, before, version, reason=reason)
+
+    def approve(self, name: str, version: int, actor: str, reason: str) -> None:
+        self._answer(name, version, actor, reason, "approved")
+
+    def reject(self, name: str, version: int, actor: str, reason: str) -> None:
+        self._answer(name, version, actor, reason, "rejected")
+
+    def _answer(self, name: str, version: int, actor: str, reason: str, state: str) -> None:
+        for one in self._row(name)["versions"]:
+            if one["version"] == version and one["state"] == "waiting":
+                one["state"] = state
+                self._platform.audit.record(actor, f"model.{state}", name, reason=reason)
+                return
+        raise Conflict(f"Version {version} of {name} doesn't wait for a decision.")
+
+    def evaluation(self, name: str, version: int) -> Json:
+        self._row(name)
+        return copy.deepcopy(EVALUATION)
 
     def rollback(self, name: str, actor: str, reason: str = "") -> None:
         row = self._row(name)

@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from tests.web.fake_time import Json, at
 
+EVALUATION: Json = {
+    "rows": 371,
+    "confusion": {
+        "labels": ["0", "1"],
+        "counts": [[180, 4], [7, 180]],
+        "classes": 2,
+        "recall": [0.978, 0.963],
+        "precision": [0.963, 0.978],
+    },
+    "roc": [{"label": "1", "points": [[0, 0], [0.02, 0.96], [1, 1]], "share": 0.5}],
+    "pr": [{"label": "1", "points": [[0, 1], [0.96, 0.98], [1, 0.5]], "share": 0.5}],
+    "calibration": [{"said": 0.1, "was": 0.08, "rows": 180}, {"said": 0.9, "was": 0.93, "rows": 191}],
+    "importance": [{"column": "px_2_3", "loss": 0.08}, {"column": "px_0_0", "loss": 0.0}],
+    "slices": [{"column": "px_2_3", "value": "0 to 4", "rows": 90, "metrics": {"accuracy": 0.97}}],
+}
+
 
 def model_version(n: int, state: str, ago: float, accuracy: float, correlationid: str) -> Json:
     before = {"version": n - 1, "metrics": {"accuracy": accuracy - 0.008}} if n > 1 else None

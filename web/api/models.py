@@ -16,6 +16,7 @@ MOST_ROWS = 10_000
 VERSION = obj({"version": COUNT, "state": TEXT, "metrics": ANY_OBJECT})
 MODEL = obj({"name": TEXT, "champion": MAYBE_COUNT}, versions=many(VERSION))
 ROWS = closed({"rows": {**many(ANY_OBJECT), "minItems": 1, "maxItems": MOST_ROWS}})
+WHY = closed({"reason": {"type": "string", "minLength": 1, "maxLength": 300}})
 PREDICTION = obj({"value": {}}, probabilities={"type": ["object", "null"]})
 PREDICTIONS = obj({"model": TEXT, "version": COUNT, "predictions": many(PREDICTION)})
 
@@ -46,6 +47,31 @@ def promote_version(name: str, version: int, body: dict[str, Any]) -> Any:
     models = current_platform().models
     models.promote(name, version, current_actor(), body.get("reason", ""))
     return models.get(name)
+
+
+@route("POST", "/models/<name>/versions/<int:version>/approve", "operator", answers=MODEL,
+       body=Body(WHY), may_fail=(404, 409))  # fmt: skip
+def approve_version(name: str, version: int, body: dict[str, Any]) -> Any:
+    """Say yes to a version that waits; its run goes on to the deployment."""
+    models = current_platform().models
+    models.approve(name, version, current_actor(), body["reason"])
+    return models.get(name)
+
+
+@route("POST", "/models/<name>/versions/<int:version>/reject", "operator", answers=MODEL,
+       body=Body(WHY), may_fail=(404, 409))  # fmt: skip
+def reject_version(name: str, version: int, body: dict[str, Any]) -> Any:
+    """Say no to a version that waits; the champion stays."""
+    models = current_platform().models
+    models.reject(name, version, current_actor(), body["reason"])
+    return models.get(name)
+
+
+@route("GET", "/models/<name>/versions/<int:version>/evaluation", "viewer", answers=ANY_OBJECT,
+       may_fail=(404,))  # fmt: skip
+def get_evaluation(name: str, version: int) -> Any:
+    """A version's curves, confusion, importance and slices."""
+    return current_platform().models.evaluation(name, version)
 
 
 @route("POST", "/models/<name>/rollback", "operator", answers=MODEL,

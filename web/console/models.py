@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import render_template
@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import NotFound
 from web.auth import current_actor, requires
-from web.console import words
+from web.console import evaluation, words
 from web.console.pages import act, blueprint, field, go, text_filter
 from web.platform import current_platform
 
@@ -31,14 +31,34 @@ def model(name: str) -> ResponseReturnValue:
     versions = sorted(found["versions"], key=lambda v: -v["version"])
     names = list(dict.fromkeys(m for v in versions for m in (v.get("metrics") or {})))
     best = next((v for v in versions if v["version"] == found["champion"]), None)
+    shown = _shown(versions, found["champion"])
+    details = current_platform().models.evaluation(name, shown["version"]) if shown else {}
     return render_template(
         "model.html",
         model=found,
         versions=versions,
         champion=best,
         metrics=names,
+        shown=shown,
+        drawn=evaluation.drawings(details),
+        confusion=evaluation.confusion(details),
+        details=details,
+        importance=evaluation.importance(details),
         better=lambda metric, value, against: better(metric, value, against),
     )
+
+
+def _shown(versions: Sequence[Any], champion: int | None) -> Any:
+    """The version whose evaluation is drawn: the one asked for, what waits, else the champion."""
+    wanted = text_filter("version")
+    for fits in (
+        lambda v: str(v["version"]) == wanted,
+        lambda v: v["state"] == "waiting",
+        lambda v: v["version"] == champion,
+    ):
+        if found := next(filter(fits, versions), None):
+            return found
+    return versions[0] if versions else None
 
 
 def fetch(name: str) -> dict[str, Any]:
@@ -66,6 +86,26 @@ def promote(name: str, version: int) -> ResponseReturnValue:
     act(
         f"Version {version} of {name} is the champion now; every worker takes it within a second.",
         current_platform().models.promote, name, version, current_actor(), field("reason"),
+    )  # fmt: skip
+    return go(f"/models/{words.segment(name)}")
+
+
+@blueprint.post("/models/<name>/versions/<int:version>/approve")
+@requires("operator")
+def approve(name: str, version: int) -> ResponseReturnValue:
+    act(
+        f"Version {version} of {name} is approved; its run goes on to the deployment.",
+        current_platform().models.approve, name, version, current_actor(), field("reason"),
+    )  # fmt: skip
+    return go(f"/models/{words.segment(name)}")
+
+
+@blueprint.post("/models/<name>/versions/<int:version>/reject")
+@requires("operator")
+def reject(name: str, version: int) -> ResponseReturnValue:
+    act(
+        f"Version {version} of {name} is rejected; the champion stays.",
+        current_platform().models.reject, name, version, current_actor(), field("reason"),
     )  # fmt: skip
     return go(f"/models/{words.segment(name)}")
 

@@ -3,7 +3,7 @@
 A run goes on while an event of it was announced and hasn't arrived, or is known
 from a record only, or a delivery isn't settled. Then it failed where something
 is parked that no replay has mended, else was cancelled where something was,
-else succeeded.
+else succeeded. Where nothing is under way and a person has to decide, it waits.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ announced AS (
 found AS (
   SELECT h.id, h.events, h.started,
          CASE WHEN h.unread = 1 OR COALESCE(d.unsettled, 0) = 1 OR a.id IS NOT NULL THEN 'running'
+              WHEN EXISTS (SELECT 1 FROM holds w WHERE w.correlationid = h.id) THEN 'waiting'
               WHEN EXISTS (SELECT 1 FROM dead_letters l
                            WHERE l.correlationid = h.id AND l.state <> 'replayed') THEN 'failed'
               WHEN d.cancelled = 1 THEN 'cancelled'
@@ -64,7 +65,7 @@ SELECT f.id, f.state,
     (SELECT e.subject FROM run_events e WHERE e.event_id = f.id AND e.correlationid = f.id LIMIT 1),
     (SELECT e.subject FROM run_events e WHERE e.correlationid = f.id
      ORDER BY e.published, e.event_id LIMIT 1)),
-  f.events, f.started, CASE WHEN f.state = 'running' THEN NULL ELSE f.ended END
+  f.events, f.started, CASE WHEN f.state IN ('running', 'waiting') THEN NULL ELSE f.ended END
 FROM found f WHERE 1 = 1
 ON CONFLICT (correlationid) DO UPDATE SET
   state = excluded.state, outcome = excluded.outcome, type = excluded.type,
