@@ -179,6 +179,11 @@ class Rig:
         self.workers.append(worker)
         return worker
 
+    def pair(self) -> list[WorkerProcess]:
+        """Two workers that are ready, one of processes and one of threads."""
+        workers = [self.start(pool="prefork", slots=3), self.start(pool="threads", slots=3)]
+        return [worker.ready() for worker in workers]
+
     def close(self) -> None:
         """End every process that this rig started."""
         for worker in self.workers:

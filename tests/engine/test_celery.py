@@ -19,15 +19,15 @@ def _celery(rig: Rig) -> Celery:
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
 def test_an_ordinary_task_is_not_starved_by_leases(rig: Rig, pool: str) -> None:
     rig.start(pool=pool).ready()
-    rig.publish("plain", range(1500), sleep=0.01)
+    rig.publish("plain", range(500), sleep=0.01)
     until(lambda: rig.outputs("plain"), what="leases are at work")
     sent = time.monotonic()
     for n in range(3):
         _celery(rig).send_task("engine.ordinary", [n], queue="default")
     until(lambda: all((rig.folder / f"ordinary-{n}").exists() for n in range(3)), seconds=10)
     assert time.monotonic() - sent < 10
-    assert len(rig.outputs("plain")) < 1500, "the ordinary tasks waited for all events"
-    rig.await_outputs("plain", range(1500))
+    assert len(rig.outputs("plain")) < 500, "the ordinary tasks waited for all events"
+    rig.await_outputs("plain", range(500))
 
 
 def _active_leases(celery: Celery) -> list[dict[str, Any]]:

@@ -51,9 +51,8 @@ def test_a_changed_policy_is_seen_within_a_second(rig: Rig) -> None:
     assert time.monotonic() - changed < 20
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
-def test_a_rewind_with_leases_open(rig: Rig, pool: str) -> None:
-    rig.start(pool=pool).ready(), rig.start(pool=pool).ready()
+def test_a_rewind_with_leases_open(rig: Rig) -> None:
+    rig.pair()
     rig.publish("plain", range(40), sleep=0.01)
     rig.await_outputs("plain", range(40))
     rig.publish("plain", range(40, 44), gate="let-go")
@@ -84,9 +83,8 @@ def _fill(rig: Rig) -> None:
     raise AssertionError("the memory was never full")
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
-def test_full_memory(rig: Rig, pool: str) -> None:
-    worker = rig.start(pool=pool).ready()
+def test_full_memory(rig: Rig) -> None:
+    workers = rig.pair()
     rig.publish("ordered", range(200), key="one", gate="let-go", fail=lambda n: n == 100)
     rig.publish("plain", range(200), gate="let-go", fail=lambda n: n % 50 == 0)
     until(lambda: rig.trace.lines("begin"), what="they begin")
@@ -101,5 +99,5 @@ def test_full_memory(rig: Rig, pool: str) -> None:
     rig.redis.config_set("maxmemory", 0)
     rig.publish("plain", [500])
     rig.await_outputs("plain", [*range(200), 500])
-    assert worker.process.poll() is None
+    assert all(worker.process.poll() is None for worker in workers)
     assert not rig.parked()

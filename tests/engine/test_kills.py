@@ -44,7 +44,7 @@ def test_the_only_child_killed_is_replaced_soon(rig: Rig) -> None:
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_a_killed_worker_loses_nothing(rig: Rig, pool: str) -> None:
-    doomed, other = rig.start(pool=pool), rig.start(pool=pool)
+    doomed, other = rig.start(pool=pool), rig.start()
     doomed.ready(), other.ready()
     rig.publish("effect", range(100, 104), gate="let-go")
     rig.publish("plain", range(LOAD), sleep=0.002)
@@ -60,15 +60,14 @@ def test_a_killed_worker_loses_nothing(rig: Rig, pool: str) -> None:
     assert not rig.parked()
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
-def test_all_workers_killed_at_once_lose_nothing(rig: Rig, pool: str) -> None:
-    workers = [rig.start(pool=pool).ready(), rig.start(pool=pool).ready()]
+def test_all_workers_killed_at_once_lose_nothing(rig: Rig) -> None:
+    workers = rig.pair()
     rig.publish("effect", range(120), sleep=0.02)
     until(lambda: len(rig.outputs("effect")) > 20, what="some are done")
     for worker in workers:
         worker.kill_group()
     done = set(rig.outputs("effect"))
-    rig.start(pool=pool).ready()
+    rig.start().ready()
     ready = time.monotonic()
     until(lambda: set(rig.outputs("effect")) - done, seconds=10, what="the work is picked up")
     assert time.monotonic() - ready < 10

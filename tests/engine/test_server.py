@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import pytest
-
 from app.errors import Unavailable
 from tests.engine.rig import Rig, until
 from tests.engine.timing import RECLAIM
@@ -53,11 +51,9 @@ def _done_grows(rig: Rig, seconds: float) -> None:
     until(lambda: len(rig.outputs("plain")) > before, seconds=seconds, what=rig.logs)
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
-def test_a_killed_server_that_comes_back(make_rig: Callable[..., Rig], pool: str) -> None:
+def test_a_killed_server_that_comes_back(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig(fsync="always")
-    workers = [rig.start(pool=pool), rig.start(pool=pool)]
-    [worker.ready() for worker in workers]
+    workers = rig.pair()
     rig.publish("plain", [1], sleep=RECLAIM + 2)
     until(lambda: rig.trace.begun(1), what="the long one begins")
     with producing(rig) as accepted:
@@ -75,9 +71,8 @@ def test_a_killed_server_that_comes_back(make_rig: Callable[..., Rig], pool: str
     assert all(worker.process.poll() is None for worker in workers)
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
-def test_connections_that_are_cut(rig: Rig, pool: str) -> None:
-    rig.start(pool=pool).ready()
+def test_connections_that_are_cut(rig: Rig) -> None:
+    rig.pair()
     with producing(rig) as accepted:
         for _ in range(5):
             _grows(accepted)
@@ -87,10 +82,8 @@ def test_connections_that_are_cut(rig: Rig, pool: str) -> None:
     assert not rig.parked()
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
-def test_a_server_that_stands_still_makes_nobody_steal(rig: Rig, pool: str) -> None:
-    workers = [rig.start(pool=pool, slots=4), rig.start(pool=pool, slots=4)]
-    [worker.ready() for worker in workers]
+def test_a_server_that_stands_still_makes_nobody_steal(rig: Rig) -> None:
+    rig.pair()
     rig.publish("plain", range(4), sleep=RECLAIM * 2 + 2)
     until(lambda: len(rig.trace.lines("begin")) == 4, what="the long ones begin")
     with producing(rig) as accepted:

@@ -9,8 +9,10 @@ import pytest
 from tests.engine.rig import Rig, until
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["leader", "group"])
-@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+@pytest.mark.parametrize(
+    ("pool", "group"),
+    [("prefork", False), ("prefork", True), ("threads", True), ("solo", False)],
+)
 def test_sigterm_hands_the_rest_to_others_at_once(rig: Rig, pool: str, group: bool) -> None:
     ending, other = rig.start(pool=pool), rig.start(pool=pool)
     ending.ready(), other.ready()
