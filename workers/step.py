@@ -103,6 +103,7 @@ class LeaseStep(bootsteps.StartStopStep):
         """Celery has (re)connected."""
         assert _engine is not None, "celeryd_after_setup comes before the consumer"
         self.handler = consumer.create_task_handler()
+        _engine.slots.detached = False
         _engine.begin(self.submit, lambda: self._limit(consumer), self.tend)
 
     def stop(self, consumer: Any) -> None:
@@ -113,6 +114,8 @@ class LeaseStep(bootsteps.StartStopStep):
             or self._closing(consumer)
         ):
             self._close()
+        elif _engine is not None:
+            _engine.slots.detached = True
 
     terminate = stop
 

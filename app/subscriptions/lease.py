@@ -75,7 +75,7 @@ class Lease:
                     if self.agenda:
                         handled += self.turn(self.agenda[0])
                         self._look_around()
-                    elif not self._wait():
+                    elif not self._wait() and not slot.slots.detached:
                         break
                 except LOST as error:
                     self._recover(error)
@@ -90,12 +90,11 @@ class Lease:
     def asked_for(self) -> bool:
         """Whether the slot should be free as soon as what is in hand is done."""
         slots = self.slot.slots
-        return (
-            slots.closing
-            or slots.giving_way
-            or self.clock.monotonic() >= self._until
-            or self.orphaned()
-        )
+        if slots.closing or self.orphaned():
+            return True
+        if slots.detached:
+            return False
+        return slots.giving_way or self.clock.monotonic() >= self._until
 
     def orphaned(self) -> bool:
         """Whether this is a child whose worker is gone, so that nobody beats for it."""

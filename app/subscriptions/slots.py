@@ -75,6 +75,15 @@ class Slots:
         self._page[1] = int(value)
 
     @property
+    def detached(self) -> bool:
+        """Whether Celery looks for its broker, so that it could start no lease: those that run go on."""
+        return self._page[2] != 0
+
+    @detached.setter
+    def detached(self, value: bool) -> None:
+        self._page[2] = int(value)
+
+    @property
     def control(self) -> int:
         """The version of the operators' decisions that the parent saw last."""
         return _CONTROL.unpack_from(self._page, 8)[0]

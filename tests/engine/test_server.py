@@ -96,3 +96,18 @@ def test_a_server_that_stands_still_makes_nobody_steal(rig: Rig) -> None:
     assert {len(rig.trace.begun(n)) for n in range(4)} == {1}
     twice = {n: times for n, times in rig.trace.ended().items() if times > 1}
     assert not twice, f"handled twice because of the pause: {twice}"
+
+
+def test_a_long_outage_is_over_when_the_server_is_back(make_rig: Callable[..., Rig]) -> None:
+    """Celery waits up to half a minute between its own attempts: leases don't wait for it."""
+    rig = make_rig(fsync="always")
+    rig.pair()
+    rig.publish("plain", range(1000), sleep=0.02)
+    until(lambda: len(rig.outputs("plain")) > 20, what="events flow")
+    rig.server.process.kill()
+    rig.server.process.wait()
+    time.sleep(14)  # past the length of a lease, into Celery's longer waits
+    rig.server.start()
+    rig.server.wait_ready()
+    _done_grows(rig, seconds=5)
+    rig.await_outputs("plain", range(1000))
