@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from app.cli.render import json_option, show_json
 
+TABLE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 FSYNC = click.option(
     "--fsync",
     type=click.Choice(["always", "everysec", "no", "off"]),
@@ -90,6 +92,35 @@ def soak(kills: int, events: int, pool: str, seed: int, fsync: str, as_json: boo
     return 1 if any(result[fault] for fault in faults) else 0
 
 
+@bench.command(
+    epilog="""\b
+Example:
+  python -m app bench mlops --train adult-train.csv --evaluation adult-test.csv --target 14
+"""
+)
+@click.option("--train", type=TABLE, required=True, help="The table to learn from.")
+@click.option("--evaluation", type=TABLE, help="A second one to test on; else rows are held out.")
+@click.option("--target", required=True, help="Column to predict: its name, or position from 0.")
+@click.option("--task", type=click.Choice(["classification", "regression"]), help="Else detected.")
+@click.option("--header/--no-header", default=None, help="Whether line one names the columns.")
+@FSYNC
+@json_option
+def mlops(
+    train: Path,
+    evaluation: Path | None,
+    target: str,
+    task: str | None,
+    header: bool | None,
+    fsync: str,
+    as_json: bool,
+) -> None:
+    """From a table's upload to its deployed model: how good, and how long."""
+    result = _benchmark("mlops").run(
+        train, evaluation, target, _tell, task=task, header=header, fsync=_policy(fsync)
+    )
+    _show(result, as_json)
+
+
 def _benchmark(name: str) -> Any:
     """Its module, imported only when it is asked for: app.bench sits beside app.cli, not below it."""
     return importlib.import_module(f"app.bench.{name}")
@@ -123,5 +154,5 @@ def _rows(result: dict[str, Any], indent: str = "") -> None:
 
 def _figure(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+        return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

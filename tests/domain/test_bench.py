@@ -1,0 +1,29 @@
+"""`bench mlops` runs the real pipeline with workers of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.bench import mlops
+from tests.ml.tables import csv, two_classes
+
+
+def test_it_tells_how_good_and_how_long(tmp_path: Path) -> None:
+    table = tmp_path / "stays.csv"
+    table.write_bytes(two_classes(400))
+    told: list[str] = []
+    result = mlops.run(table, None, "stays", told.append)
+
+    assert result["metrics"]["auc"] > 0.8
+    assert 0 < result["deployed after (s)"] < 120
+    assert any("dataset.validated" in line for line in told)
+
+
+def test_a_table_without_a_model_says_why(tmp_path: Path) -> None:
+    table = tmp_path / "one.csv"
+    table.write_bytes(csv("x,y", [f"{i},same" for i in range(50)]))
+
+    with pytest.raises(mlops.NoModel, match="one class only"):
+        mlops.run(table, None, "y", lambda line: None)
