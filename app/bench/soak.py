@@ -122,13 +122,12 @@ class Soak:
         streams = (keys.topic_stream("soak", 0), keys.again_stream(group))
         return sum(self.machine.client.xpending(stream, group)["pending"] for stream in streams)
 
+    def _events(self, topic: str) -> list[Event]:
+        rows: Any = self.machine.client.xrange(keys.topic_stream(topic, 0))
+        return [Event.from_bytes(fields[b"e"]) for _, fields in rows]
+
     def _outputs(self) -> Counter[int]:
-        found: Counter[int] = Counter()
-        for _, fields in self.machine.client.xrange(keys.topic_stream("soak", 0)):
-            event = Event.from_bytes(fields[b"e"])
-            if event.type == "soak.done":
-                found[event.data["n"]] += 1
-        return found
+        return Counter(one.data["n"] for one in self._events("soak") if one.type == "soak.done")
 
     def result(self) -> dict[str, Any]:
         outputs = self._outputs()
@@ -164,8 +163,7 @@ class Soak:
         }
 
     def _parked(self) -> int:
-        records = self.machine.client.xrange(keys.topic_stream("penstock", 0))
-        return sum(Event.from_bytes(row[b"e"]).data["counts"]["parked"] for _, row in records)
+        return sum(record.data["counts"]["parked"] for record in self._events("penstock"))
 
 
 def _waits(

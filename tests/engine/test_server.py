@@ -109,5 +109,6 @@ def test_a_long_outage_is_over_when_the_server_is_back(make_rig: Callable[..., R
     time.sleep(14)  # past the length of a lease, into Celery's longer waits
     rig.server.start()
     rig.server.wait_ready()
-    _done_grows(rig, seconds=5)
+    before = len(rig.outputs("plain"))
+    until(lambda: len(rig.outputs("plain")) > before + 100, seconds=4, what=rig.logs)
     rig.await_outputs("plain", range(1000))
