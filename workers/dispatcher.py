@@ -14,6 +14,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from app.clock import Clock
+from app.streams import keys
 from app.streams.backlog import backlogs
 from app.streams.client import LOST
 from app.subscriptions.doorbell import Doorbell
@@ -89,6 +90,9 @@ class Dispatcher:
             self._looked = now
             self._look_at_backlogs()
         rung, named = self.doorbell.wait(int(HELP * 1000) if busy else WAIT)
+        if keys.EVERYBODY in named:
+            version = self.doorbell.wire("HGET", keys.CONTROL, "version")
+            self.desks.slots.control = int(version or 0)
         names = {name for stream in rung for name in self.roster.readers.get(stream, ())} | named
         if names:
             self.consider(self._lanes(names))

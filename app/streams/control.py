@@ -61,4 +61,10 @@ def decide(client: redis.Redis, subscription: str, value: Decision) -> None:
 def add_decision(pipe: Any, subscription: str, value: Decision) -> None:
     """The same, as a part of a caller's transaction."""
     pipe.hset(keys.CONTROL, _FIELD + subscription, msgspec.json.encode(value))
+    add_change(pipe)
+
+
+def add_change(pipe: Any) -> None:
+    """Raise the version, and wake everybody who waits at the doorbell."""
     pipe.hincrby(keys.CONTROL, "version", 1)
+    pipe.xadd(keys.BELL, {"s": keys.EVERYBODY}, maxlen=1000, approximate=True)

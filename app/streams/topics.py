@@ -13,6 +13,7 @@ import redis
 
 from app.events.topics import SYSTEM_TOPIC, check_topic
 from app.streams import keys
+from app.streams.control import add_change
 
 
 class Topics:
@@ -77,7 +78,7 @@ class Topics:
             return found
         with self.client.pipeline(transaction=True) as pipe:
             pipe.hset(keys.TOPICS, topic, wanted)
-            pipe.hincrby(keys.CONTROL, "version", 1)
+            add_change(pipe)
             pipe.execute()
         return wanted
 

@@ -7,6 +7,7 @@ delivered. It is cut at an id (`MINID`), never at a length.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import redis
@@ -15,14 +16,19 @@ from redis.exceptions import ResponseError
 from app.streams.topics import info_mapping, position_order
 
 
-def trim(client: redis.Redis, stream: str, keep_since_ms: int) -> int:
-    """Drop what is older than `keep_since_ms` and needed by no group; how many entries that were."""
+def trim(
+    client: redis.Redis, stream: str, keep_since_ms: int, retired: Collection[str] = ()
+) -> int:
+    """Drop what is older than `keep_since_ms` and needed by no group; how many entries that were.
+
+    Groups of subscriptions that are retired, and so may never come back, keep nothing longer.
+    """
     try:
-        groups = [
-            info_mapping(group) for group in client.execute_command("XINFO", "GROUPS", stream)
-        ]
+        found = client.execute_command("XINFO", "GROUPS", stream)
     except ResponseError:
         return 0  # the stream is not there yet
+    groups = [info_mapping(group) for group in found]
+    groups = [group for group in groups if group["name"].decode() not in retired]
     bound = min([(keep_since_ms, 0), *(_needed(client, stream, group) for group in groups)])
     if bound <= (0, 0):
         return 0

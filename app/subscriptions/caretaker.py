@@ -39,6 +39,7 @@ class Caretaker:
             (1.0, self.reaper.look),
             (0.5, self.advance_replays),
             (0.5, self.fire_schedules),
+            (5.0, self.mirror_decisions),
             (10.0, self.trim_topics),
             (3600.0, self.forget_old),
         ]
@@ -67,17 +68,25 @@ class Caretaker:
         if self.is_it():
             self.platform.schedules.fire()
 
+    def mirror_decisions(self) -> None:
+        """Put back in force what operators decided, should Redis have lost it."""
+        if self.is_it():
+            self.platform.subscriptions.mirror()
+
     def trim_topics(self) -> None:
         """Drop what is older than the retention time and needed by nobody."""
         if not self.is_it():
             return
         keep = self.platform.settings.retention_days * DAY
         now = self.platform.clock.now()
+        rows = self.platform.subscription_store.all()
+        retired = {row["name"] for row in rows if not row["active"]}
         for topic, partitions in self.platform.stream_topics.all().items():
             # Our own records are needed until they are projected, and no longer.
             since = now - (keep if topic != SYSTEM_TOPIC else 0)
             for partition in range(partitions):
-                trim(self.platform.redis, keys.topic_stream(topic, partition), int(since * 1000))
+                stream = keys.topic_stream(topic, partition)
+                trim(self.platform.redis, stream, int(since * 1000), retired)
 
     def forget_old(self) -> None:
         """Prune what SQL keeps only for a time."""

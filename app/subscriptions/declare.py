@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from app.events.topics import SYSTEM_TOPIC
-from app.streams import keys
 from app.streams.broker import create_groups
+from app.streams.control import add_change
 from app.subscriptions.streams import subscription_streams
 
 
@@ -51,7 +51,9 @@ def declare(platform: Any) -> None:
     wire.drop()
     platform.schedules.declare()
     platform.subscriptions.mirror()
-    platform.redis.hincrby(keys.CONTROL, "version", 1)
+    with platform.redis.pipeline(transaction=True) as pipe:
+        add_change(pipe)
+        pipe.execute()
 
 
 def _retire(platform: Any) -> None:

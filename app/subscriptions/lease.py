@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from app.streams import keys
 from app.streams.broker import Broker
 from app.streams.client import LOST
 from app.subscriptions.delivery import Handling
@@ -129,6 +130,9 @@ class Lease:
 
     def _note(self, rung: set[str], named: set[str]) -> bool:
         """Put the subscriptions on the agenda whose streams rang."""
+        if keys.EVERYBODY in named:
+            self.refresh()
+            return True
         names = dict.fromkeys(
             name for stream in rung for name in self.roster.readers.get(stream, ())
         )
