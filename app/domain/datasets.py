@@ -7,8 +7,9 @@ handler that is quicker than our commit records the same version that we do.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import Any, BinaryIO, cast, get_args
 
@@ -19,8 +20,11 @@ from app.domain.announcing import Announcer, announce_after
 from app.domain.dataset_record import Judged, Uploaded, record_dataset
 from app.domain.events import NAME_PATTERN, DatasetUploaded
 from app.domain.tables import DatasetRow, DatasetVersionRow
-from app.errors import NotFound, Refused
+from app.errors import Conflict, NotFound, Refused
 from app.events.event import Event
+from app.ml.dialect import Dialect
+from app.ml.reading import Table
+from app.ml.rejected import rejected_csv
 from app.ml.report import Report
 from app.ml.schema import Task
 from app.store.audit import Audit
@@ -148,6 +152,25 @@ class Datasets:
         with self._database.read() as session:
             found = session.exec(query).first()
         return (found[0], found[1]) if found and found[1] else None
+
+    def rejected_rows(self, name: str, version: int) -> Iterator[str]:
+        """The rows that a version's validation left out, as lines of CSV.
+
+        Raises `NotFound`, and `Conflict` where the file couldn't be read as a table at all.
+        """
+        with self._database.read() as session:
+            row = session.get(DatasetVersionRow, (name, version))
+        if row is None or row.file is None:
+            raise NotFound(f"There is no version {version} of a dataset {name!r} with a file.")
+        report = json.loads(self._blobs.read(row.report)) if row.report else {}
+        if not report.get("dialect") or not report.get("target"):
+            raise Conflict(f"Version {version} of {name} has no rows: {' '.join(row.reasons)}")
+        dialect = Dialect.from_dict(report["dialect"])
+        return self._rejected(row.file, dialect, dialect.columns.index(report["target"]))
+
+    def _rejected(self, file: str, dialect: Dialect, target: int) -> Iterator[str]:
+        with self._blobs.open(file) as stream:
+            yield from rejected_csv(Table(stream, dialect), target)
 
     def find(self, limit: int = 50, cursor: str | None = None) -> Page[dict[str, Any]]:
         """Datasets, the last changed first, each with its newest version only."""

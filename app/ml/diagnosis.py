@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from app.ml import metrics
+from app.ml.dates import written
 from app.ml.matrix import Data
 from app.ml.schema import Schema
 from app.ml.training import predict
@@ -178,7 +179,8 @@ def _parts(values: np.ndarray, schema: Schema, i: int) -> list[tuple[str, np.nda
         for low, high in itertools.pairwise(edges):
             last = high == edges[-1]
             mask = (values >= low) & ((values <= high) if last else (values < high))
-            parts.append((f"{low:g} to {high:g}", mask))
+            write = written if feature.kind == "date" else "{:g}".format
+            parts.append((f"{write(low)} to {write(high)}", mask))
     if missing.any():
         parts.append(("missing", missing))
     return parts

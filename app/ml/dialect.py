@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from app.ml.encodings import detect_encoding
 from app.ml.errors import Unreadable
-from app.ml.values import MISSING, number
+from app.ml.values import MISSING, is_grouped, number
 
 SAMPLE_BYTES = 1 << 18
 DELIMITERS = ",;\t|"
@@ -25,7 +25,10 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+\Z")
 
 @dataclass(frozen=True)
 class Dialect:
-    """What a reader needs to know before it can read a file's rows."""
+    """What a reader needs to know before it can read a file's rows.
+
+    `decimal` is the decimal sign, followed by the one between thousands where there is one.
+    """
 
     encoding: str
     delimiter: str
@@ -51,7 +54,7 @@ def detect(stream: BinaryIO, *, header: bool | None = None, target: str | None =
     if not rows:
         raise Unreadable("The file has no rows. Upload a CSV file with at least 10 rows.")
     width = Counter(map(len, rows)).most_common(1)[0][0]
-    decimal = "," if delimiter != "," and _has_decimal_commas(rows) else "."
+    decimal = _number_style(rows, delimiter)
     if header is None:
         header = _looks_like_header(rows, width, decimal, target)
     names = rows[0] if header else [f"column_{i}" for i in range(width)]
@@ -119,11 +122,32 @@ def _delimiter(lines: list[str]) -> str:
     return best
 
 
-def _has_decimal_commas(rows: list[list[str]]) -> bool:
-    cells = [cell for row in rows for cell in row]
-    commas = sum(1 for cell in cells if _DECIMAL_COMMA.match(cell))
-    points = sum(1 for cell in cells if "." in cell and number(cell) is not None)
-    return commas > points
+def _number_style(rows: list[list[str]], delimiter: str) -> str:
+    """The decimal sign, and the sign between thousands where there is one: `.`, `,`, `.,`, …"""
+    cells = {cell for row in rows for cell in row if cell[-1:].isdigit()}
+    commas = {
+        cell
+        for cell in cells
+        if _DECIMAL_COMMA.match(cell) or ("," in cell and is_grouped(cell, ",."))
+    }
+    grouped = {cell for cell in cells if is_grouped(cell, ".,")}
+    points = {cell for cell in cells if "." in cell and number(cell) is not None}
+    # In `1,234` the comma may be either. Where commas separate cells it is between thousands.
+    sure = any(cell.count(",") > 1 or "." in cell for cell in grouped)
+    if commas <= grouped and grouped and (delimiter == "," or sure):
+        return ".,"
+    decimal = "," if len(commas) > len(points - _in_groups(points)) and commas else "."
+    if decimal == "," and any(is_grouped(cell, ",.") for cell in cells):
+        return ",."
+    for sign in ("'", " "):
+        if any(is_grouped(cell, decimal + sign) for cell in cells):
+            return decimal + sign
+    return decimal
+
+
+def _in_groups(cells: set[str]) -> set[str]:
+    """Those whose points may be between thousands."""
+    return {cell for cell in cells if is_grouped(cell, ",.")}
 
 
 def _looks_like_header(rows: list[list[str]], width: int, decimal: str, target: str | None) -> bool:

@@ -48,6 +48,8 @@ def psi(before: Mapping[str, Any], column: ColumnProfile) -> float | None:
     if column.is_number:
         old = np.asarray(before["shares"])
         new = _shares(column.sample.values, np.asarray(before["edges"]))
+    elif sum(before["shares"].values()) < 0.5:
+        return None  # hardly any value twice: texts, identifiers, dates
     else:
         names = list(before["shares"])
         old = np.asarray([*before["shares"].values(), 0.0])

@@ -24,7 +24,7 @@ _SIGNATURES = (
     (b"PK\x03\x04", "a ZIP or Excel file"),
     (b"\xd0\xcf\x11\xe0", "an old Excel file"),
     (b"%PDF", "a PDF"),
-    (b"\x1f\x8b", "a gzip file"),
+    (b"\x1f\x8b", "a gzip file in a gzip file"),
     (b"PAR1", "a Parquet file"),
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),

@@ -145,13 +145,18 @@ def _judge(result: Evaluation, *, had_champion: bool) -> None:
         result.verdict = "approved"
     elif result.champion is None or not result.gain:
         result.verdict = "waiting"
-        result.reasons.append(f"It can't be compared with the champion: {result.incomparable}")
+        result.reasons.append(
+            f"It can't be compared with the champion: {result.incomparable} A person decides."
+        )
     else:
         result.reasons.append(_compared("the champion", metric, own, result.champion[metric]))
         low, high = result.gain
         if metrics.better("gain", low, 0.0):
             result.verdict = "approved"
             result.reasons.append(f"Its lead is between {low:.4g} and {high:.4g} (95 %).")
+        elif not metrics.better(metric, own, result.champion[metric]):
+            result.verdict = "rejected"
+            result.reasons.append("Whoever wants it all the same can promote it by hand.")
         else:
             result.verdict = "waiting"
             result.reasons.append(

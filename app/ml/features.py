@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.ml import dates
 from app.ml.profile import ColumnProfile
 from app.ml.schema import Feature
 from app.ml.values import in_order
@@ -36,6 +37,12 @@ def choose_features(columns: list[ColumnProfile]) -> Choice:
         else:
             left_out.setdefault(why or "", []).append(column.name)
         choice.profile.append(column.summary(feature.kind if feature else "left out", note or why))
+        if feature and feature.kind == "date":
+            days = [dates.day_number(cell, feature.form) for cell in column.values]
+            known = sorted(day for day in days if day is not None)
+            choice.profile[-1] |= {
+                "first": dates.written(known[0]), "last": dates.written(known[-1])
+            }  # fmt: skip
         if note:
             choice.notes.append(f"{column.name}: {note}.")
     for why, names in left_out.items():
@@ -70,6 +77,11 @@ def _judge(column: ColumnProfile) -> tuple[Feature | None, str | None, str | Non
 def _judge_text(
     column: ColumnProfile, optional: bool
 ) -> tuple[Feature | None, str | None, str | None]:
+    form = dates.recognised(column.values)
+    if form is not None and column.distinct > 1:
+        unsure = dates.ambiguous(column.values, form)
+        note = f"dates ({form}" + (", or the other way round)" if unsure else ")")
+        return Feature(column.name, "date", (), True, form), None, note
     common = [value for value, _ in column.values.most_common(MOST_CATEGORIES)]
     covered = sum(column.values[value] for value in common)
     if column.distinct > 0.9 * column.present and column.present > 20:

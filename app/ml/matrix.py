@@ -14,6 +14,7 @@ from hashlib import blake2b
 
 import numpy as np
 
+from app.ml.dates import day_number
 from app.ml.errors import Incompatible
 from app.ml.labels import Labels
 from app.ml.reading import Table
@@ -63,8 +64,15 @@ def converter(feature: Feature, decimal: str) -> Converter:
     """A function from a column's stripped cells to numbers of the matrix."""
     if feature.kind == "number":
         return partial(numbers, decimal=decimal)
+    if feature.kind == "date":
+        return partial(_days, form=feature.form)
     codes = Codes(feature.categories)
     return lambda cells: [codes[cell] for cell in cells]
+
+
+def _days(cells: Sequence[str], form: str) -> np.ndarray:
+    each = {cell: day_number(cell, form) for cell in set(cells)}
+    return np.asarray([each[cell] for cell in cells], dtype=np.float64)
 
 
 def read(

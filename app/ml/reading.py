@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from app.ml.dialect import Dialect, broken, detect
+from app.ml.packed import unpacked
 
 CHUNK_ROWS = 4096
 CHUNK_CELLS = 1 << 18
@@ -31,13 +32,14 @@ class Table:
         self.columns = list(dialect.columns)
         self.misshapen = self.padded = 0
         self.last_line_cut = False
-        self._stream = stream
+        self._stream = unpacked(stream)
 
     @classmethod
     def open(
         cls, stream: BinaryIO, *, header: bool | None = None, target: str | None = None
     ) -> Table:
         """Recognises the file; `stream` must be seekable. Raises Unreadable."""
+        stream = unpacked(stream)
         return cls(stream, detect(stream, header=header, target=target))
 
     def chunks(self) -> Iterator[list[Row]]:
@@ -73,6 +75,10 @@ class Table:
             if len(found) == len(positions):
                 break
         return found
+
+    def numbered_rows(self) -> Iterator[tuple[int, Row]]:
+        """Every row as it is in the file, misshapen ones too, counted from 1."""
+        return enumerate(self._rows(), 1)
 
     def _rows(self) -> Iterator[Row]:
         self._stream.seek(0)

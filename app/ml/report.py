@@ -29,6 +29,7 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     rows: int = 0
     misshapen: int = 0
+    without_target: int = 0
     duplicates: int = 0
     duplicates_estimated: bool = False
     profile: list[dict[str, Any]] = field(default_factory=list)
@@ -63,9 +64,11 @@ class Report:
             "classes": dict(list(self.classes.items())[:SUMMARY_CLASSES]),
             "encoding": dialect.encoding if dialect else None,
             "delimiter": dialect.delimiter if dialect else None,
-            "decimal": dialect.decimal if dialect else None,
+            "decimal": dialect.decimal[:1] if dialect else None,
+            "thousands": dialect.decimal[1:] if dialect else None,
             "header": dialect.header if dialect else None,
             "misshapen_rows": self.misshapen,
+            "rows_without_target": self.without_target,
             "duplicate_rows": self.duplicates,
             "duplicates_are_estimated": self.duplicates_estimated,
             "evaluation_rows": self.evaluation_rows,

@@ -12,17 +12,19 @@ from app.errors import PenstockError
 from app.ml.values import label
 
 Task = Literal["classification", "regression"]
-Kind = Literal["number", "category"]
+Kind = Literal["number", "category", "date"]
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A column that a model learns from. `optional` where it was sometimes missing."""
+    """A column that a model learns from. `optional` where it was sometimes missing; `form` is a
+    date's format (see dates.py)."""
 
     name: str
     kind: Kind
     categories: tuple[str, ...] = ()
     optional: bool = False
+    form: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Schema:
 
     @property
     def numbers(self) -> list[int]:
-        return [i for i, feature in enumerate(self.features) if feature.kind == "number"]
+        return [i for i, feature in enumerate(self.features) if feature.kind != "category"]
 
     @property
     def categories(self) -> list[int]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from app.ml.artefact import Model
+from app.ml.dates import day_number
 from app.ml.matrix import Codes
 from app.ml.schema import Feature
 from app.ml.training import predict
@@ -101,7 +102,8 @@ class Scorer:
 def _reader(feature: Feature, decimal: str) -> Any:
     """A function from a row to this feature's number; KeyError where it is absent and needed."""
     name, optional = feature.name, feature.optional
-    convert = _to_number(feature, decimal) if feature.kind == "number" else _to_code(feature)
+    makers = {"number": _to_number, "date": _to_days, "category": _to_code}
+    convert = makers[feature.kind](feature, decimal)
 
     def read(row: Mapping[str, Any]) -> float:
         if name not in row:
@@ -136,7 +138,25 @@ def _to_number(feature: Feature, decimal: str) -> Any:
     return convert
 
 
-def _to_code(feature: Feature) -> Any:
+def _to_days(feature: Feature, _decimal: str) -> Any:
+    def convert(value: Any) -> float:
+        text = value.strip() if isinstance(value, str) else ""
+        if isinstance(value, str) and text in MISSING:
+            return NAN
+        found = day_number(text, feature.form)
+        if found is None:
+            found = day_number(text, "year-month-day")
+        if found is None:
+            raise ValueError(
+                f"column {feature.name!r} should be a date ({feature.form}), and {_short(value)} "
+                "is not one"
+            )
+        return found
+
+    return convert
+
+
+def _to_code(feature: Feature, _decimal: str) -> Any:
     codes = Codes(feature.categories)
 
     def convert(value: Any) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.ml.dates import recognised
 from app.ml.profile import ColumnProfile
 from app.ml.schema import Task, target_labels
 from app.ml.values import in_order, label
@@ -59,6 +60,13 @@ def _task_of(column: ColumnProfile) -> Task:
 def _judge_classes(verdict: TargetVerdict, column: ColumnProfile) -> None:
     counted = target_labels(column.values)
     if column.overflowed or len(counted) > MOST_CLASSES or len(counted) > column.present / 2:
+        form = recognised(column.values)
+        if form is not None:
+            verdict.reasons.append(
+                f"The target {column.name!r} holds dates ({form}). A date can't be predicted: put "
+                "a number there, such as the days from another date."
+            )
+            return
         number = f"more than {column.distinct:,}" if column.overflowed else f"{len(counted):,}"
         verdict.reasons.append(
             f"The target {column.name!r} has {number} different values in {column.present:,} "

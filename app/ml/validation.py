@@ -82,6 +82,7 @@ def validate(
         return report
     profiles = seen.columns
     report.rows, report.misshapen = profiles[position].rows, table.misshapen
+    report.without_target = profiles[position].missing
     _judge_shape(report, table)
     if report.accepted:
         _judge_schema(report, profiles, position, task)

@@ -33,12 +33,37 @@ _NUMERIC = re.compile(r"[0-9.eE+\-]*\Z")
 _COMMA_NUMBER = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?\Z")
 
 
+SPACES = " \u00a0\u202f"
+_GROUPED = {
+    style: re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:[{between}]\d{{3}})+(?:[{style[0]}]\d*)?\Z")
+    for style in (".,", ",.", ". ", ", ", ".'", ",'")
+    for between in [SPACES if style[1] == " " else style[1]]
+}
+
+
+def is_grouped(cell: str, style: str) -> bool:
+    """Whether its thousands are set apart: `style` is the decimal sign and the one between them."""
+    return bool(_GROUPED[style].match(cell))
+
+
+def ungrouped(cell: str, style: str) -> str:
+    """The cell without the signs between thousands."""
+    if not is_grouped(cell, style):
+        return cell
+    for sign in SPACES if style[1] == " " else style[1]:
+        cell = cell.replace(sign, "")
+    return cell
+
+
 def number(cell: str, decimal: str = ".") -> float | None:
     """The cell as a number that a model can compute with, or None.
 
+    `decimal` is the decimal sign, or that and the one between thousands: `.` or `.,`.
     A pattern, because `float` also takes `1_000`, `infinity` and the digits of
     other scripts, which in a table are text.
     """
+    if len(decimal) > 1:
+        cell, decimal = ungrouped(cell, decimal), decimal[0]
     pattern = _NUMBER if decimal == "." else _COMMA_NUMBER
     if not cell.isascii() or not pattern.match(cell):
         return None
@@ -55,6 +80,9 @@ def numbers(cells: Sequence[str], decimal: str = ".") -> np.ndarray:
 
     Most columns hold only numbers, and those are read by the interpreter's own loops.
     """
+    if len(decimal) > 1:
+        plain = {cell: ungrouped(cell, decimal) for cell in set(cells)}
+        cells, decimal = [plain[cell] for cell in cells], decimal[0]
     if decimal == "," and not any("." in cell for cell in cells):
         cells, decimal = [cell.replace(",", ".") for cell in cells], "."
     if decimal == ".":

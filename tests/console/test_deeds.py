@@ -166,6 +166,12 @@ def test_an_upload_without_a_file_says_so(operator: FlaskClient) -> None:
     assert "Choose a file" in page
 
 
+def test_rejected_rows_are_a_download(operator: FlaskClient) -> None:
+    answer = operator.get("/datasets/digits/1/rejected.csv")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="digits-1-rejected.csv"'
+    assert answer.text.startswith("row,reason,digit")
+
+
 def test_approve_and_reject_what_waits(operator: FlaskClient, platform: FakePlatform) -> None:
     platform.data["models"][0]["versions"][0]["state"] = "waiting"
     name = platform.data["models"][0]["name"]

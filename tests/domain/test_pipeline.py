@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.check import Check
 from app.domain.events import DatasetUploaded
-from app.errors import Conflict, Refused
+from app.errors import Conflict, NotFound, Refused
 from app.ml import building
 from app.ml.artefact import Model
 from app.ml.check import check
@@ -166,6 +166,21 @@ def test_an_upload_is_compared_with_the_one_before(memory: InMemoryPlatform) -> 
     assert first["report"]["compared_with"] is None
     assert second["report"]["compared_with"] == 1
     assert list({c["column"] for c in second["report"]["changes"]}) == ["city"]
+
+
+def test_rows_that_were_left_out_can_be_downloaded_as_text(memory: InMemoryPlatform) -> None:
+    table = two_classes(200) + b"=1+1,Oslo,\n40,Rome,yes,more\n-5,@x,\n"
+    upload(memory, table)
+
+    lines = list(memory.platform.datasets.rejected_rows("stays", 1))
+    assert lines == [
+        "row,reason,age,city,stays\r\n",
+        "201,no target,'=1+1,Oslo,\r\n",
+        "202,4 cells instead of 3,40,Rome,yes,more\r\n",
+        "203,no target,-5,'@x,\r\n",
+    ]
+    with pytest.raises(NotFound):
+        memory.platform.datasets.rejected_rows("stays", 2)
 
 
 def test_a_better_model_takes_over(memory: InMemoryPlatform) -> None:

@@ -142,10 +142,12 @@ def test_champion_and_candidate_are_measured_on_the_same_rows() -> None:
     assert beside_itself.champion == beside_itself.metrics
     assert not beside_itself.better
     assert "No better than the champion" in beside_itself.reasons[1]
-    assert beside_itself.verdict == "waiting"
+    assert beside_itself.verdict == "rejected"
     assert beside_champion.champion
-    own, theirs = beside_champion.metrics["auc"], beside_champion.champion["auc"]
-    assert beside_champion.better == (own > theirs)
+    lead = beside_champion.metrics["auc"] - beside_champion.champion["auc"]
+    low, high = beside_champion.gain or ()
+    assert low <= lead <= high
+    assert beside_champion.better == (low > 0)
 
 
 def test_a_champion_with_other_columns_in_another_order_is_compared_by_name() -> None:
@@ -184,7 +186,7 @@ def test_a_champion_that_cannot_be_compared_is_no_comparison(
     assert result.champion is None
     assert words in (result.incomparable or "")
     assert not result.better
-    assert "by hand" in result.reasons[-1]
+    assert "person decides" in result.reasons[-1]
 
 
 def test_a_second_file_is_the_test_and_labels_it_alone_has_count_as_errors() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from app.errors import Conflict, NotFound
@@ -53,6 +54,11 @@ class FakeDatasets:
             if row["name"] == name:
                 return copy.deepcopy(row)
         raise NotFound(f"There is no dataset {name!r}; `python -m app datasets` lists them.")
+
+
+    def rejected_rows(self, name: str, version: int) -> Iterator[str]:
+        self.get(name)
+        return iter(["row,reason,digit\r\n", "7,no target,\r\n"])
 
 
 class FakeModels:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request
+from flask import Response, request
 
 from app.errors import Refused
 from web.api.models import found
@@ -17,6 +17,7 @@ from web.api.parameters import PAGE
 from web.api.routes import Body, route
 from web.api.shapes import TEXT, closed, many, obj, page_of
 from web.auth import current_actor
+from web.downloads import csv_file
 from web.platform import current_platform
 from web.problems import Unsupported
 
@@ -72,6 +73,14 @@ def list_datasets(limit: int, cursor: str | None) -> dict[str, Any]:
 def get_dataset(name: str) -> Any:
     """One dataset: its versions, each with its report."""
     return found(current_platform().datasets.get(name), "dataset", name)
+
+
+@route("GET", "/datasets/<name>/versions/<int:version>/rejected", "viewer", answers=TEXT,
+       media="text/csv", may_fail=(404, 409))  # fmt: skip
+def get_rejected_rows(name: str, version: int) -> Response:
+    """The rows that validation left out, as CSV, each with its number and why."""
+    rows = current_platform().datasets.rejected_rows(name, version)
+    return csv_file(rows, f"{name}-{version}-rejected.csv")
 
 
 def _required(name: str) -> str:

@@ -12,6 +12,7 @@ from web.auth import accepts_body, current_actor, requires
 from web.console import words
 from web.console.pages import blueprint, field, go, query, say, text_filter
 from web.console.runs import at_work
+from web.downloads import csv_file
 from web.drawing import histogram
 from web.platform import current_platform
 
@@ -75,3 +76,10 @@ def dataset(name: str) -> ResponseReturnValue:
         correlationid=correlationid,
         histogram=histogram.of_column,
     )
+
+
+@blueprint.get("/datasets/<name>/<int:version>/rejected.csv")
+@requires("viewer")
+def rejected_rows(name: str, version: int) -> ResponseReturnValue:
+    rows = current_platform().datasets.rejected_rows(name, version)
+    return csv_file(rows, f"{name}-{version}-rejected.csv")

@@ -1,0 +1,44 @@
+"""Files that are packed with gzip, read as what is in them."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import Any, BinaryIO
+
+from app.ml.errors import Unreadable
+
+MAGIC = b"\x1f\x8b"
+MOST_BYTES = 8 << 30
+"""Unpacked: a small file can hold endless zeros."""
+
+
+def unpacked(stream: BinaryIO) -> BinaryIO:
+    """The stream itself, or what is in it where it is a gzip file; at its start."""
+    if isinstance(stream, _Gzip):
+        return stream
+    stream.seek(0)
+    head = stream.read(len(MAGIC))
+    stream.seek(0)
+    return _Gzip(fileobj=stream) if head == MAGIC else stream  # type: ignore[return-value]
+
+
+class _Gzip(gzip.GzipFile):
+    """Says in words what is wrong with the file."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._guarded(super().read, size)
+
+    def read1(self, size: int = -1) -> bytes:
+        return self._guarded(super().read1, size)
+
+    def _guarded(self, read: Any, size: int | None) -> bytes:
+        try:
+            data: bytes = read(size)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise Unreadable(
+                f"The gzip file is cut off or damaged ({error}). Pack or upload it again."
+            ) from error
+        if self.tell() > MOST_BYTES:
+            raise Unreadable(f"The gzip file unpacks to more than {MOST_BYTES >> 30} GiB.")
+        return data
