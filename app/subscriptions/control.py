@@ -182,25 +182,26 @@ def _checked(changes: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, An
             raise Refused(
                 f"{field} is decided by the code; {', '.join(CHANGEABLE)} can be changed here."
             )
-        if field == "retry":
-            unknown = (
-                set(value or ()) - {"attempts", "base", "cap", "factor", "jitter"}
-                if isinstance(value, Mapping)
-                else {"?"}
-            )
-            if unknown:
-                raise Refused("retry is a mapping with attempts, base, cap, factor and jitter")
-            try:
-                value = asdict(RetryPolicy(**{**(row.get("retry") or {}), **value}))
-            except TypeError as error:
-                raise Refused(f"retry: {error}") from error
+        if value is None:  # whatever the code says counts again
+            value = row["changed"][field]["code"] if field in row["changed"] else row[field]
+        elif field == "retry":
+            value = _retry(value, row["retry"])
         elif field == "filter":
             compile_filter(value)
-        elif value is not None and (
-            isinstance(value, bool) or not isinstance(value, int | float) or value <= 0
-        ):
-            raise Refused(f"{field} is a number above 0, or null for none")
-        elif field == "concurrency" and value is not None and (value != int(value) or value > 1000):
+        elif isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            raise Refused(f"{field} is a number above 0, or null for what the code says")
+        elif field == "concurrency" and (value != int(value) or value > 1000):
             raise Refused("concurrency is a whole number from 1 to 1000")
         checked[field] = value
     return checked
+
+
+def _retry(value: Any, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A whole policy from a part of one."""
+    names = set(RetryPolicy.__dataclass_fields__)
+    if not isinstance(value, Mapping) or set(value) - names:
+        raise Refused(f"retry is a mapping with {', '.join(sorted(names))}")
+    try:
+        return asdict(RetryPolicy(**{**(before or {}), **value}))
+    except TypeError as error:
+        raise Refused(f"retry: {error}") from error

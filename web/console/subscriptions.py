@@ -207,7 +207,7 @@ def rewind_subscription(name: str) -> ResponseReturnValue:
         raise Refused(f"{name} was not rewound: tick the sentence that says what it does first.")
     target = field("to")
     act(
-        f"{name} is being rewound to {target}. Open work is finished or fenced first.",
+        f"{name} goes on from {target}. What was being handled is cut off, and its result is dropped.",
         current_platform().subscriptions.rewind, name, target, current_actor(),
     )  # fmt: skip
     return go(f"/subscriptions/{words.segment(name)}")
