@@ -37,7 +37,7 @@ def _active_leases(celery: Celery) -> list[dict[str, Any]]:
 def test_a_revoked_lease_loses_nothing(rig: Rig) -> None:
     rig.start().ready()
     celery = _celery(rig)
-    rig.publish("plain", range(800), sleep=0.005)
+    rig.publish("plain", range(800), sleep=0.02)
     for _ in range(2):
         leases = until(lambda: _active_leases(celery), what="a lease is active")
         celery.control.revoke(leases[0]["id"], terminate=True)
