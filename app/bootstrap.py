@@ -20,6 +20,7 @@ import redis
 from app.clock import Clock, SystemClock
 from app.domain.datasets import Datasets
 from app.domain.models import Models
+from app.domain.trainer import TrainApart, Trainer
 from app.errors import PenstockError, Unavailable
 from app.events.catalogue import Catalogue, StoredSchema
 from app.events.schema import TYPES, EventTypes
@@ -207,6 +208,10 @@ class Platform:
         return Models(
             self.database, self.blobs, self.publisher, self.clock, self.audit, self.changes
         )
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        return TrainApart(self.settings.training_seconds, self.settings.training_memory)
 
     def prune(self) -> dict[str, int]:
         """Forget what SQL keeps only for a time; how much of each."""

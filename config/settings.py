@@ -100,6 +100,8 @@ VARIABLES = {
     "log_level": "PENSTOCK_LOG_LEVEL",
     "log_format": "PENSTOCK_LOG_FORMAT",
     "grace_seconds": "PENSTOCK_GRACE_SECONDS",
+    "training_seconds": "PENSTOCK_TRAINING_SECONDS",
+    "training_memory": "PENSTOCK_TRAINING_MEMORY",
 }
 
 
@@ -129,6 +131,9 @@ class Settings(BaseModel):
     log_format: Literal["auto", "json", "text"] = "auto"  # auto: text in a terminal, else json
     # How long a worker that is told to stop lets a handler go on. Platforms kill after 30 s.
     grace_seconds: float = Field(20, ge=0)
+    # A training is stopped beyond these; without a memory in bytes, at most of the machine's.
+    training_seconds: float = Field(3300, gt=0)
+    training_memory: int | None = Field(None, ge=1 << 20)
     embedded: bool = True  # the server, if any, is the one that `up` started in data_dir
 
     @classmethod

@@ -19,7 +19,10 @@ from app.domain.events import (
     ModelApproved,
     ModelRegistered,
     ModelRejected,
+    TrainingCancelled,
 )
+from app.domain.progress import Progress
+from app.domain.trainer import Cancelled, Stopped
 from app.errors import Conflict, NotFound
 
 HOUR = 3600
@@ -75,14 +78,31 @@ def start_training(event: Event, ctx: Context) -> Event:
 
 @on(
     "training.started",
-    emits=["training.finished"],
+    emits=["training.finished", "training.cancelled"],
     lane="training",
     retry=RetryPolicy(attempts=2),
     timeout=HOUR,
 )
 def train(event: Event, ctx: Context) -> Event:
-    """Train the candidates and keep the best."""
-    return _about(event.data.model, "training.finished", pipeline.train(ctx.blobs, event.data))
+    """Train the candidates and keep the best; each step is told, and a person can cancel."""
+    models, name = ctx.platform.models, event.data.model
+    progress = Progress(ctx.platform.publisher, event, ctx.delivery_id, ctx.attempt)
+
+    def is_cancelled() -> bool:
+        return models.cancelled(ctx.correlationid) is not None
+
+    try:
+        if is_cancelled():
+            raise Cancelled("The run was cancelled before its training.")
+        trainer = ctx.platform.trainer
+        finished = pipeline.train(ctx.blobs, event.data, trainer, progress.tell, is_cancelled)
+    except Cancelled:
+        by, reason = models.cancelled(ctx.correlationid)
+        data = TrainingCancelled(model=name, by=by, reason=reason)
+        return _about(name, "training.cancelled", data)
+    except Stopped as error:
+        raise Reject(str(error)) from error
+    return _about(name, "training.finished", finished)
 
 
 @on(

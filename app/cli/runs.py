@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from app.cli.parameters import between_options, page_options
-from app.cli.platform import opened
+from app.cli.platform import ACTOR, opened
 from app.cli.render import ago, duration, json_option, show_json, show_page, show_table
 from app.errors import NotFound
 
@@ -75,6 +75,18 @@ def show(correlationid: str, as_json: bool) -> None:
         "error": "error",
     }
     show_table(found["steps"], columns, "No step yet.")
+
+
+@runs.command(
+    epilog='\b\nExample:\n  python -m app runs cancel CORRELATIONID --reason "wrong file"'
+)
+@click.argument("correlationid")
+@click.option("--reason", default="", help="Why; it is kept in the audit.")
+def cancel(correlationid: str, reason: str) -> None:
+    """Stop a run's training within seconds; nothing of it is deployed."""
+    with opened() as platform:
+        platform.models.cancel(correlationid, ACTOR, reason)
+    click.echo(f"The run {correlationid} is cancelled.")
 
 
 def _took(row: Any) -> float | None:

@@ -23,7 +23,8 @@ Metrics = dict[str, float]
 
 
 class Lineage(BaseModel):
-    """Where a model comes from. `rows` of the file, of which `trained_on` and `held_out`."""
+    """Where a model comes from. `rows` of the file, of which `trained_on` and `held_out`; those are
+    a sample where the table is too large to learn from all of it (`sampled_of`)."""
 
     dataset: str
     dataset_version: int
@@ -35,6 +36,7 @@ class Lineage(BaseModel):
     candidates: list[dict[str, Any]] = []
     trained_on: int | None = None
     held_out: int | None = None
+    sampled_of: int | None = None
     tested_on: int | None = None
     test_source: str | None = None
     code: str | None = None
@@ -94,6 +96,25 @@ class TrainingStarted(BaseModel):
     task: Task
     parameters: dict[str, dict[str, Any]]
     lineage: Lineage
+
+
+@event_type("training.progressed", version=1, tracking="packed")
+class TrainingProgressed(BaseModel):
+    """A step of a training began; `share` of them are done."""
+
+    model: Name
+    step: str
+    share: float
+    seconds: float
+
+
+@event_type("training.cancelled", version=1)
+class TrainingCancelled(BaseModel):
+    """A person cancelled the run while it was being trained."""
+
+    model: Name
+    by: str
+    reason: str
 
 
 @event_type("training.finished", version=1)

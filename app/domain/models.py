@@ -28,10 +28,12 @@ from app.domain.serving import Champion, Serving
 from app.domain.tables import ModelRow, ModelVersionRow, PromotionRow
 from app.errors import Conflict, NotFound, Refused
 from app.events.event import Event
-from app.store import holds
+from app.store import cancellations, holds
 from app.store.audit import Audit
 from app.store.blobs import BlobStore
+from app.store.columns import key
 from app.store.database import Database
+from app.store.deliveries import Run
 from app.store.moments import iso
 from app.store.page import Page, paged, read_cursor
 from app.streams.publisher import Publisher
@@ -224,6 +226,31 @@ class Models:
             self._publisher.publish([named])
         holds.derive_again(self._database, held.correlationid)
         return {"model": name, "version": version, "state": state}
+
+    def cancel(self, correlationid: str, actor: str, reason: str = "") -> None:
+        """Stop the training of a run within seconds; nothing of it is deployed.
+
+        Asked again, it changes nothing. Raises `NotFound`, and `Conflict` where the run is over.
+        """
+        with self._database.session() as session:
+            run = session.get(Run, key(correlationid))
+            if run is None:
+                raise NotFound(f"There is no run {correlationid!r} (a new one takes a second).")
+            if run.state == "waiting":
+                raise Conflict("The run waits for a decision: reject its model's version instead.")
+            if run.state != "running":
+                raise Conflict(f"The run is over: it is {run.state}.")
+            new = cancellations.cancel(session, correlationid, actor, reason, self._clock.now())
+            if new and self._audit:
+                self._audit.record(
+                    actor, "run.cancelled", correlationid, session=session, reason=reason
+                )
+
+    def cancelled(self, correlationid: str) -> tuple[str, str] | None:
+        """Who cancelled the run, and why; None where nobody did."""
+        with self._database.read() as session:
+            row = cancellations.cancelled(session, correlationid)
+            return (row.by, row.reason) if row else None
 
     def rollback(self, name: str, actor: str, reason: str = "") -> dict[str, Any]:
         """Go back to the version that the champion took over from, after the same check."""

@@ -7,6 +7,7 @@ it. None touches SQL, so that no transaction is open while a model learns.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -20,10 +21,12 @@ from app.domain.events import (
     TrainingStarted,
 )
 from app.domain.serving import Champion
-from app.ml import artefact, building, candidates, evaluation, validation
+from app.domain.trainer import Trainer
+from app.ml import artefact, candidates, evaluation, validation
 from app.ml.code import code_version, library_versions
 from app.ml.reading import Table
 from app.ml.report import Plan, Report
+from app.ml.training import Watch
 from app.store.blobs import BlobStore
 
 
@@ -73,37 +76,38 @@ def order_training(
     )
 
 
-def train(blobs: BlobStore, started: TrainingStarted) -> TrainingFinished:
-    """Train the candidates, keep the best. Raises `Untrainable` where the data defeats them all."""
+def train(
+    blobs: BlobStore,
+    started: TrainingStarted,
+    trainer: Trainer,
+    watch: Watch,
+    is_cancelled: Callable[[], bool],
+) -> TrainingFinished:
+    """Train the candidates, keep the best.
+
+    Raises `Untrainable` where the data defeats them all, `Stopped` at a limit, `Cancelled`.
+    """
     plan = plan_of(blobs, started.report)
+    job = {
+        "dialect": plan.dialect.to_dict(),
+        "schema": plan.schema.to_dict(),
+        "split": started.evaluation is None,
+        "rows": plan.rows,
+        "parameters": started.parameters,
+    }
     with blobs.open(started.file) as file:
-        built = building.build(
-            Table(file, plan.dialect),
-            plan.schema,
-            split=started.evaluation is None,
-            expected_rows=plan.rows,
-            chosen=started.parameters,
-        )
-    lineage = started.lineage.model_copy(
-        update={
-            "parameters": built.trained.parameters,
-            "candidates": built.trained.candidates,
-            "trained_on": built.rows,
-            "held_out": built.held_out,
-            "code": code_version(),
-            "libraries": library_versions(),
-            "seconds": built.trained.seconds,
-        }
-    )
+        content, facts = trainer(file, job, watch, is_cancelled)
+    algorithm = facts.pop("algorithm")
+    versions = {"code": code_version(), "libraries": library_versions()}
     return TrainingFinished(
         model=started.model,
-        artefact=blobs.put(artefact.dump(built.model)),
-        algorithm=built.trained.algorithm,
+        artefact=blobs.put(content),
+        algorithm=algorithm,
         file=started.file,
         evaluation=started.evaluation,
         report=started.report,
         task=started.task,
-        lineage=lineage,
+        lineage=started.lineage.model_copy(update={**facts, **versions}),
     )
 
 

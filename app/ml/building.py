@@ -11,20 +11,22 @@ from app.ml.artefact import Model
 from app.ml.reading import Table
 from app.ml.schema import Schema
 from app.ml.split import held_out
-from app.ml.training import Trained, Untrainable, train
+from app.ml.training import Trained, Untrainable, Watch, nobody, train
 
 
 @dataclass(frozen=True)
 class Built:
     """The model, how it was trained, and on how many rows.
 
-    `held_out` is 0 where a second file is the test.
+    `held_out` is 0 where a second file is the test. `sampled_of` is how many rows the table has
+    where it was too large to learn from all, else None.
     """
 
     model: Model
     trained: Trained
     rows: int
     held_out: int
+    sampled_of: int | None = None
 
 
 def build(
@@ -34,8 +36,10 @@ def build(
     split: bool = True,
     expected_rows: int = 0,
     chosen: candidates.Parameters | None = None,
+    watch: Watch = nobody,
 ) -> Built:
     """Train on the table's rows, but for those held out (`split`)."""
+    watch("reading the table", 0.0)
     data = matrix.read(table, schema, expected_rows=expected_rows)
     held = (
         held_out(data.keys, data.target, schema.task) if split else np.zeros(len(data), dtype=bool)
@@ -43,9 +47,10 @@ def build(
     learn = data.take(~held)
     if len(learn) < 2:
         raise Untrainable(f"Only {len(learn)} rows are left to train on.")
-    trained = train(learn, schema, chosen)
+    trained = train(learn, schema, chosen, watch)
     model = Model(schema, trained.pipeline, trained.algorithm, _baseline(learn.target, schema))
-    return Built(model, trained, len(learn), int(held.sum()))
+    sampled_of = data.rows if len(data) < data.rows else None
+    return Built(model, trained, len(learn), int(held.sum()), sampled_of)
 
 
 def _baseline(target: np.ndarray, schema: Schema) -> tuple[float, ...]:

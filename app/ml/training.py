@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,14 @@ from app.ml.threads import threads_for
 FOLDS = 3
 ONE_SPLIT_ABOVE = 10_000
 """With more rows than this one split tells the candidates apart as well as three folds."""
+
+
+Watch = Callable[[str, float], None]
+"""Hears of each step that begins: its name, and the share of all steps that is done."""
+
+
+def nobody(step: str, share: float) -> None:
+    """Watches nothing."""
 
 
 class Untrainable(PenstockError):
@@ -39,16 +48,26 @@ class Trained:
     seconds: float
 
 
-def train(data: Data, schema: Schema, chosen: candidates.Parameters | None = None) -> Trained:
+def train(
+    data: Data,
+    schema: Schema,
+    chosen: candidates.Parameters | None = None,
+    watch: Watch = nobody,
+) -> Trained:
     """Compare, choose, fit. `data` holds the training rows only."""
     with threads_for(data.matrix.size):
-        return _train(data, schema, chosen)
+        return _train(data, schema, chosen, watch)
 
 
-def _train(data: Data, schema: Schema, chosen: candidates.Parameters | None) -> Trained:
+def _train(
+    data: Data, schema: Schema, chosen: candidates.Parameters | None, watch: Watch
+) -> Trained:
     started = time.monotonic()
     built_with = candidates.parameters(schema, chosen)
-    tried = [_try(name, data, schema, built_with[name]) for name in built_with]
+    tried = []
+    for i, name in enumerate(built_with):
+        watch(f"comparing {name}", (i + 1) / (len(built_with) + 3))
+        tried.append(_try(name, data, schema, built_with[name]))
     usable = [result for result in tried if result.get("score") is not None]
     if not usable:
         raise Untrainable(
@@ -58,6 +77,7 @@ def _train(data: Data, schema: Schema, chosen: candidates.Parameters | None) -> 
     sign = -1 if metric in metrics.LOWER_IS_BETTER else 1
     best = max(usable, key=lambda result: sign * result["score"])
     algorithm = best["algorithm"]
+    watch(f"fitting {algorithm}", (len(built_with) + 1) / (len(built_with) + 3))
     pipeline = _fit(candidates.build(algorithm, schema, built_with[algorithm]), data, schema)
     parameters = {"algorithm": algorithm, "seed": candidates.SEED, **built_with[algorithm]}
     return Trained(pipeline, algorithm, tried, parameters, round(time.monotonic() - started, 3))

@@ -6,6 +6,7 @@ from sqlmodel import SQLModel
 
 from app.store import (
     audit,
+    cancellations,
     deliveries,
     effects,
     holds,
@@ -17,5 +18,17 @@ from app.store import (
 )
 from app.store.blobs import sql
 
-MODULES = (audit, deliveries, effects, holds, replays, schemas, sql, subscriptions, tokens, users)
+MODULES = (
+    audit,
+    cancellations,
+    deliveries,
+    effects,
+    holds,
+    replays,
+    schemas,
+    sql,
+    subscriptions,
+    tokens,
+    users,
+)
 METADATA = SQLModel.metadata

@@ -20,6 +20,7 @@ from sqlmodel import SQLModel
 
 from app.bootstrap import Platform
 from app.clock import Clock
+from app.domain.trainer import Trainer, train_here
 from app.errors import NotFound, Refused
 from app.events.catalogue import Catalogue
 from app.events.schema import EventTypes, Tracking
@@ -81,6 +82,10 @@ class MemoryPlatform(Platform):
     @cached_property
     def blobs(self) -> MemoryBlobs:
         return MemoryBlobs()
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        return train_here
 
     def broker(self) -> Any:
         return MemoryBroker(self.streams)

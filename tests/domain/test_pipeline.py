@@ -15,6 +15,7 @@ from app.ml import building
 from app.ml.artefact import Model
 from app.ml.check import check
 from app.ml.training import Untrainable
+from app.store import cancellations
 from app.store.blobs import BlobStore
 from app.testing import InMemoryPlatform
 from tests.domain.conftest import evaluated
@@ -156,6 +157,30 @@ def test_promoting_what_waits_by_hand_ends_the_waiting(memory: InMemoryPlatform)
     assert models.get("stays")["champion"] == 2
     with pytest.raises(Conflict, match="doesn't wait"):
         models.approve("stays", 2, "user:bob", "me too")
+
+
+def test_a_training_tells_its_steps_in_its_run(memory: InMemoryPlatform) -> None:
+    id = upload(memory, two_classes(100))
+
+    told = memory.events("training.progressed")
+    assert next(event.data.step for event in told) == "reading the table"
+    assert {event.correlationid for event in told} == {id}
+    assert {event.causationid for event in told} == {memory.events("training.started")[0].id}
+    assert [event.data.share for event in told] == sorted(event.data.share for event in told)
+
+
+def test_a_cancelled_run_trains_nothing(memory: InMemoryPlatform) -> None:
+    answer = memory.platform.datasets.upload(
+        two_classes(100), "stays", "stays", filename="a.csv", actor="user:ann"
+    )
+    with memory.platform.database.session() as session:
+        cancellations.cancel(session, answer["correlationid"], "user:bob", "wrong file", 0.0)
+    memory.run()
+
+    (event,) = memory.events("training.cancelled")
+    assert (event.data.by, event.data.reason) == ("user:bob", "wrong file")
+    assert memory.events("training.finished") == []
+    assert memory.dead_letters == []
 
 
 def test_an_upload_is_compared_with_the_one_before(memory: InMemoryPlatform) -> None:

@@ -100,6 +100,15 @@ class FakeModels:
                 return
         raise Conflict(f"Version {version} of {name} doesn't wait for a decision.")
 
+    def cancel(self, correlationid: str, actor: str, reason: str = "") -> None:
+        for run in self._platform.data["runs"]:
+            if run["correlationid"] == correlationid:
+                if run["state"] != "running":
+                    raise Conflict(f"The run is over: it is {run['state']}.")
+                run["state"] = "cancelled"
+                return
+        raise NotFound(f"There is no run {correlationid!r}.")
+
     def evaluation(self, name: str, version: int) -> Json:
         self._row(name)
         return copy.deepcopy(EVALUATION)

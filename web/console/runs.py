@@ -10,9 +10,9 @@ from flask import render_template
 from flask.typing import ResponseReturnValue
 
 from app.errors import NotFound
-from web.auth import requires
+from web.auth import current_actor, requires
 from web.console import words
-from web.console.pages import blueprint, chosen, now, since, text_filter
+from web.console.pages import act, blueprint, chosen, field, go, now, since, text_filter
 from web.drawing import causation, graph, waterfall
 from web.drawing.svg import clip
 from web.platform import current_platform
@@ -36,6 +36,16 @@ def runs() -> ResponseReturnValue:
     )
     filtered = any(chosen(f) for f in ("state", "type", "q", "cursor")) or window != "all"
     return render_template("runs.html", page=page, states=STATES, since=window, filtered=filtered)
+
+
+@blueprint.post("/runs/<path:correlationid>/cancel")
+@requires("operator")
+def cancel_run(correlationid: str) -> ResponseReturnValue:
+    act(
+        "The run is cancelled; a training of it stops within seconds.",
+        current_platform().models.cancel, correlationid, current_actor(), field("reason"),
+    )  # fmt: skip
+    return go(f"/runs/{words.segment(correlationid)}")
 
 
 @blueprint.get("/runs/<path:correlationid>")
@@ -160,6 +170,8 @@ def sentence(run: Mapping[str, Any], at: datetime) -> str:
     waiting = [s for s in deliveries if s["state"] == "waiting"]
     if waiting:
         return f"Waiting for {shorts(waiting)}; {took} so far."
+    if run["state"] == "waiting":
+        return f"Waits for a person's decision after {last}; {took} so far."
     if run["state"] == "succeeded":
         return f"Ended with {last} after {took}."
     if run["state"] == "cancelled":

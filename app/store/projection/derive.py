@@ -49,7 +49,8 @@ found AS (
               WHEN EXISTS (SELECT 1 FROM holds w WHERE w.correlationid = h.id) THEN 'waiting'
               WHEN EXISTS (SELECT 1 FROM dead_letters l
                            WHERE l.correlationid = h.id AND l.state <> 'replayed') THEN 'failed'
-              WHEN d.cancelled = 1 THEN 'cancelled'
+              WHEN d.cancelled = 1 OR EXISTS (SELECT 1 FROM cancellations c
+                                              WHERE c.correlationid = h.id) THEN 'cancelled'
               ELSE 'succeeded' END AS state,
          CASE WHEN d.ended > h.latest THEN d.ended ELSE h.latest END AS ended
   FROM happened h LEFT JOIN handled d ON d.id = h.id LEFT JOIN announced a ON a.id = h.id

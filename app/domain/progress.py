@@ -1,0 +1,55 @@
+"""What a long training tells while it runs: events of its run, published at once.
+
+Their ids follow from the delivery, its attempt and their number, so a step is
+told once. They are told about, not relied upon: where they can't be published
+the training goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+
+from app.domain.events import TrainingProgressed
+from app.errors import Unavailable
+from app.events.event import Event
+from app.events.ids import derived_id
+
+
+class Publishes(Protocol):
+    def publish(self, events: Sequence[Event]) -> list[bool]: ...
+
+
+class Progress:
+    def __init__(self, publisher: Publishes, cause: Event, delivery: str, attempt: int):
+        self._publisher = publisher
+        self._cause = cause
+        self._name = (delivery, attempt)
+        self._begun = time.monotonic()
+        self._number = 0
+
+    def tell(self, step: str, share: float) -> None:
+        """A step begins; `share` of all are done."""
+        cause = self._cause
+        self._number += 1
+        event = Event(
+            type="training.progressed",
+            id=derived_id("progress", *self._name, self._number),
+            data=TrainingProgressed(
+                model=cause.data.model,
+                step=step,
+                share=round(share, 3),
+                seconds=round(time.monotonic() - self._begun, 3),
+            ),
+            partitionkey=cause.partitionkey,
+            subject=cause.subject,
+            correlationid=cause.correlationid or cause.id,
+            causationid=cause.id,
+        )
+        try:
+            self._publisher.publish([event])
+        except Unavailable as error:
+            structlog.get_logger(__name__).warning("progress not told", step=step, error=str(error))
