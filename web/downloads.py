@@ -7,6 +7,9 @@ from itertools import chain
 
 from flask import Response
 
+from app.errors import NotFound
+from web.platform import current_platform
+
 
 def csv_file(lines: Iterable[str], filename: str) -> Response:
     """A CSV file from its lines. `filename` has no quotes: it is made of names of ours."""
@@ -18,3 +21,22 @@ def csv_file(lines: Iterable[str], filename: str) -> Response:
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{filename}"'},
     )
+
+
+def batch_result(name: str, correlationid: str) -> Response:
+    """A scored file, once its batch is completed. Raises NotFound."""
+    platform = current_platform()
+    page = platform.archive.find(
+        type="batch.completed", subject=name, correlationid=correlationid, limit=1
+    )
+    if not page.items:
+        raise NotFound(
+            f"The batch {correlationid!r} of {name} has no result (yet): its run says how far it is."
+        )
+    return csv_file(_lines(page.items[0]["data"]["result"]), f"{name}-predictions.csv")
+
+
+def _lines(ref: str) -> Iterator[str]:
+    with current_platform().blobs.open(ref) as file:
+        for line in file:
+            yield line.decode()

@@ -9,8 +9,10 @@ check) is an event; an exception is for what may go better the next time.
 from __future__ import annotations
 
 from app import Context, Event, Reject, RetryPolicy, on
-from app.domain import inference, pipeline
+from app.domain import batches, inference, pipeline
 from app.domain.events import (
+    BatchCompleted,
+    BatchProgressed,
     DatasetRejected,
     DatasetValidated,
     DeploymentFinished,
@@ -204,6 +206,24 @@ def deploy(event: Event, ctx: Context) -> Event:
 def score(events: list[Event], ctx: Context) -> list[inference.Answer]:
     """Predict with the champions, a micro-batch at a time."""
     return inference.answer(ctx.platform.models.serving, [event.data for event in events])
+
+
+@on(
+    "batch.requested",
+    emits=["batch.completed", "batch.failed"],
+    lane="training",
+    retry=RetryPolicy(attempts=3),
+    timeout=HOUR,
+)
+def predict_file(event: Event, ctx: Context) -> Event:
+    """Predict a whole file with the champion; in the lane of long work, beside no request."""
+    progress = Progress(
+        ctx.platform.publisher, event, ctx.delivery_id, ctx.attempt, BatchProgressed
+    )
+    serving = ctx.platform.models.serving
+    done = batches.predict_file(ctx.blobs, serving, event.data, progress.tell)
+    state = "completed" if isinstance(done, BatchCompleted) else "failed"
+    return _about(event.data.model, f"batch.{state}", done)
 
 
 def _about(dataset: str, type: str, data: object) -> Event:

@@ -267,3 +267,48 @@ class InferenceFailed(BaseModel):
     problems: list[dict[str, Any]] = []
     version: int | None = None
     id: str | None = None
+
+
+@event_type("batch.requested", version=1)
+class BatchRequested(BaseModel):
+    """A whole file is to be scored by a model's champion."""
+
+    model: Name
+    file: BlobRef
+    filename: str = ""
+    header: bool | None = None
+    by: str | None = None
+
+
+@event_type("batch.progressed", version=1, tracking="packed")
+class BatchProgressed(BaseModel):
+    """So much of a file is scored; `share` where its length is known from its beginning."""
+
+    model: Name
+    step: str
+    share: float
+    seconds: float
+
+
+@event_type("batch.completed", version=1)
+class BatchCompleted(BaseModel):
+    """`result` is the file with predictions beside its columns; `failed` rows have a problem."""
+
+    model: Name
+    version: int
+    rows: int
+    failed: int
+    file: BlobRef
+    result: BlobRef
+    filename: str = ""
+    by: str | None = None
+
+
+@event_type("batch.failed", version=1)
+class BatchFailed(BaseModel):
+    """Nothing was predicted; the reason is a sentence."""
+
+    model: Name
+    file: BlobRef
+    reason: str
+    by: str | None = None

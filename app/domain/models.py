@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from pathlib import PurePath
+from typing import Any, BinaryIO
 
 from sqlmodel import Session, col, select
 
@@ -17,6 +18,7 @@ from app.clock import Clock, SystemClock
 from app.domain.announcing import Announcer, announce_after
 from app.domain.check import Check, check_model
 from app.domain.events import (
+    BatchRequested,
     DeploymentFinished,
     DeploymentRolledBack,
     ModelApproved,
@@ -31,7 +33,7 @@ from app.events.event import Event
 from app.store import cancellations, holds
 from app.store.audit import Audit
 from app.store.blobs import BlobStore
-from app.store.columns import key
+from app.store.columns import clean, key
 from app.store.database import Database
 from app.store.deliveries import Run
 from app.store.moments import iso
@@ -85,6 +87,31 @@ class Models:
             )
             raise Refused(f"{shown}{more}. Nothing was predicted.")
         return {"model": name, "version": version, "predictions": predictions}
+
+    def predict_file(
+        self,
+        file: bytes | BinaryIO,
+        name: str,
+        actor: str,
+        *,
+        filename: str = "",
+        header: bool | None = None,
+    ) -> dict[str, str]:
+        """Have a whole CSV scored by a worker; `{"model", "correlationid"}`.
+
+        Raises `NotFound` for an unknown model, `Conflict` for one without a champion.
+        """
+        self.serving.current(name)
+        data = BatchRequested(
+            model=name,
+            file=self._blobs.put(file),
+            filename=clean(PurePath(filename.replace("\\", "/")).name[:255]),
+            header=header,
+            by=clean(actor),
+        )
+        event = Event(type="batch.requested", data=data, partitionkey=name, subject=name)
+        self._publisher.publish([event])
+        return {"model": name, "correlationid": event.id}
 
     def champion(self, name: str) -> Champion | None:
         """The version in use, read from SQL now; None where there is none."""
@@ -313,6 +340,10 @@ class Models:
             promotions = session.exec(_promotions(name).limit(SHOWN_VERSIONS)).all()
             shown = _show(row, session.exec(query).all())
         return {**shown, "promotions": [_show_promotion(one) for one in promotions]}
+
+    def version(self, name: str, version: int) -> dict[str, Any]:
+        """One version with its lineage. Raises `NotFound`."""
+        return _show_version(self._version(name, version))
 
     def evaluation(self, name: str, version: int) -> dict[str, Any]:
         """What is drawn beside a version's metrics; empty where older code evaluated it."""

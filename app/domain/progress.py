@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from app.domain.events import TrainingProgressed
+from app.domain.events import BatchProgressed, TrainingProgressed
 from app.errors import Unavailable
 from app.events.event import Event
 from app.events.ids import derived_id
@@ -24,9 +24,19 @@ class Publishes(Protocol):
 
 
 class Progress:
-    def __init__(self, publisher: Publishes, cause: Event, delivery: str, attempt: int):
+    """`kind` is the type's class: `TrainingProgressed` or `BatchProgressed`."""
+
+    def __init__(
+        self,
+        publisher: Publishes,
+        cause: Event,
+        delivery: str,
+        attempt: int,
+        kind: type[TrainingProgressed] | type[BatchProgressed] = TrainingProgressed,
+    ):
         self._publisher = publisher
         self._cause = cause
+        self._kind = kind
         self._name = (delivery, attempt)
         self._begun = time.monotonic()
         self._number = 0
@@ -36,9 +46,9 @@ class Progress:
         cause = self._cause
         self._number += 1
         event = Event(
-            type="training.progressed",
+            type=f"{cause.type.partition('.')[0]}.progressed",
             id=derived_id("progress", *self._name, self._number),
-            data=TrainingProgressed(
+            data=self._kind(
                 model=cause.data.model,
                 step=step,
                 share=round(share, 3),

@@ -1,9 +1,9 @@
 """An honest test: the new model, the baseline and the champion on the very same rows.
 
 The rows are a second file's where there is one, else those that were held out
-of the training. The verdict: `rejected` where it is no better than guessing;
-`approved` where there is no champion, or it is better than that beyond what
-chance can do; else `waiting` for a person, who sees the comparison.
+of the training. The verdict: `rejected` where it is no better than guessing, or
+than the champion; `approved` where there is no champion, or its lead is more
+than chance gives; else `waiting` for a person, who sees the comparison.
 """
 
 from __future__ import annotations

@@ -183,6 +183,35 @@ def test_a_cancelled_run_trains_nothing(memory: InMemoryPlatform) -> None:
     assert memory.dead_letters == []
 
 
+def test_a_whole_file_is_scored_and_bad_rows_say_why(memory: InMemoryPlatform) -> None:
+    upload(memory, two_classes(400))
+    models = memory.platform.models
+    file = csv("name,age,city", ["=cmd(),75,Oslo", "b,old,Rome", "c,,?"])
+    answer = models.predict_file(file, "stays", "user:ann", filename="people.csv")
+    memory.run()
+
+    (event,) = memory.events("batch.completed")
+    assert event.correlationid == answer["correlationid"]
+    assert (event.data.version, event.data.rows, event.data.failed) == (1, 3, 1)
+    head, *lines = memory.platform.blobs.read(event.data.result).decode().splitlines()
+    assert head == "name,age,city,prediction,probability,model_version,problem"
+    assert lines[0].startswith("'=cmd(),75,Oslo,yes,0.")
+    assert "should be a number" in lines[1]
+    assert lines[2].split(",")[3] in ("yes", "no")
+    assert [one.data.step for one in memory.events("batch.progressed")] == ["row 1"]
+
+
+def test_a_file_that_is_no_table_is_a_failed_batch(memory: InMemoryPlatform) -> None:
+    upload(memory, two_classes(400))
+    memory.platform.models.predict_file(b"<html></html>", "stays", "user:ann")
+    memory.run()
+
+    (event,) = memory.events("batch.failed")
+    assert "HTML page" in event.data.reason
+    with pytest.raises(NotFound, match="no model"):
+        memory.platform.models.predict_file(b"x", "nothing", "user:ann")
+
+
 def test_an_upload_is_compared_with_the_one_before(memory: InMemoryPlatform) -> None:
     upload(memory, two_classes(400))
     upload(memory, two_classes(400).replace(b"Bonn", b"Turin"))

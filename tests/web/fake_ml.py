@@ -109,6 +109,18 @@ class FakeModels:
                 return
         raise NotFound(f"There is no run {correlationid!r}.")
 
+    def version(self, name: str, version: int) -> Json:
+        for one in self._row(name)["versions"]:
+            if one["version"] == version:
+                return copy.deepcopy(one)
+        raise NotFound(f"Model {name} has no version {version}.")
+
+    def predict_file(
+        self, file: Any, name: str, actor: str, *, filename: str = "", header: bool | None = None
+    ) -> Json:
+        self._row(name)
+        return {"model": name, "correlationid": self._platform.data["runs"][0]["correlationid"]}
+
     def evaluation(self, name: str, version: int) -> Json:
         self._row(name)
         return copy.deepcopy(EVALUATION)

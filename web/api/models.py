@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.errors import NotFound
+from flask import Response, request
+
+from app.errors import NotFound, Refused
 from web.api.pages import rendered
 from web.api.parameters import PAGE
 from web.api.routes import Body, route
 from web.api.shapes import ANY_OBJECT, COUNT, MAYBE_COUNT, REASON, TEXT, closed, many, obj, page_of
 from web.auth import current_actor
+from web.downloads import batch_result
 from web.platform import current_platform
 
 MOST_ROWS = 10_000
+LARGEST_UPLOAD = 2 * 1024**3
+FORM = closed({"file": {"type": "string", "format": "binary"}})
 VERSION = obj({"version": COUNT, "state": TEXT, "metrics": ANY_OBJECT})
 MODEL = obj({"name": TEXT, "champion": MAYBE_COUNT}, versions=many(VERSION))
 ROWS = closed({"rows": {**many(ANY_OBJECT), "minItems": 1, "maxItems": MOST_ROWS}})
@@ -38,6 +43,31 @@ def get_model(name: str) -> Any:
 def predict(name: str, body: dict[str, Any]) -> Any:
     """Predictions of the champion, one for each row."""
     return current_platform().models.predict(name, body["rows"])
+
+
+@route("POST", "/models/<name>/batches", "publisher", status=202, may_fail=(404, 409, 413),
+       max_body=LARGEST_UPLOAD, answers=obj({"model": TEXT, "correlationid": TEXT}),
+       body=Body(FORM, parsed=False, media=("multipart/form-data",)))  # fmt: skip
+def predict_file(name: str) -> Any:
+    """Have a whole CSV scored; its run ends with the event batch.completed."""
+    file = request.files.get("file")
+    if file is None or not file.filename:
+        raise Refused("The field `file` is missing: send the table as a file, multipart/form-data.")
+    models = current_platform().models
+    return models.predict_file(file.stream, name, current_actor(), filename=file.filename)
+
+
+@route("GET", "/models/<name>/batches/<correlationid>/result", "viewer", answers=TEXT,
+       media="text/csv", may_fail=(404,))  # fmt: skip
+def get_batch_result(name: str, correlationid: str) -> Response:
+    """The file with its predictions, once the batch is completed."""
+    return batch_result(name, correlationid)
+
+
+@route("GET", "/models/<name>/versions/<int:version>", "viewer", answers=VERSION, may_fail=(404,))
+def get_version(name: str, version: int) -> Any:
+    """One version with its lineage: code, parameters, dataset, rows and person."""
+    return current_platform().models.version(name, version)
 
 
 @route("POST", "/models/<name>/versions/<int:version>/promote", "operator", answers=MODEL,

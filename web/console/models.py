@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import render_template
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.errors import NotFound
-from web.auth import current_actor, requires
+from app.errors import NotFound, Refused
+from web.auth import accepts_body, current_actor, requires
 from web.console import evaluation, words
-from web.console.pages import act, blueprint, field, go, text_filter
+from web.console.pages import act, blueprint, field, go, say, text_filter
+from web.downloads import batch_result
 from web.platform import current_platform
 
+LARGEST_UPLOAD = 512 * 1024 * 1024
 SMALLER_IS_BETTER = ("rmse", "mae", "mse", "log_loss", "logloss", "brier")
 
 
@@ -31,6 +33,7 @@ def model(name: str) -> ResponseReturnValue:
     versions = sorted(found["versions"], key=lambda v: -v["version"])
     names = list(dict.fromkeys(m for v in versions for m in (v.get("metrics") or {})))
     best = next((v for v in versions if v["version"] == found["champion"]), None)
+    batches = current_platform().archive.find(type="batch.completed", subject=name, limit=10).items
     shown = _shown(versions, found["champion"])
     details = current_platform().models.evaluation(name, shown["version"]) if shown else {}
     return render_template(
@@ -39,6 +42,7 @@ def model(name: str) -> ResponseReturnValue:
         versions=versions,
         champion=best,
         metrics=names,
+        batches=batches,
         shown=shown,
         drawn=evaluation.drawings(details),
         confusion=evaluation.confusion(details),
@@ -108,6 +112,26 @@ def reject(name: str, version: int) -> ResponseReturnValue:
         current_platform().models.reject, name, version, current_actor(), field("reason"),
     )  # fmt: skip
     return go(f"/models/{words.segment(name)}")
+
+
+@blueprint.post("/models/<name>/batches")
+@requires("operator")
+@accepts_body(LARGEST_UPLOAD)
+def predict_file(name: str) -> ResponseReturnValue:
+    file = request.files.get("file")
+    if file is None or not file.filename:
+        raise Refused("Choose a file: a table as CSV with the columns that the model learned from.")
+    answer = current_platform().models.predict_file(
+        file.stream, name, current_actor(), filename=file.filename
+    )
+    say(f"{file.filename} is being scored. This is its run; the result is on the model's page.")
+    return go(f"/runs/{words.segment(answer['correlationid'])}")
+
+
+@blueprint.get("/models/<name>/batches/<correlationid>.csv")
+@requires("viewer")
+def batch(name: str, correlationid: str) -> ResponseReturnValue:
+    return batch_result(name, correlationid)
 
 
 @blueprint.post("/models/<name>/rollback")
