@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from jsonschema import ValidationError as JsonSchemaError
 from pydantic import ValidationError
 
-from app.events.event import Event, plain
+from app.events.event import Event, attribute_problems, plain
 from app.events.schema import EventTypes, Tracking, field_problems, schema_urn, version_in
 from app.events.topics import SYSTEM_TOPIC, check_type, first_segment
 
@@ -52,6 +52,8 @@ class Catalogue:
 
     def check(self, event: Event) -> tuple[Event, list[dict[str, str]]]:
         """The event with its `dataschema` stamped, and what is wrong with it: `field` and `problem`."""
+        if problems := attribute_problems(event):
+            return event, problems
         if wrong := check_type(event.type):
             return event, [{"field": "type", "problem": wrong}]
         if event.type.startswith(f"{SYSTEM_TOPIC}."):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -108,7 +109,10 @@ _encoder = msgspec.json.Encoder(enc_hook=plain)
 _decode = msgspec.json.Decoder(Event).decode
 ATTRIBUTES = frozenset(Event.__struct_fields__) - {"extensions"}
 _TEXT = ATTRIBUTES - {"data", "time", "recordedtime", "expirytime"}
+_NEEDED = ("type", "id", "source")
 _TIMES = ("time", "recordedtime", "expirytime")
+_GIVEN = (*_NEEDED, *sorted(_TEXT - {*_NEEDED, "data_base64"}))
+_optional_texts = attrgetter(*_GIVEN[len(_NEEDED) :])
 
 
 def _read(mapping: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -148,10 +152,8 @@ def _read(mapping: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             else:
                 fields[name] = moment
         elif name in _TEXT:
-            if not isinstance(value, str) or not value:
-                problem(name, f"expected a text that is not empty, got {value!r}")
-            elif not value.isprintable():
-                problem(name, "must not hold control characters")
+            if wrong := _text_problem(value):
+                problem(name, wrong)
             else:
                 fields[name] = value
         elif not isinstance(name, str) or not _EXTENSION_NAME.fullmatch(name):
@@ -166,6 +168,49 @@ def _read(mapping: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if extensions:
         fields["extensions"] = extensions
     return fields, problems
+
+
+def attribute_problems(event: Event) -> list[dict[str, str]]:
+    """What is wrong with the attributes of an event that was made in Python, by field.
+
+    The constructor checks nothing, and what can't be read again would reach every subscription.
+    """
+    if _sound(event):
+        return []
+    problems = []
+    for name in _GIVEN:
+        value = getattr(event, name)
+        if (value is not None or name in _NEEDED) and (wrong := _text_problem(value)):
+            problems.append({"field": name, "problem": wrong})
+    for name in _TIMES:
+        moment = getattr(event, name)
+        if (moment is None and name != "time") or (
+            isinstance(moment, datetime) and moment.tzinfo is not None
+        ):
+            continue
+        text = f"expected a datetime with a timezone, as datetime.now(UTC), got {moment!r}"
+        problems.append({"field": name, "problem": text})
+    return problems
+
+
+def _sound(event: Event) -> bool:
+    """Whether no attribute is at fault: it is nearly always so, and this runs for every event."""
+    for text in (event.type, event.id, event.source):
+        if type(text) is not str or not text or not text.isprintable():
+            return False
+    for more in _optional_texts(event):
+        if more is not None and (type(more) is not str or not more or not more.isprintable()):
+            return False
+    moment = event.time
+    if type(moment) is not datetime or moment.tzinfo is None:
+        return False
+    return event.expirytime is None and event.recordedtime is None  # rare; looked at one by one
+
+
+def _text_problem(value: Any) -> str | None:
+    if not isinstance(value, str) or not value:
+        return f"expected a text that is not empty, got {value!r}"
+    return None if value.isprintable() else "must not hold control characters"
 
 
 def _moment(value: Any) -> datetime | None:

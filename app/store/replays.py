@@ -133,7 +133,9 @@ class ReplayStore:
         with self._database.read() as session:
             row = session.get(ReplayRow, id)
             if row is None:
-                raise NotFound(f"There is no replay {id!r}: `python -m app replays` lists them.")
+                raise NotFound(
+                    f"There is no replay {id!r}: `python -m app replays list` shows them."
+                )
             return _show(row, _counts(session, [id])[id])
 
     def find(
@@ -181,7 +183,9 @@ class ReplayStore:
             query = query.where(col(ReplayItem.number) > read_cursor(cursor, int)[0])
         with self._database.read() as session:
             if session.get(ReplayRow, id) is None:
-                raise NotFound(f"There is no replay {id!r}: `python -m app replays` lists them.")
+                raise NotFound(
+                    f"There is no replay {id!r}: `python -m app replays list` shows them."
+                )
             rows = session.exec(query.order_by(col(ReplayItem.number)).limit(limit + 1)).all()
         return paged(rows, limit, lambda row: (row.number,), _show_item)
 
@@ -196,7 +200,9 @@ class ReplayStore:
         with self._database.session() as session:
             row = session.get(ReplayRow, id, with_for_update=True)
             if row is None:
-                raise NotFound(f"There is no replay {id!r}: `python -m app replays` lists them.")
+                raise NotFound(
+                    f"There is no replay {id!r}: `python -m app replays list` shows them."
+                )
             if row.state not in allowed:
                 raise Conflict(f"Replay {id} is {row.state}: it can't become {to}.")
             if to == "paused":

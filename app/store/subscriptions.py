@@ -165,7 +165,7 @@ class SubscriptionStore:
         row = session.get(SubscriptionRow, name, with_for_update=lock or None)
         if row is None:
             raise NotFound(
-                f"There is no subscription {name!r}: `python -m app subscriptions` lists them."
+                f"There is no subscription {name!r}: `python -m app subscriptions list` shows them."
             )
         return row
 

@@ -27,6 +27,7 @@ This module is steps 2 to 6: entries in, outcomes out, no I/O but the handler's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -120,7 +121,7 @@ class Handling:
             return event, EXCLUDED
         if self.predicate is not None and not self.predicate(event):
             return event, EXCLUDED
-        if event.expirytime is not None and event.expirytime < instant(self.clock.now()):
+        if event.expirytime is not None and _passed(event.expirytime, self.clock):
             message = f"it was to be handled before {event.expirytime.isoformat()}"
             return event, Park(told("Expired", message, self.name, self.clock.now()), "expired")
         if entry.generation is not None:
@@ -341,3 +342,8 @@ class Handling:
         if wait is None:
             return Park(failure, "exhausted")
         return Again(failure, wait if after is None else max(0.0, after))
+
+
+def _passed(moment: datetime, clock: Clock) -> bool:
+    """Whether it is over; a time without a zone, which nobody may publish, counts as UTC."""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) < instant(clock.now())

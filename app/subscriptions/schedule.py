@@ -157,7 +157,9 @@ class Schedules:
     def _get(self, name: str) -> Schedule:
         found = self.platform.redis.hget(keys.SCHEDULES, name)
         if found is None:
-            raise NotFound(f"There is no schedule {name!r}: `python -m app schedules` lists them.")
+            raise NotFound(
+                f"There is no schedule {name!r}: `python -m app schedules list` shows them."
+            )
         return msgspec.json.decode(found, type=Schedule)
 
     def _keep(self, schedule: Schedule) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from pydantic import BaseModel
@@ -215,6 +215,21 @@ def test_an_expired_event_is_parked_without_being_handled(world: World):
     (letter,) = world.letters
     assert letter.reason == "expired"
     assert letter.event.data == "late"
+
+
+def test_an_expiry_without_a_timezone_holds_up_nobody(world: World):
+    got = []
+
+    @world.on("order.placed")
+    def check(event, ctx):
+        got.append(event.data)
+
+    unchecked = Event(type="order.placed", data="odd", expirytime=datetime(2999, 1, 1))
+    world.add(keys.topic_stream("order", 0), b"e", unchecked.to_bytes())
+    world.publish("order.placed", "next")
+    world.run()
+
+    assert got == ["odd", "next"]
 
 
 @pytest.mark.parametrize(

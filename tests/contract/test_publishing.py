@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from pydantic import BaseModel, Field
 
@@ -71,6 +73,27 @@ def test_one_bad_event_refuses_the_batch_and_each_bad_one_is_named(world: World)
     problems = refused.value.problems
     assert [one["index"] for one in problems] == [1, 2]
     assert {one["field"] for one in problems} == {"data.total"}
+    assert world.events() == []
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("partitionkey", 5),
+        ("partitionkey", ""),
+        ("subject", b"bytes"),
+        ("id", "a\nb"),
+        ("source", None),
+        ("time", datetime(2026, 1, 1)),
+        ("expirytime", datetime(2026, 1, 1)),
+        ("expirytime", "tomorrow"),
+    ],
+)
+def test_an_attribute_that_could_not_be_read_again_is_refused(world: World, attribute, value):
+    with pytest.raises(InvalidEvents) as refused:
+        world.publish_many([Event(type="order.placed", **{attribute: value})])
+
+    assert [one["field"] for one in refused.value.problems] == [attribute]
     assert world.events() == []
 
 
