@@ -151,7 +151,7 @@ class Settlement:
         tracking_of = self.handling.tracking_of
         for one in work:
             entry, event, outcome, started, ended = one
-            state = _STATES[type(outcome)]
+            state = "succeeded" if outcome is NOTHING else _STATES[type(outcome)]
             counts[state] += 1
             if state == "excluded" or state == "held":
                 if state == "excluded" and self._was_told(entry):

@@ -219,8 +219,11 @@ class Turn:
         self.handling.committed = False
         while done:
             stream = done[0].entry.stream
-            here = [one for one in done if one.entry.stream == stream]
-            done = [one for one in done if one.entry.stream != stream]
+            here, rest = done, []
+            if len({one.entry.stream for one in done}) > 1:
+                here = [one for one in done if one.entry.stream == stream]
+                rest = [one for one in done if one.entry.stream != stream]
+            done = rest
             fenced = self._settle_stream(here)
             if fenced:
                 log.warning(
