@@ -67,6 +67,10 @@ def publish_many(events: Iterable[Event]) -> int:
 def _due(after: float | None, at: datetime | float | None, now: float) -> float | None:
     if after is not None and at is not None:
         raise Refused("say either after= or at=, not both")
+    if not isinstance(after, int | float | None) or not isinstance(
+        at, datetime | int | float | None
+    ):
+        raise Refused("after= takes seconds; at= a datetime with a timezone, or seconds since 1970")
     if after is not None:
         return now + after
     if isinstance(at, datetime):

@@ -134,6 +134,15 @@ def test_a_delayed_event_is_accepted_once(world: World):
     assert [event.id for event in world.events()] == ["1"]
 
 
+@pytest.mark.parametrize(
+    "when", [{"after": "10s"}, {"at": "tomorrow"}, {"at": datetime(2026, 1, 1)}]
+)
+def test_a_delay_that_means_nothing_is_refused(world: World, when):
+    with pytest.raises(Refused, match="timezone"):
+        world.publish("order.placed", **when)
+    assert world.events() == []
+
+
 def test_after_and_at_exclude_each_other(world: World):
     with pytest.raises(Refused, match="either"):
         world.publish("order.placed", after=1, at=2)
