@@ -43,8 +43,9 @@ def validate(event: Event, ctx: Context) -> Event:
     if not upload.file:
         raise Reject("an upload without a file")
     before = ctx.platform.datasets.validated_before(upload.dataset, event.id)
+    rules = ctx.platform.datasets.rules(upload.dataset)["rules"]
     try:
-        report, ref = pipeline.judge(ctx.blobs, upload, before)
+        report, ref = pipeline.judge(ctx.blobs, upload, before, rules)
     except NotFound as error:
         raise Reject(str(error)) from error
     version = ctx.platform.datasets.record_judgement(ctx.session, event, report, ref)

@@ -19,13 +19,14 @@ from app.clock import Clock, SystemClock
 from app.domain.announcing import Announcer, announce_after
 from app.domain.dataset_record import Judged, Uploaded, record_dataset
 from app.domain.events import NAME_PATTERN, DatasetUploaded
-from app.domain.tables import DatasetRow, DatasetVersionRow
+from app.domain.tables import DatasetRow, DatasetRulesRow, DatasetVersionRow
 from app.errors import Conflict, NotFound, Refused
 from app.events.event import Event
 from app.ml.dialect import Dialect
 from app.ml.reading import Table
 from app.ml.rejected import rejected_csv
 from app.ml.report import Report
+from app.ml.rules import MOST_RULES, BadRule, parse
 from app.ml.schema import Task
 from app.store.audit import Audit
 from app.store.blobs import BlobStore
@@ -153,6 +154,43 @@ class Datasets:
             found = session.exec(query).first()
         return (found[0], found[1]) if found and found[1] else None
 
+    def rules(self, name: str) -> dict[str, Any]:
+        """`{"version", "rules", "by", "at"}`: what holds for the next upload; version 0: none."""
+        with self._database.read() as session:
+            row = _newest_rules(session, name)
+            if row is None:
+                return {"version": 0, "rules": [], "by": None, "at": None}
+            return {"version": row.version, "rules": row.rules, "by": row.by, "at": iso(row.at)}
+
+    def set_rules(self, name: str, rules: Sequence[str], actor: str) -> dict[str, Any]:
+        """Rules for the rows of the next uploads, in place of those before.
+
+        Raises `Refused` for one that can't be understood.
+        """
+        _check_upload(name, "0", None)
+        wanted = [rule for rule in (" ".join(clean(text).split()) for text in rules) if rule]
+        if len(wanted) > MOST_RULES:
+            raise Refused(f"{len(wanted)} rules are too many: {MOST_RULES} at most.")
+        for rule in wanted:
+            try:
+                parse(rule)
+            except BadRule as error:
+                raise Refused(str(error)) from error
+        with self._database.session() as session:
+            before = _newest_rules(session, name)
+            version = before.version + 1 if before else 1
+            session.add(
+                DatasetRulesRow(
+                    dataset=name, version=version, rules=wanted, by=key(actor),
+                    at=self._clock.now(),
+                )
+            )  # fmt: skip
+            if self._audit:
+                old = before.rules if before else []
+                self._audit.record(actor, "dataset.rules", name, old, wanted, session=session)
+            announce_after(session, self._changes, "datasets")
+        return self.rules(name)
+
     def rejected_rows(self, name: str, version: int) -> Iterator[str]:
         """The rows that a version's validation left out, as lines of CSV.
 
@@ -215,6 +253,11 @@ class Datasets:
 
     def _size(self, ref: str | None) -> int | None:
         return self._blobs.size(ref) if ref and self._blobs.exists(ref) else None
+
+
+def _newest_rules(session: Session, name: str) -> DatasetRulesRow | None:
+    query = select(DatasetRulesRow).where(col(DatasetRulesRow.dataset) == name)
+    return session.exec(query.order_by(col(DatasetRulesRow.version).desc()).limit(1)).first()
 
 
 def _base_name(path: str) -> str:

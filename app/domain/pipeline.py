@@ -7,7 +7,7 @@ it. None touches SQL, so that no transaction is open while a model learns.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -31,11 +31,14 @@ from app.store.blobs import BlobStore
 
 
 def judge(
-    blobs: BlobStore, upload: DatasetUploaded, before: tuple[int, str] | None = None
+    blobs: BlobStore,
+    upload: DatasetUploaded,
+    before: tuple[int, str] | None = None,
+    rules: Sequence[str] = (),
 ) -> tuple[Report, str]:
     """The report on an uploaded table, and its reference.
 
-    `before`: the version to compare with, and its report.
+    `before`: the version to compare with, and its report. `rules`: the operator's, for its rows.
     """
     assert upload.file is not None
     compared = _reference(blobs, *before) if before else None
@@ -49,6 +52,7 @@ def judge(
             header=upload.header,
             evaluation=second,
             before=compared,
+            rules=rules,
         )
     return report, put_json(blobs, report.to_dict())
 

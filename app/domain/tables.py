@@ -52,6 +52,18 @@ class DatasetVersionRow(SQLModel, table=True):
     by: str | None = Field(default=None, nullable=True, sa_type=Key)
 
 
+class DatasetRulesRow(SQLModel, table=True):
+    """An operator's rules for a dataset's rows; the newest version holds for the next upload."""
+
+    __tablename__ = "dataset_rules"
+
+    dataset: str = Field(primary_key=True, sa_type=Key)
+    version: int = Field(primary_key=True)
+    rules: Any = Field(sa_type=JsonText)
+    by: str | None = Field(default=None, nullable=True, sa_type=Key)
+    at: float = Field(sa_type=Moment)
+
+
 class ModelRow(SQLModel, table=True):
     """A model by its dataset's name. `champion` is the version that answers predictions."""
 

@@ -27,7 +27,8 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+\Z")
 class Dialect:
     """What a reader needs to know before it can read a file's rows.
 
-    `decimal` is the decimal sign, followed by the one between thousands where there is one.
+    `rules` are the operator's (see rules.py), so that whoever reads the table leaves out the same
+    rows. `decimal` is the decimal sign, followed by the one between thousands where there is one.
     """
 
     encoding: str
@@ -35,13 +36,15 @@ class Dialect:
     decimal: str
     header: bool
     columns: tuple[str, ...]
+    rules: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"columns": list(self.columns)}
+        return asdict(self) | {"columns": list(self.columns), "rules": list(self.rules)}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Dialect:
-        return cls(**(data | {"columns": tuple(data["columns"])}))
+        lists = {"columns": tuple(data["columns"]), "rules": tuple(data.get("rules", ()))}
+        return cls(**(data | lists))
 
 
 def detect(stream: BinaryIO, *, header: bool | None = None, target: str | None = None) -> Dialect:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import BinaryIO
 
 from app.ml.dialect import Dialect, broken, detect
 from app.ml.packed import unpacked
+from app.ml.rules import Rules
 
 CHUNK_ROWS = 4096
 CHUNK_CELLS = 1 << 18
@@ -24,29 +26,37 @@ Row = list[str]
 class Table:
     """A CSV file and how to read it.
 
-    `misshapen` and `padded`, rows with spaces after cells, are known once a pass has ended.
+    `misshapen`, `padded` (rows with spaces after cells) and `breaking` (rows that break a rule,
+    and are left out) are known once a pass has ended.
     """
 
     def __init__(self, stream: BinaryIO, dialect: Dialect):
         self.dialect = dialect
         self.columns = list(dialect.columns)
-        self.misshapen = self.padded = 0
+        self.misshapen = self.padded = self.breaking = 0
+        self.rules = Rules(dialect.rules, self.columns, dialect.decimal)
         self.last_line_cut = False
         self._stream = unpacked(stream)
 
     @classmethod
     def open(
-        cls, stream: BinaryIO, *, header: bool | None = None, target: str | None = None
+        cls,
+        stream: BinaryIO,
+        *,
+        header: bool | None = None,
+        target: str | None = None,
+        rules: Sequence[str] = (),
     ) -> Table:
         """Recognises the file; `stream` must be seekable. Raises Unreadable."""
         stream = unpacked(stream)
-        return cls(stream, detect(stream, header=header, target=target))
+        dialect = detect(stream, header=header, target=target)
+        return cls(stream, replace(dialect, rules=tuple(rules)))
 
     def chunks(self) -> Iterator[list[Row]]:
         """Lists of rows of stripped cells, each as wide as the table; from the start every time."""
         width = len(self.columns)
         size = max(1, min(CHUNK_ROWS, CHUNK_CELLS // width))
-        self.misshapen, self.padded, self.last_line_cut = 0, 0, False
+        self.misshapen, self.padded, self.breaking, self.last_line_cut = 0, 0, 0, False
         chunk: list[Row] = []
         for row in self._rows():
             if len(row) != width:
@@ -56,6 +66,9 @@ class Table:
             self.last_line_cut = False
             cells = [cell.strip() for cell in row]
             self.padded += cells != row
+            if self.rules.rules and self.rules.broken(cells):
+                self.breaking += 1
+                continue
             chunk.append(cells)
             if len(chunk) == size:
                 yield chunk

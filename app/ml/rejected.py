@@ -23,6 +23,8 @@ def rejected_csv(table: Table, target: int) -> Iterator[str]:
     for number_, row in table.numbered_rows():
         if len(row) != width:
             yield line([str(number_), f"{len(row)} cells instead of {width}", *row])
+        elif rule := table.rules.broken([cell.strip() for cell in row]):
+            yield line([str(number_), f"breaks the rule: {rule}", *row])
         elif row[target].strip() in MISSING:
             yield line([str(number_), "no target", *row])
 

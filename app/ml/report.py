@@ -30,6 +30,7 @@ class Report:
     rows: int = 0
     misshapen: int = 0
     without_target: int = 0
+    breaking: int = 0
     duplicates: int = 0
     duplicates_estimated: bool = False
     profile: list[dict[str, Any]] = field(default_factory=list)
@@ -68,6 +69,8 @@ class Report:
             "thousands": dialect.decimal[1:] if dialect else None,
             "header": dialect.header if dialect else None,
             "misshapen_rows": self.misshapen,
+            "rows_breaking_rules": self.breaking,
+            "rules": list(dialect.rules) if dialect else [],
             "rows_without_target": self.without_target,
             "duplicate_rows": self.duplicates,
             "duplicates_are_estimated": self.duplicates_estimated,

@@ -7,7 +7,7 @@ wrong with a table ends in the report's reasons, never in an exception.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -62,14 +62,15 @@ def validate(
     header: bool | None = None,
     evaluation: BinaryIO | None = None,
     before: Before | None = None,
+    rules: Sequence[str] = (),
 ) -> Report:
     """Judge a table, and a second one with the same columns for evaluation where there is one.
 
-    `before` is the upload to compare with.
+    `before` is the upload to compare with. Rows that break one of the `rules` are left out.
     """
     report = Report()
     try:
-        table = Table.open(file, header=header, target=target)
+        table = Table.open(file, header=header, target=target, rules=rules)
         report.dialect = table.dialect
         _judge_columns(report, table)
         if not report.accepted:
@@ -82,6 +83,9 @@ def validate(
         return report
     profiles = seen.columns
     report.rows, report.misshapen = profiles[position].rows, table.misshapen
+    report.breaking = table.breaking
+    if report.breaking:
+        report.warnings.append(f"{_count(report.breaking, 'row')} left out for breaking a rule.")
     report.without_target = profiles[position].missing
     _judge_shape(report, table)
     if report.accepted:
@@ -227,7 +231,12 @@ def _judge_evaluation(report: Report, file: BinaryIO) -> None:
     schema = report.schema
     assert schema is not None and report.dialect is not None
     try:
-        table = Table.open(file, header=report.dialect.header, target=schema.target)
+        table = Table.open(
+            file,
+            header=report.dialect.header,
+            target=schema.target,
+            rules=report.dialect.rules,
+        )
         profiles = {p.name: p for p in look(table).columns}
     except Unreadable as problem:
         report.reasons.append(f"The evaluation file: {problem}")

@@ -91,7 +91,7 @@ def test_a_rewind_is_confirmed_in_words(operator: FlaskClient, platform: FakePla
     refused = send(operator, f"{CHARGE}/rewind", to=to[1], back=CHARGE)
     assert "was not rewound" in refused
     assert "subscription.rewound" not in audited(platform)
-    assert "is being rewound" in send(operator, f"{CHARGE}/rewind", to=to[1], sure="yes")
+    assert "goes on from" in send(operator, f"{CHARGE}/rewind", to=to[1], sure="yes")
     assert "subscription.rewound" in audited(platform)
 
 

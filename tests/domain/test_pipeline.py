@@ -212,6 +212,28 @@ def test_a_file_that_is_no_table_is_a_failed_batch(memory: InMemoryPlatform) -> 
         memory.platform.models.predict_file(b"x", "nothing", "user:ann")
 
 
+def test_rows_that_break_an_operators_rule_are_left_out(memory: InMemoryPlatform) -> None:
+    datasets = memory.platform.datasets
+    with pytest.raises(Refused, match="isn't understood"):
+        datasets.set_rules("stays", ["age should be fine"], "user:ann")
+    datasets.set_rules("stays", ["age between 20 and 60", "", "no nulls in city"], "user:ann")
+    again = datasets.set_rules("stays", ["age between 0 and 60", "no nulls in city"], "user:ann")
+    assert (again["version"], again["by"]) == (2, "user:ann")
+    upload(memory, two_classes(400))
+
+    (version,) = datasets.get("stays")["versions"]
+    report, lines = version["report"], list(datasets.rejected_rows("stays", 1))
+    assert report["rules"] == ["age between 0 and 60", "no nulls in city"]
+    assert report["profile"][0]["max"] <= 60
+    assert report["rows"] + report["rows_breaking_rules"] == 400
+    assert len(lines) == 1 + report["rows_breaking_rules"]
+    lineage = memory.platform.models.get("stays")["versions"][0]["lineage"]
+    assert lineage["trained_on"] + lineage["held_out"] == report["rows"]
+    datasets.set_rules("stays", ["wage > 0"], "user:ann")
+    upload(memory, two_classes(400))
+    assert "'wage', which isn't there" in datasets.get("stays")["versions"][0]["reasons"][0]
+
+
 def test_an_upload_is_compared_with_the_one_before(memory: InMemoryPlatform) -> None:
     upload(memory, two_classes(400))
     upload(memory, two_classes(400).replace(b"Bonn", b"Turin"))

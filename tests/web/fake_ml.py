@@ -19,6 +19,7 @@ class FakeDatasets:
     def __init__(self, platform: FakePlatform):
         self._platform = platform
         self.uploads: list[Json] = []
+        self.kept_rules = ["digit between 0 and 9"]
 
     def upload(
         self,
@@ -55,6 +56,13 @@ class FakeDatasets:
                 return copy.deepcopy(row)
         raise NotFound(f"There is no dataset {name!r}; `python -m app datasets` lists them.")
 
+
+    def rules(self, name: str) -> Json:
+        return {"version": 1, "rules": self.kept_rules, "by": "user:admin", "at": None}
+
+    def set_rules(self, name: str, rules: list[str], actor: str) -> Json:
+        self.kept_rules = [rule for rule in rules if rule]
+        return self.rules(name)
 
     def rejected_rows(self, name: str, version: int) -> Iterator[str]:
         self.get(name)

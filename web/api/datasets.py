@@ -29,6 +29,7 @@ FILE = {"type": "string", "format": "binary"}
 FORM = closed({"file": FILE, "name": TEXT, "target": TEXT}, evaluation=FILE,
               task={"enum": ["classification", "regression"]},
               header={"enum": ["true", "false"]})  # fmt: skip
+RULES = obj({"version": {"type": "integer"}, "rules": many(TEXT)})
 DATASET = obj({"name": TEXT}, versions=many(obj({"version": {"type": "integer"}})))
 
 
@@ -81,6 +82,19 @@ def get_rejected_rows(name: str, version: int) -> Response:
     """The rows that validation left out, as CSV, each with its number and why."""
     rows = current_platform().datasets.rejected_rows(name, version)
     return csv_file(rows, f"{name}-{version}-rejected.csv")
+
+
+@route("GET", "/datasets/<name>/rules", "viewer", answers=RULES)
+def get_rules(name: str) -> Any:
+    """The rules for the rows of a dataset's next upload."""
+    return current_platform().datasets.rules(name)
+
+
+@route("PUT", "/datasets/<name>/rules", "operator", answers=RULES,
+       body=Body(closed({"rules": many(TEXT)})))  # fmt: skip
+def set_rules(name: str, body: dict[str, Any]) -> Any:
+    """Put other rules in place, such as `age between 0 and 120` or `no nulls in city`."""
+    return current_platform().datasets.set_rules(name, body["rules"], current_actor())
 
 
 def _required(name: str) -> str:

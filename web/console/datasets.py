@@ -7,10 +7,10 @@ from typing import Any
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.errors import NotFound, Refused
+from app.errors import Conflict, NotFound, Refused
 from web.auth import accepts_body, current_actor, requires
 from web.console import words
-from web.console.pages import blueprint, field, go, query, say, text_filter
+from web.console.pages import act, blueprint, field, go, query, say, text_filter
 from web.console.runs import at_work
 from web.downloads import csv_file
 from web.drawing import histogram
@@ -59,6 +59,16 @@ def run_of(correlationid: str) -> dict[str, Any] | None:
     return found
 
 
+@blueprint.post("/datasets/<name>/rules")
+@requires("operator")
+def set_rules(name: str) -> ResponseReturnValue:
+    act(
+        "These rules hold from the next upload on.",
+        current_platform().datasets.set_rules, name, field("rules").splitlines(), current_actor(),
+    )  # fmt: skip
+    return go(f"/datasets/{words.segment(name)}")
+
+
 @blueprint.get("/datasets/<name>")
 @requires("viewer")
 def dataset(name: str) -> ResponseReturnValue:
@@ -75,7 +85,22 @@ def dataset(name: str) -> ResponseReturnValue:
         run=run_of(correlationid) if correlationid else None,
         correlationid=correlationid,
         histogram=histogram.of_column,
+        rules=platform.datasets.rules(name),
+        models=models_of(name),
     )
+
+
+def models_of(name: str) -> dict[int, list[dict[str, Any]]]:
+    """The versions of the dataset's model by the dataset's version that they learned from."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    try:
+        versions = current_platform().models.get(name)["versions"]
+    except (NotFound, Conflict):
+        return {}  # nothing was trained on it yet
+    for version in versions:
+        learned_from = (version.get("lineage") or {}).get("dataset_version")
+        found.setdefault(learned_from, []).append(version)
+    return found
 
 
 @blueprint.get("/datasets/<name>/<int:version>/rejected.csv")
