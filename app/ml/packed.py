@@ -20,7 +20,7 @@ def unpacked(stream: BinaryIO) -> BinaryIO:
     stream.seek(0)
     head = stream.read(len(MAGIC))
     stream.seek(0)
-    return _Gzip(fileobj=stream) if head == MAGIC else stream  # type: ignore[return-value]
+    return _Gzip(fileobj=stream, mode="rb") if head == MAGIC else stream  # type: ignore[return-value]
 
 
 class _Gzip(gzip.GzipFile):

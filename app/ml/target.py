@@ -41,7 +41,14 @@ def judge_target(column: ColumnProfile, wanted: Task | None) -> TargetVerdict:
             verdict.notes.append(
                 f"{column.missing:,} of {column.rows:,} rows have no target and are left out."
             )
-        if verdict.task == "classification":
+        form = recognised(column.values)
+        if form is not None and wanted is None:
+            verdict.reasons.append(
+                f"The target {column.name!r} holds dates ({form}). A date can't be predicted: put "
+                "a number there, such as the days from another date; or, where few dates are "
+                "classes, say that the task is a classification."
+            )
+        elif verdict.task == "classification":
             _judge_classes(verdict, column)
         else:
             _judge_quantity(verdict, column)
@@ -60,13 +67,6 @@ def _task_of(column: ColumnProfile) -> Task:
 def _judge_classes(verdict: TargetVerdict, column: ColumnProfile) -> None:
     counted = target_labels(column.values)
     if column.overflowed or len(counted) > MOST_CLASSES or len(counted) > column.present / 2:
-        form = recognised(column.values)
-        if form is not None:
-            verdict.reasons.append(
-                f"The target {column.name!r} holds dates ({form}). A date can't be predicted: put "
-                "a number there, such as the days from another date."
-            )
-            return
         number = f"more than {column.distinct:,}" if column.overflowed else f"{len(counted):,}"
         verdict.reasons.append(
             f"The target {column.name!r} has {number} different values in {column.present:,} "
