@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -58,15 +59,16 @@ def _tell(step: str, share: float) -> None:
     sys.stdout.flush()
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(folder: Path) -> None:
     while os.read(0, 1):
         pass
+    shutil.rmtree(folder, ignore_errors=True)  # nobody else will, any more
     os._exit(ORPHANED)
 
 
 def main(arguments: list[str]) -> int:
     folder = Path(arguments[0])
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     try:
         with (folder / "table").open("rb") as file:
             content, result = build(file, json.loads((folder / "job.json").read_bytes()), _tell)
