@@ -48,7 +48,7 @@ def diagnose(pipeline: Any, data: Data, schema: Schema, predicted: np.ndarray) -
 def _of_classes(truth: np.ndarray, predicted: np.ndarray, schema: Schema) -> dict[str, Any]:
     known = truth >= 0
     truth, predicted = truth[known].astype(int), predicted[known]
-    found = {"confusion": confusion(truth, predicted.argmax(axis=1), schema.labels)}
+    found: dict[str, Any] = {"confusion": confusion(truth, predicted.argmax(axis=1), schema.labels)}
     if len(schema.labels) == 2:
         wanted = [1]
     else:

@@ -80,8 +80,8 @@ def _judge_text(
     form = dates.recognised(column.values)
     if form is not None and column.distinct > 1:
         unsure = dates.ambiguous(column.values, form)
-        note = f"dates ({form}" + (", or the other way round)" if unsure else ")")
-        return Feature(column.name, "date", (), True, form), None, note
+        told = f"dates ({form}" + (", or the other way round)" if unsure else ")")
+        return Feature(column.name, "date", (), True, form), None, told
     common = [value for value, _ in column.values.most_common(MOST_CATEGORIES)]
     covered = sum(column.values[value] for value in common)
     if column.distinct > 0.9 * column.present and column.present > 20:

@@ -63,7 +63,7 @@ class RowSample:
     def add(self, rows: Sequence[Sequence[str]]) -> None:
         chance = self._chance
         if chance.share < 1:
-            rows = [rows[i] for i in np.flatnonzero(chance.mask(len(rows), chance.share))]
+            rows = [rows[int(i)] for i in np.flatnonzero(chance.mask(len(rows), chance.share))]
         self.rows.extend(rows)
         while len(self.rows) > self._limit:
             mask = chance.mask(len(self.rows), 0.5)

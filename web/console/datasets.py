@@ -98,7 +98,7 @@ def models_of(name: str) -> dict[int, list[dict[str, Any]]]:
     except (NotFound, Conflict):
         return {}  # nothing was trained on it yet
     for version in versions:
-        learned_from = (version.get("lineage") or {}).get("dataset_version")
+        learned_from = (version.get("lineage") or {}).get("dataset_version", 0)
         found.setdefault(learned_from, []).append(version)
     return found
 
