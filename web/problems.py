@@ -26,7 +26,7 @@ from werkzeug.exceptions import (
 )
 
 from app import errors
-from app.events.cloudevents import Unparsable
+from app.events.cloudevents import UnknownContentType, Unparsable
 from app.store.page import BadCursor
 from config.errors import SettingsError
 from web.auth.guard import wants_json
@@ -47,6 +47,7 @@ STATUSES: list[tuple[type[Exception], int, str]] = [
     (errors.Unavailable, 503, "unavailable"),
     (SettingsError, 503, "unavailable"),  # no server was started here
     (Unparsable, 400, "unparsable"),
+    (UnknownContentType, 415, "unsupported-media-type"),
     (redis.exceptions.ConnectionError, 503, "unavailable"),
     (redis.exceptions.TimeoutError, 503, "unavailable"),
 ]

@@ -26,10 +26,14 @@ class Unparsable(PenstockError):
     """The body is not what its content type says."""
 
 
+class UnknownContentType(PenstockError):
+    """The content type is none of those that carry events."""
+
+
 def parse_request(content_type: str, headers: Mapping[str, str], body: bytes) -> list[Event]:
     """The events of a request.
 
-    Raises `Unparsable` where the body is no JSON or of an unknown content
+    Raises `Unparsable` where the body is no JSON, `UnknownContentType` for an unknown content
     type, `InvalidEvents` that names each bad event of a batch.
     """
     media = content_type.partition(";")[0].strip().lower()
@@ -45,7 +49,7 @@ def parse_request(content_type: str, headers: Mapping[str, str], body: bytes) ->
     if media in ("application/json", ""):
         value = _json(body)
         return read_events(value if isinstance(value, list) else [value])
-    raise Unparsable(
+    raise UnknownContentType(
         f"can't read {media or 'a body without a content type'}: send {STRUCTURED}, {BATCHED},"
         " or the data itself with ce-id, ce-source, ce-type and ce-specversion headers"
     )

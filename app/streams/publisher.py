@@ -57,9 +57,9 @@ class Preparer:
             checked.append(event)
         if problems:
             raise InvalidEvents(problems)
-        return [self._stamp(event, recorded) for event in checked]
+        return [self._stamp(index, event, recorded) for index, event in enumerate(checked)]
 
-    def _stamp(self, event: Event, recorded: datetime) -> Prepared:
+    def _stamp(self, index: int, event: Event, recorded: datetime) -> Prepared:
         event = event.but(recordedtime=recorded, correlationid=event.correlationid or event.id)
         try:
             stored = event.to_bytes()
@@ -67,7 +67,7 @@ class Preparer:
             raise InvalidEvents(
                 [
                     {
-                        "index": 0,
+                        "index": index,
                         "id": event.id,
                         "type": event.type,
                         "field": "data",

@@ -55,10 +55,10 @@ class Subscriptions:
         rows = [row for row in self.platform.subscription_store.all() if row["lane"] == "system"]
         return self._describe(rows)
 
-    def archive_lag(self) -> float | None:
-        """Seconds since the oldest event came that is not in the archive yet; None where none waits."""
+    def archive_lag(self) -> float:
+        """Seconds since the oldest event came that is not in the archive yet; 0 where none waits."""
         found = self._backlogs([{"name": "penstock.archive", "types": [EVERYTHING], "topics": []}])
-        return self._age(found["penstock.archive"])
+        return self._age(found["penstock.archive"]) or 0.0
 
     def _describe(self, rows: Rows) -> Rows:
         found = self._backlogs(rows)

@@ -117,6 +117,12 @@ class Handling:
             event = decode_event(entry.raw)
         except Exception as error:  # any bytes can lie in a stream
             return None, Park(describe(error, self.name, self.clock.now()), "invalid")
+        try:
+            return self._judge_entry(entry, event)
+        except Exception as error:  # a mistake of ours costs this delivery, not the worker
+            return event, Park(describe(error, self.name, self.clock.now()), "invalid")
+
+    def _judge_entry(self, entry: Entry, event: Event) -> tuple[Event, Outcome | None]:
         if not self.everything and event.type not in self.types:
             return event, EXCLUDED
         if self.predicate is not None and not self.predicate(event):

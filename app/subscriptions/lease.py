@@ -32,6 +32,8 @@ LINGER = 0.2
 """Seconds that a lease waits for work before it ends."""
 REFUSED_WAIT = 0.02
 """Seconds until a partition that another lease owns is asked for again."""
+MISTAKE_WAIT = 0.5
+"""Seconds to wait after an error that nobody foresaw: it may come again at once."""
 POLL = 0.01
 """Seconds between looks at other subscriptions' streams under load."""
 
@@ -81,8 +83,10 @@ class Lease:
                 except LOST as error:
                     self._recover(error)
         except Exception:
-            # A mistake of ours: what is held must not stay with a worker that lives on.
-            self._give_back_everything()
+            # A mistake of ours: what is held must not stay with a worker that lives on, and an
+            # event that brings it out again and again is parked like one that kills its process.
+            self._give_back_after_mistake()
+            self.clock.sleep(MISTAKE_WAIT)
             raise
         finally:
             slot.close(unfinished=bool(self.agenda or self._refused))
@@ -209,6 +213,22 @@ class Lease:
                 continue
             log.info("Redis is back")
             return
+
+    def _give_back_after_mistake(self) -> None:
+        hand = self.slot.read()
+        if hand is not None and hand.subscription in self.roster.handlings:
+            handling = self.roster.handlings[hand.subscription]
+            alone = hand.entries[hand.first] if hand.first >= 0 and hand.number == 1 else None
+            for stream in self.roster.all_streams(handling.name):
+                self.broker.release(
+                    handling.name,
+                    self.consumer,
+                    stream,
+                    handling.generation,
+                    suspect=True,
+                    in_hand=alone[1] if alone and alone[0] == stream else b"",
+                )
+        self._give_back_everything()
 
     def _give_back_everything(self) -> None:
         for name, handling in list(self.roster.handlings.items()):

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from app.errors import InvalidEvents, NotFound, Refused
+from app.errors import Conflict, InvalidEvents, NotFound, Refused
 from app.events.event import Event
 from app.events.ids import derived_id
 from app.events.topics import partition_of
@@ -105,6 +105,11 @@ class Replays:
         found = 0
         for letter in self.platform.dead_letters.many(ids):
             found += 1
+            if letter["state"] in ("replayed", "discarded"):
+                raise Conflict(
+                    f"Dead letter {letter['id']} is {letter['state']} already. To have its event"
+                    " handled once more all the same, replay past events to the subscription."
+                )
             yield {
                 "dead_letter": letter["id"],
                 "event": letter["event"],

@@ -12,6 +12,8 @@ from app.clock import instant
 from app.errors import Unavailable
 from app.events.event import Event
 from app.streams import keys
+from app.streams.entry import Entry
+from app.subscriptions.delivery import Handling
 from tests.contract.world import World
 
 STEADY = RetryPolicy(attempts=3, base=10.0, factor=2.0, jitter=False)
@@ -353,3 +355,30 @@ def test_a_failing_upcaster_parks(world: World):
     (letter,) = world.letters
     assert letter.reason == "invalid"
     assert "KeyError" in letter.error
+
+
+def test_a_mistake_of_ours_while_opening_costs_one_delivery(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handled = []
+
+    @world.on("order.placed", name="check")
+    def check(event, ctx):
+        handled.append(event.data["n"])
+
+    real = Handling._judge_entry
+
+    def mistaken(self: Handling, entry: Entry, event: Event):
+        if event.data["n"] == 1:
+            raise ZeroDivisionError("nobody foresaw this")
+        return real(self, entry, event)
+
+    monkeypatch.setattr(Handling, "_judge_entry", mistaken)
+    for n in range(3):
+        world.publish("order.placed", {"n": n})
+    world.run()
+
+    assert handled == [0, 2]
+    (letter,) = world.letters
+    assert letter.reason == "invalid"
+    assert "nobody foresaw this" in letter.attempts[-1]["error"]

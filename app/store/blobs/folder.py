@@ -41,6 +41,7 @@ class FolderBlobs(BlobStore):
     def _write(self, ref: str, content: Iterator[bytes], size: int) -> None:
         path = self._path(ref)
         with _explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # uploads are private
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".part-")
             try:
