@@ -37,7 +37,7 @@ class Runs:
             {"event": e.id, "type": e.type, "subscription": None, "state": "succeeded",
              "error": None} for e in events
         ]  # fmt: skip
-        last = next(event for event in events if event.id not in causes)
+        last = [event for event in events if event.id not in causes][-1]
         return {"state": "succeeded", "outcome": last.type, "steps": steps}
 
 
