@@ -96,7 +96,10 @@ class DeadLetters:
         q: str | None = None,
         state: str | None = "parked",
     ) -> list[dict[str, Any]]:
-        """Failures of the same cause, the largest first; `bars` counts them over their time."""
+        """Failures of the same cause, the largest first.
+
+        `error` is the last one in full, `bars` counts them over their time.
+        """
         wanted = _wanted(subscription, type, None, since, until, q, state)
         count = func.count().label("count")
         chosen: Any = select  # its types stop at four columns
@@ -129,6 +132,7 @@ class DeadLetters:
             {
                 "id": group,
                 "title": told[example].title,
+                "error": told[example].attempts[-1]["error"],
                 "frame": told[example].frame,
                 "subscription": told[example].subscription,
                 "type": told[example].type,
