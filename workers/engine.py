@@ -114,7 +114,9 @@ class Engine:
         )
         self.pulse.look_at_control()
         self.pulse.beat()
-        reaper = Reaper(self.platform.redis, self.platform.broker(), self.all_streams, clock)
+        reaper = Reaper(
+            self.platform.redis, self.platform.broker(), self.all_streams, clock, self.worker
+        )
         self.chores = Chores(Caretaker(self.platform, self.worker, reaper).chores())
         for name, part in (
             ("pulse", self.pulse),

@@ -23,7 +23,7 @@ import structlog
 from celery import Celery, bootsteps, signals
 from celery.worker import state as celery_state
 
-from app.subscriptions.watch import is_gone
+from app.subscriptions.identity import is_gone
 from workers.engine import Engine
 from workers.message import TASK, LeaseMessage
 

@@ -47,3 +47,18 @@ def is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a child is gone, reaped or not; our own process never is."""
+    if pid == os.getpid():
+        return False
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+    except ChildProcessError:
+        return True
+
+
+def process_of(consumer: str) -> int:
+    """The process that a consumer belongs to, on its worker's machine."""
+    return int(consumer.split(".")[1])

@@ -21,14 +21,14 @@ from app.streams.broker import Broker
 from app.streams.client import run_script
 from app.streams.control import decisions
 from app.streams.topics import info_mapping
-from app.subscriptions.identity import is_alive, place, worker_of
+from app.subscriptions.identity import is_alive, is_gone, place, process_of, worker_of
 
 RECLAIM = 5.0
 """Seconds without a beat after which a worker is dead."""
 GAP = 2.5
 """Seconds without contact after which an observer begins anew."""
-SWEEP = 30.0
-"""Seconds between looks for consumers whose worker nobody knows."""
+SWEEP = 10.0
+"""Seconds between looks for consumers whose worker nobody knows, or whose child is gone unnoticed."""
 
 log = structlog.get_logger(__name__)
 
@@ -42,8 +42,10 @@ class Reaper:
         broker: Broker,
         streams: Callable[[], Iterable[str]],
         clock: Clock,
+        worker: str,
     ):
         self.client = client
+        self.worker = worker
         self.broker = broker
         self.streams = streams
         self.clock = clock
@@ -69,10 +71,14 @@ class Reaper:
                 self.client,
                 self.broker,
                 self.streams(),
-                lambda consumer: worker_of(consumer) not in beats,
+                lambda consumer: worker_of(consumer) not in beats or self._is_lost_child(consumer),
                 suspect=True,
             )
         return dead
+
+    def _is_lost_child(self, consumer: str) -> bool:
+        """Whether it was a child of this very worker that is gone: a net under the watch over slots."""
+        return worker_of(consumer) == self.worker and is_gone(process_of(consumer))
 
     def bury(self, worker: str) -> None:
         """Give back what a worker held, and forget it."""

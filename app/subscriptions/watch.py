@@ -17,7 +17,7 @@ import structlog
 from app.clock import Clock
 from app.streams.broker import Broker
 from app.subscriptions.failure import told
-from app.subscriptions.identity import is_of_process
+from app.subscriptions.identity import is_gone, is_of_process
 from app.subscriptions.outcomes import Outcome
 from app.subscriptions.reclaim import release_consumers
 from app.subscriptions.roster import Roster
@@ -172,13 +172,3 @@ class Watch:
     def _generation(self, hand: Hand) -> int:
         handling = self.roster.handlings.get(hand.subscription)
         return handling.generation if handling else 0
-
-
-def is_gone(pid: int) -> bool:
-    """Whether a child is gone, reaped or not; our own process never is."""
-    if pid == os.getpid():
-        return False
-    try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
-    except ChildProcessError:
-        return True
