@@ -31,7 +31,7 @@ def add_throttle(app: Flask, settings: Any) -> None:
         in_memory_fallback_enabled=True,
         key_prefix="penstock-sign-in",
     )
-    view = app.view_functions[THROTTLED]
+    view: Any = app.view_functions[THROTTLED]
     for limit, key in (
         ("10 per minute; 60 per hour", account_and_address),
         ("30 per minute; 300 per hour", account),
