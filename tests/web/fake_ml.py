@@ -56,7 +56,6 @@ class FakeDatasets:
                 return copy.deepcopy(row)
         raise NotFound(f"There is no dataset {name!r}; `python -m app datasets` lists them.")
 
-
     def rules(self, name: str) -> Json:
         return {"version": 1, "rules": self.kept_rules, "by": "user:admin", "at": None}
 

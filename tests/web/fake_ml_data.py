@@ -15,7 +15,10 @@ EVALUATION: Json = {
     },
     "roc": [{"label": "1", "points": [[0, 0], [0.02, 0.96], [1, 1]], "share": 0.5}],
     "pr": [{"label": "1", "points": [[0, 1], [0.96, 0.98], [1, 0.5]], "share": 0.5}],
-    "calibration": [{"said": 0.1, "was": 0.08, "rows": 180}, {"said": 0.9, "was": 0.93, "rows": 191}],
+    "calibration": [
+        {"said": 0.1, "was": 0.08, "rows": 180},
+        {"said": 0.9, "was": 0.93, "rows": 191},
+    ],
     "importance": [{"column": "px_2_3", "loss": 0.08}, {"column": "px_0_0", "loss": 0.0}],
     "slices": [{"column": "px_2_3", "value": "0 to 4", "rows": 90, "metrics": {"accuracy": 0.97}}],
 }

@@ -83,6 +83,7 @@ def test_what_the_platform_cant_take_has_its_status(api, platform, monkeypatch) 
     def refuse(error: Exception):
         def publish(events):
             raise error
+
         return publish
 
     monkeypatch.setattr(platform.publisher, "publish", refuse(EventTooLarge("it has 2 MiB of 1")))
