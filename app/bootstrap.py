@@ -125,7 +125,7 @@ class Platform:
 
     @cached_property
     def runs(self) -> Runs:
-        return Runs(self.database, self.archive)
+        return Runs(self.database, self.archive, self.clock)
 
     @cached_property
     def dead_letters(self) -> DeadLetters:

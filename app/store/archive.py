@@ -149,6 +149,22 @@ class Archive:
             sql = f"SELECT id, type FROM events WHERE {bulk.any_of('id')}"
             return {id: type for id, type in bulk.rows(sql, bulk.listed(wanted))}
 
+    def data_of(self, ids: Iterable[str]) -> dict[str, Any]:
+        """The data of those of these events that are archived, by id."""
+        with self._database.read() as session:
+            bulk = Bulk(session)
+            sql = f"SELECT id, data FROM events WHERE {bulk.any_of('id')} AND data IS NOT NULL"
+            return {id: from_json(data) for id, data in bulk.rows(sql, bulk.listed(ids))}
+
+    def roots_of_key(self, partitionkey: str, limit: int) -> list[str]:
+        """The ids of the newest events with this key that began a run."""
+        with self._database.read() as session:
+            sql = (
+                "SELECT id FROM events WHERE partitionkey = ? AND id = correlationid"
+                " ORDER BY time DESC, number DESC LIMIT ?"
+            )
+            return [id for (id,) in Bulk(session).rows(sql, key(partitionkey), limit)]
+
     def counts(
         self, since: Any, step: float = 60, type: str | None = None, topic: str | None = None
     ) -> list[tuple[str, int]]:

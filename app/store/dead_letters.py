@@ -54,6 +54,12 @@ class DeadLetters:
             rows = session.exec(query).all()
         return paged(rows, limit, lambda row: (row.parked, row.id), _show)
 
+    def of_run(self, correlationid: str, limit: int = 200) -> list[dict[str, Any]]:
+        """What a run left parked, in whatever state it is now."""
+        query = select(DeadLetter).where(DeadLetter.correlationid == key(correlationid))
+        with self._database.read() as session:
+            return [_show(row) for row in session.exec(query.limit(limit))]
+
     def get(self, id: str) -> dict[str, Any] | None:
         with self._database.read() as session:
             row = session.get(DeadLetter, id)

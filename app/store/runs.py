@@ -6,30 +6,40 @@ the projection only.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from app.clock import Clock, SystemClock
+from app.errors import NotFound
+from app.store import run_usual
 from app.store.archive import Archive
 from app.store.columns import key
+from app.store.data_match import DataMatch
 from app.store.database import Database
-from app.store.deliveries import Delivery, DeliveryAttempt, Run, RunEvent
+from app.store.deliveries import Delivery, Run, RunEvent
 from app.store.like import any_has
 from app.store.moments import iso, seconds
-from app.store.page import Page, paged, read_cursor
+from app.store.page import Page, cursor_of, paged, read_cursor
+from app.store.run_comparison import compare
+from app.store.run_steps import attempts_of, packed_step, step_of, steps_of
 
 STATES = ("running", "waiting", "succeeded", "failed", "cancelled")
 PACKED_SHOWN = 1000
-Identity = tuple[str, str]
+SCAN = 500
+"""Runs whose roots one step of a search by data looks at."""
+SCAN_SECONDS = 1.0
+OF_A_KEY = 2000
+"""Newest roots of a partition key among which runs are looked for."""
 
 
 class Runs:
-    def __init__(self, database: Database, archive: Archive):
+    def __init__(self, database: Database, archive: Archive, clock: Clock | None = None):
         self._database = database
         self._archive = archive
+        self._clock = clock or SystemClock()
 
     def find(
         self,
@@ -40,27 +50,152 @@ class Runs:
         until: Any = None,
         limit: int = 50,
         cursor: str | None = None,
+        key: str | None = None,
+        data: str | None = None,
     ) -> Page[dict[str, Any]]:
-        """Runs without their steps, newest first; `type` is the root event's."""
-        newest = col(Run.started).desc(), col(Run.correlationid).desc()
-        query = select(Run).order_by(*newest).limit(limit + 1)
-        if state:
-            query = query.where(Run.state == state)
+        """Runs without their steps, newest first; `type`, `key` and `data` are the root event's.
+
+        `data` is a condition such as `customer.id=42`; a search by it gives up after a while with
+        a page that may be short or empty, and a cursor from where to go on. A run has `usual`,
+        the seconds that its type usually takes, and `stuck` where it goes on for longer.
+        """
+        conditions = self._conditions(state, type, q, since, until, key)
+        if data:
+            return self._find_by_data(conditions, DataMatch.parse(data), limit, cursor)
+        with self._database.read() as session:
+            rows = self._newest(session, conditions, cursor, limit + 1)
+            show = self._shower(session, rows)
+        return paged(rows, limit, _place, show)
+
+    def _conditions(
+        self, state: str | None, type: str | None, q: str | None, since: Any, until: Any,
+        key_: str | None,
+    ) -> list[Any]:  # fmt: skip
+        where: list[Any] = []
+        if state == "stuck":
+            where.append(col(Run.correlationid).in_([run["correlationid"] for run in self.stuck()]))
+        elif state:
+            where.append(Run.state == state)
         if type:
-            query = query.where(Run.type == key(type))
+            where.append(Run.type == key(type))
         if q:
-            query = query.where(any_has(q, Run.correlationid, Run.type, Run.subject, Run.outcome))
+            where.append(any_has(q, Run.correlationid, Run.type, Run.subject, Run.outcome))
         if (start := seconds(since)) is not None:
-            query = query.where(Run.started >= start)
+            where.append(Run.started >= start)
         if (end := seconds(until)) is not None:
-            query = query.where(Run.started < end)
+            where.append(Run.started < end)
+        if key_:
+            where.append(col(Run.correlationid).in_(self._archive.roots_of_key(key_, OF_A_KEY)))
+        return where
+
+    @staticmethod
+    def _newest(
+        session: Session, conditions: list[Any], cursor: str | None, limit: int
+    ) -> list[Run]:
+        order = col(Run.started).desc(), col(Run.correlationid).desc()
+        query = select(Run).where(*conditions).order_by(*order).limit(limit)
         if cursor:
             at, id = read_cursor(cursor, float, str)
             older = (col(Run.started) == at) & (col(Run.correlationid) < id)
             query = query.where((col(Run.started) < at) | older)
+        return list(session.exec(query))
+
+    def _find_by_data(
+        self, conditions: list[Any], match: DataMatch, limit: int, cursor: str | None
+    ) -> Page[dict[str, Any]]:
+        found: list[Run] = []
+        over = self._clock.monotonic() + SCAN_SECONDS
+        following = cursor
         with self._database.read() as session:
-            rows = session.exec(query).all()
-        return paged(rows, limit, lambda row: (row.started, row.correlationid), _show)
+            while True:
+                rows = self._newest(session, conditions, following, SCAN)
+                roots = self._archive.data_of(row.correlationid for row in rows)
+                for row in rows:
+                    if match.holds(roots.get(row.correlationid)):
+                        found.append(row)
+                    following = cursor_of(*_place(row))
+                    if len(found) == limit:
+                        break
+                ended = len(rows) < SCAN and (not rows or following == cursor_of(*_place(rows[-1])))
+                if ended:
+                    following = None
+                if ended or len(found) == limit or self._clock.monotonic() > over:
+                    break
+            show = self._shower(session, found)
+        return Page([show(row) for row in found], following)
+
+    def stuck(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Runs that go on for longer than their type usually takes, the oldest first."""
+        going = (
+            select(Run)
+            .where(Run.state == "running", Run.started < self._clock.now() - run_usual.LEAST)
+            .order_by(col(Run.started))
+            .limit(limit)
+        )
+        with self._database.read() as session:
+            rows = session.exec(going).all()
+            show = self._shower(session, rows)
+        return [shown for row in rows if (shown := show(row))["stuck"]]
+
+    def _shower(self, session: Session, rows: Iterable[Run]) -> Callable[[Run], dict[str, Any]]:
+        """How a run is shown: beside what is usual where it goes on."""
+        usual = run_usual.usual(session, [row.type for row in rows if row.state == "running"])
+        now = self._clock.now()
+
+        def show(row: Run) -> dict[str, Any]:
+            known = usual.get(row.type)
+            return {**_show(row), "usual": known, "stuck": run_usual.is_stuck(row, known, now)}
+
+        return show
+
+    def last_good(self, correlationid: str) -> str | None:
+        """The newest other run that began with the same type and succeeded, or None."""
+        with self._database.read() as session:
+            run = session.get(Run, key(correlationid))
+            if run is None:
+                return None
+            query = (
+                select(Run.correlationid)
+                .where(
+                    Run.type == run.type,
+                    Run.state == "succeeded",
+                    Run.correlationid != run.correlationid,
+                )
+                .order_by(col(Run.started).desc())
+                .limit(1)
+            )
+            return session.exec(query).first()
+
+    def compare(self, correlationid: str, other: str | None = None) -> dict[str, Any]:
+        """A run beside another, by default the last good one of its type: see `run_comparison`.
+
+        Raises `NotFound` where either is missing.
+        """
+        mine = self.get(correlationid)
+        other = other or self.last_good(correlationid)
+        if mine is None:
+            raise NotFound(f"There is no run {correlationid!r}.")
+        if other is None:
+            raise NotFound(
+                f"No other run that began with {mine['type']} succeeded yet: there is nothing to "
+                "compare with. Name another run to compare with that."
+            )
+        theirs = self.get(other)
+        if theirs is None:
+            raise NotFound(f"There is no run {other!r} to compare with.")
+        return {
+            "run": {name: value for name, value in mine.items() if name != "steps"},
+            "other": {name: value for name, value in theirs.items() if name != "steps"},
+            "steps": compare(mine, theirs),
+        }
+
+    def export(self, correlationid: str) -> dict[str, Any] | None:
+        """All that is kept of a run: its steps with every attempt, and its events."""
+        found = self.get(correlationid)
+        if found is None:
+            return None
+        arrivals = self._archive.iterate({"correlationid": correlationid})
+        return {"run": found, "events": [arrival.event.to_dict() for arrival in arrivals]}
 
     def retrying(self) -> dict[str, int]:
         """How many deliveries wait for another attempt, by subscription."""
@@ -81,16 +216,17 @@ class Runs:
             events = session.exec(select(RunEvent).where(of_run).order_by(*order)).all()
             of_run = Delivery.correlationid == run.correlationid
             deliveries = session.exec(select(Delivery).where(of_run)).all()
-            attempts = _attempts(session, deliveries)
-        steps = _steps(events, deliveries, attempts)
+            attempts = attempts_of(session, deliveries)
+            shown = self._shower(session, [run])(run)
+        steps = steps_of(events, deliveries, attempts)
         steps += self._packed(run, {event.event_id for event in events})
         steps.sort(key=lambda step: step["published"])
-        return {**_show(run), "events": len({step["event"] for step in steps}), "steps": steps}
+        return {**shown, "events": len({step["event"] for step in steps}), "steps": steps}
 
     def _packed(self, run: Run, known: set[str]) -> list[dict[str, Any]]:
         """Steps of the run's events of packed types, of which only the archive knows."""
         found = self._archive.find(correlationid=run.correlationid, limit=PACKED_SHOWN).items
-        return [_packed_step(event) for event in found if key(event["id"]) not in known]
+        return [packed_step(event) for event in found if key(event["id"]) not in known]
 
     def deliveries_of(self, event_id: str, source: str | None = None) -> list[dict[str, Any]]:
         """What became of one event, for each subscription that has a row for it."""
@@ -101,131 +237,16 @@ class Runs:
             deliveries = session.exec(of_event.order_by(Delivery.subscription)).all()
             query = select(RunEvent).where(RunEvent.event_id == key(event_id))
             events = {(row.event_id, row.event_source): row for row in session.exec(query)}
-            attempts = _attempts(session, deliveries)
+            attempts = attempts_of(session, deliveries)
         return [
-            _step(delivery, events[identity], attempts)
+            step_of(delivery, events[identity], attempts)
             for delivery in deliveries
             if (identity := (delivery.event_id, delivery.event_source)) in events
         ]
 
 
-def _attempts(
-    session: Session, deliveries: Iterable[Delivery]
-) -> dict[tuple[str, str, str], list[DeliveryAttempt]]:
-    """The attempts of those deliveries that took more than one or failed, in order."""
-    troubled = {
-        delivery.event_id
-        for delivery in deliveries
-        if delivery.attempt > 1 or delivery.generation > 0 or delivery.error
-    }
-    found: dict[tuple[str, str, str], list[DeliveryAttempt]] = defaultdict(list)
-    ids = sorted(troubled)
-    for start in range(0, len(ids), 500):
-        query = (
-            select(DeliveryAttempt)
-            .where(col(DeliveryAttempt.event_id).in_(ids[start : start + 500]))
-            .order_by(col(DeliveryAttempt.generation), col(DeliveryAttempt.attempt))
-        )
-        for row in session.exec(query):
-            found[row.event_id, row.event_source, row.subscription].append(row)
-    return found
-
-
-def _steps(
-    events: Iterable[RunEvent],
-    deliveries: Iterable[Delivery],
-    attempts: dict[tuple[str, str, str], list[DeliveryAttempt]],
-) -> list[dict[str, Any]]:
-    of_event: dict[Identity, list[Delivery]] = defaultdict(list)
-    for delivery in deliveries:
-        of_event[delivery.event_id, delivery.event_source].append(delivery)
-    steps = []
-    for event in events:
-        mine = of_event.get((event.event_id, event.event_source), [])
-        steps += [_step(delivery, event, attempts) for delivery in sorted(mine, key=_begun)]
-        if not mine:
-            steps.append(_unconsumed(event))
-    return steps
-
-
-def _begun(delivery: Delivery) -> tuple[float, str]:
-    return delivery.started or float("inf"), delivery.subscription
-
-
-def _step(
-    delivery: Delivery,
-    event: RunEvent,
-    attempts: dict[tuple[str, str, str], list[DeliveryAttempt]],
-) -> dict[str, Any]:
-    identity = (delivery.event_id, delivery.event_source, delivery.subscription)
-    return {
-        "event": delivery.event_id,
-        "source": delivery.event_source,
-        "type": delivery.type,
-        "subject": event.subject,
-        "subscription": delivery.subscription,
-        "state": delivery.state,
-        "attempts": delivery.attempt,
-        "generation": delivery.generation,
-        "published": iso(event.published),
-        "started": iso(delivery.started),
-        "ended": iso(delivery.ended),
-        "due": iso(delivery.due) if delivery.state == "retrying" else None,
-        "causationid": event.causationid,
-        "error": delivery.error,
-        "worker": delivery.worker,
-        "replay": delivery.replay,
-        "history": [
-            {
-                "generation": attempt.generation,
-                "attempt": attempt.attempt,
-                "state": attempt.state,
-                "started": iso(attempt.started),
-                "ended": iso(attempt.ended),
-                "error": attempt.error,
-                "traceback": attempt.traceback,
-            }
-            for attempt in attempts.get(identity, [])
-        ],
-    }
-
-
-def _unconsumed(event: RunEvent) -> dict[str, Any]:
-    at = iso(event.published)
-    return {
-        **_nobodys(event.event_id, event.event_source, event.type, event.subject, at),
-        "state": "succeeded" if event.arrived else "waiting",
-        "causationid": event.causationid,
-    }
-
-
-def _packed_step(event: dict[str, Any]) -> dict[str, Any]:
-    at = iso(seconds(event.get("recordedtime") or event["time"]))
-    named = event["id"], event["source"], event["type"], event.get("subject"), at
-    return {**_nobodys(*named), "causationid": event.get("causationid")}
-
-
-def _nobodys(
-    id: str, source: str, type: str, subject: str | None, at: str | None
-) -> dict[str, Any]:
-    return {
-        "event": id,
-        "source": source,
-        "type": type,
-        "subject": subject,
-        "subscription": None,
-        "state": "succeeded",
-        "attempts": 0,
-        "generation": 0,
-        "published": at,
-        "started": at,
-        "ended": at,
-        "due": None,
-        "error": None,
-        "worker": None,
-        "replay": None,
-        "history": [],
-    }
+def _place(run: Run) -> tuple[float, str]:
+    return run.started, run.correlationid
 
 
 def _show(run: Run) -> dict[str, Any]:

@@ -33,7 +33,9 @@ BURST = 1000
 ENOUGH = 10
 """Results from which a share of failures means something."""
 LETTER_FILTER = {"subscription", "type", "group", "since", "until", "q"}
-EVENT_FILTER = {"type", "subject", "partitionkey", "correlationid", "topic", "since", "until", "q"}
+EVENT_FILTER = {
+    "ids", "type", "subject", "partitionkey", "correlationid", "topic", "since", "until", "q",
+}  # fmt: skip
 
 
 class Replays:

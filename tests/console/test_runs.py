@@ -77,14 +77,14 @@ def test_each_attempt_is_drawn_with_the_wait_before_it() -> None:
         {"started": at(5), "ended": at(6), "state": "succeeded"},
     ]
     assert kinds(step("m.a", "succeeded", 5, 6, attempts=2, history=history)) == [
-        ("waiting", 0, 1), ("failed", 1, 2), ("waiting", 2, 5), ("worked", 5, 6),
+        ("waiting", 0, 1), ("failed", 1, 2), ("backoff", 2, 5), ("worked", 5, 6),
     ]  # fmt: skip
 
 
 def test_what_runs_or_waits_now_reaches_to_now() -> None:
     assert kinds(step("m.a", "running", 3, None))[-1] == ("worked", 3, 10)
     assert kinds(step("m.a", "waiting", None, None)) == [("waiting", 0, 10)]
-    assert kinds(step("m.a", "retrying", 1, 2))[-1] == ("waiting", 2, 10)
+    assert kinds(step("m.a", "retrying", 1, 2))[-1] == ("backoff", 2, 10)
 
 
 def test_what_a_worker_handles_now_is_running(app: Flask, platform: FakePlatform) -> None:

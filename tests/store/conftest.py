@@ -48,7 +48,7 @@ class Store:
     def __post_init__(self) -> None:
         self.archive = Archive(self.archive_database, self.clock)
         self.projection = Projection(self.main, self.archive, self.clock)
-        self.runs = Runs(self.main, self.archive)
+        self.runs = Runs(self.main, self.archive, self.clock)
         self.dead_letters = DeadLetters(self.main, self.clock)
         self.rollups = Rollups(self.main, self.archive, self.clock)
         self.replays = ReplayStore(self.main, self.clock)

@@ -10,13 +10,15 @@ import pytest
 
 from app import bootstrap
 from app.bootstrap import Platform
-from app.errors import Conflict
+from app.errors import Conflict, NotFound
+from app.events.arrival import Arrival
 from app.events.event import Event
 from app.events.ids import letter_id
 from app.events.schema import EventTypes
 from app.store.migrate import upgrade_all
 from app.subscriptions.declaration import Handlers, on
 from app.subscriptions.declare import declare
+from app.subscriptions.rerun import rerun
 from config.settings import Settings
 
 NAME = "shop.check"
@@ -74,3 +76,27 @@ def test_what_was_put_away_is_not_sent_by_its_id(platform: Platform, letter: str
     platform.dead_letters.discard([letter], "user:ann", "no use")
     with pytest.raises(Conflict, match="is discarded already"):
         platform.replays.start({"dead_letters": [letter]}, {}, "user:ann")
+
+
+def test_a_parked_step_is_run_again_as_its_dead_letter(platform: Platform, letter: str) -> None:
+    found = platform.dead_letters.get(letter)
+    assert found
+    event = found["event"]["id"]
+    id = rerun(platform, event, event, NAME, "user:ann", "mended")
+    replay = platform.replays.get(id)
+    assert (replay["selection"], replay["total"]) == ({"dead_letters": [letter]}, 1)
+    assert platform.audit.find(action="replay.started").items[0]["actor"] == "user:ann"
+
+
+def test_a_step_that_succeeded_is_run_again_as_a_past_event(platform: Platform) -> None:
+    event = Event(type="order.placed", data={"n": 1})
+    arrived = Arrival(event, "order", 0, "1700000000000-0")
+    platform.archive.add([arrived])
+    platform.projection.apply_events([arrived])
+    with pytest.raises(Conflict, match="has not settled this event yet"):
+        rerun(platform, event.id, event.id, NAME, "user:ann")
+    platform.projection.cancel_waiting(NAME)
+    id = rerun(platform, event.id, event.id, NAME, "user:ann")
+    assert platform.replays.get(id)["total"] == 1
+    with pytest.raises(NotFound):
+        rerun(platform, event.id, event.id, "shop.other", "user:ann")

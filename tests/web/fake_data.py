@@ -181,6 +181,8 @@ def run_of(events: list[Json], steps: list[Json], state: str, began: float, over
         "correlationid": root["correlationid"],
         "state": state,
         "outcome": events[-1]["type"],
+        "usual": None,
+        "stuck": False,
         "started": at(began),
         "ended": at(over) if done else None,
         "type": root["type"],

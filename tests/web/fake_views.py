@@ -6,6 +6,9 @@ import copy
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from app.errors import NotFound
+from app.store.data_match import DataMatch
+from app.store.run_comparison import compare
 from tests.web.fake_paging import Page, between, page
 from tests.web.fake_time import Json, at
 
@@ -26,12 +29,16 @@ class FakeRuns:
         until: Any = None,
         limit: int = 50,
         cursor: str | None = None,
+        key: str | None = None,
+        data: str | None = None,
     ) -> Page:
+        if data:
+            DataMatch.parse(data)
         return page(
             (
                 {k: v for k, v in run.items() if k != "steps"}
                 for run in self._platform.data["runs"]
-                if (state is None or run["state"] == state)
+                if (state is None or (run["stuck"] if state == "stuck" else run["state"] == state))
                 and (type is None or run["type"] == type)
                 and (q is None or q in str(run))
                 and between(run["started"], since, until)
@@ -45,6 +52,24 @@ class FakeRuns:
             if run["correlationid"] == correlationid:
                 return copy.deepcopy(run)
         return None
+
+    def stuck(self) -> list[Json]:
+        return self.find(state="stuck").items
+
+    def compare(self, correlationid: str, other: str | None = None) -> Json:
+        run = self.get(correlationid)
+        if run is None:
+            raise NotFound(f"There is no run {correlationid!r}.")
+        good = next(r for r in self._platform.data["runs"] if r["state"] == "succeeded")
+        theirs = self.get(other or good["correlationid"])
+        if theirs is None:
+            raise NotFound(f"There is no run {other!r}.")
+        return {"run": run, "other": theirs, "steps": compare(run, theirs)}
+
+    def export(self, correlationid: str) -> Json | None:
+        run = self.get(correlationid)
+        events = self._platform.archive.find(correlationid=correlationid, limit=1000).items
+        return run and {"run": run, "events": events}
 
 
 class FakeDeadLetters:
@@ -81,6 +106,9 @@ class FakeDeadLetters:
     def get(self, id: str) -> Json | None:
         rows = self._platform.data["letters"]
         return copy.deepcopy(next((x for x in rows if x["id"] == id), None))
+
+    def of_run(self, correlationid: str) -> list[Json]:
+        return self.find(q=correlationid, state=None, limit=200).items
 
     def groups(
         self,

@@ -46,7 +46,8 @@ CLOUD_EVENT = obj(
 REASON = closed({}, reason={"type": "string", "maxLength": 2000})
 
 EVENT_FILTER = closed(
-    {}, type=TEXT, subject=TEXT, partitionkey=TEXT, correlationid=TEXT, topic=TEXT,
+    {}, ids={**many(TEXT), "minItems": 1, "maxItems": 10_000},
+    type=TEXT, subject=TEXT, partitionkey=TEXT, correlationid=TEXT, topic=TEXT,
     since={"type": ["string", "number"]}, until={"type": ["string", "number"]}, q=TEXT,
 )  # fmt: skip
 

@@ -18,6 +18,7 @@ from web.console import (
     people,
     problems,
     replays,
+    run_steps,
     runs,
     subscriptions,
     theme,
@@ -30,5 +31,5 @@ from web.console.pages import blueprint
 __all__ = ["blueprint"]
 _PAGES = (
     audit, datasets, events, failures, live, models, overview, people, problems,
-    replays, runs, subscriptions, theme, tokens, topics, workers,
+    replays, run_steps, runs, subscriptions, theme, tokens, topics, workers,
 )  # fmt: skip

@@ -14,9 +14,9 @@ from markupsafe import Markup
 
 NAMES = (
     "archive", "ban", "box", "check", "chevron-right", "circle",
-    "circle-check", "circle-dot", "circle-pause", "clock", "database", "file-text", "git-branch",
+    "circle-check", "circle-dot", "circle-pause", "clock", "database", "download", "file-text", "git-branch",
     "info", "inbox", "key", "list", "log-out", "moon", "octagon-x", "pause", "play", "plus",
-    "rotate-cw", "search", "server", "skip-back", "sun", "sun-moon", "trash", "triangle-alert",
+    "rotate-cw", "scale", "search", "server", "skip-back", "sun", "sun-moon", "trash", "triangle-alert",
     "trophy", "undo-2", "upload", "user", "users", "waypoints", "x", "zap",
 )  # fmt: skip
 _INSIDE = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)

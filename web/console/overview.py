@@ -38,6 +38,7 @@ class Snapshot:
     each: dict[str, list[dict[str, Any]]]
     deployments: list[dict[str, Any]]
     flowed: bool
+    stuck: list[dict[str, Any]]
 
 
 @blueprint.get("/")
@@ -57,6 +58,7 @@ def overview() -> ResponseReturnValue:
         subscriptions=worst_first(shot.subscriptions),
         loads=loads,
         load_text=load_text,
+        stuck=shot.stuck,
         failed={name: sum(r["failed"] for r in rows) for name, rows in shot.each.items()},
     )
 
@@ -78,6 +80,7 @@ def snapshot() -> Snapshot:
         each={s["name"]: in_order(series(start, STEP, s["name"])) for s in subscriptions},
         deployments=platform.archive.find(type="deployment.finished", since=start, limit=5).items,
         flowed=bool(platform.archive.find(limit=1).items),
+        stuck=platform.runs.stuck(),
     )
 
 

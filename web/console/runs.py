@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from app.errors import NotFound
 from web.auth import current_actor, requires
 from web.console import words
 from web.console.pages import act, blueprint, chosen, field, go, now, since, text_filter
+from web.console.run_steps import waits_for
 from web.drawing import causation, graph, waterfall
 from web.drawing.svg import clip
 from web.platform import current_platform
@@ -26,16 +28,22 @@ Step = Mapping[str, Any]
 @requires("viewer")
 def runs() -> ResponseReturnValue:
     window = chosen("since", "all")
-    page = current_platform().runs.find(
-        state=text_filter("state"),
-        type=text_filter("type"),
-        q=text_filter("q"),
+    runs = current_platform().runs
+    page = runs.find(
+        **{name: text_filter(name) for name in ("state", "type", "q", "key", "data", "until")},
         since=since(window),
         limit=50,
         cursor=text_filter("cursor"),
     )
-    filtered = any(chosen(f) for f in ("state", "type", "q", "cursor")) or window != "all"
-    return render_template("runs.html", page=page, states=STATES, since=window, filtered=filtered)
+    names = ("state", "type", "q", "key", "data", "until", "cursor")
+    return render_template(
+        "runs.html",
+        page=page,
+        states=(*STATES, "stuck"),
+        since=window,
+        filtered=any(map(chosen, names)) or window != "all",
+        stuck=[] if chosen("state") == "stuck" else runs.stuck(),
+    )
 
 
 @blueprint.post("/runs/<path:correlationid>/cancel")
@@ -60,15 +68,17 @@ def run(correlationid: str) -> ResponseReturnValue:
         )
     steps = at_work(found["steps"])
     found["steps"] = steps
-    emits = {s["name"]: s["emits"] for s in platform.subscriptions.list()}
+    subscriptions = platform.subscriptions.list()
+    emits = {s["name"]: s["emits"] for s in subscriptions}
     events = platform.archive.find(correlationid=correlationid, limit=1000).items
-    letters = platform.dead_letters.find(q=correlationid, state=None, limit=100).items
+    letters = platform.dead_letters.of_run(correlationid)
     parked = {(x["event"]["id"], x["subscription"]): x for x in letters}
     nodes, edges = causation.causation(
         steps, emits, note, link, {key: letter["id"] for key, letter in parked.items()}
     )
     label = f"What caused what in the run of {root_of(found)}"
     ordered = causation.tree(steps)
+    nodes = to_steps(nodes, ordered)
     marks, rows = where_time_went(found, ordered)
     return render_template(
         "run.html",
@@ -84,6 +94,9 @@ def run(correlationid: str) -> ResponseReturnValue:
         steps=ordered[:MOST_ROWS],
         data={event["id"]: event for event in events},
         parked=parked,
+        waits=waits_for(steps, subscriptions, platform.workers.list()),
+        caused=caused(steps),
+        opened=chosen("step"),
         now=now(),
     )
 
@@ -109,6 +122,29 @@ def at_work(steps: Sequence[Step]) -> list[dict[str, Any]]:
         running = {"state": "running", "started": began, "ended": None} if began else {}
         found.append({**step, **running})
     return found
+
+
+def to_steps(nodes: Sequence[graph.Node], ordered: Sequence[tuple[int, Step]]) -> list[graph.Node]:
+    """The nodes, each leading to its step on the page; a dead letter leads to its own page."""
+    places: dict[str, int] = {}
+    for number, (_, step) in enumerate(ordered[:MOST_ROWS], 1):
+        places.setdefault(f"event:{step['event']}", number)
+        places.setdefault(f"{step['event']}>{step['subscription']}", number)
+    return [
+        replace(node, href=f"?step={places[node.id]}#step-{places[node.id]}")
+        if node.id in places
+        else node
+        for node in nodes
+    ]
+
+
+def caused(steps: Sequence[Step]) -> dict[str, list[Step]]:
+    """The events that each event caused, each once."""
+    found: dict[str, dict[str, Step]] = {}
+    for step in steps:
+        if step["causationid"]:
+            found.setdefault(step["causationid"], {}).setdefault(step["event"], step)
+    return {cause: list(events.values()) for cause, events in found.items()}
 
 
 def root_of(run: Mapping[str, Any]) -> str:
@@ -231,7 +267,8 @@ def segments_of(step: Step, began: datetime, length: float) -> list[waterfall.Se
         if start is None:
             continue
         if last is not None and start > last:
-            segments.append(waterfall.Segment("waiting", last, start))
+            pause = "waiting" if number == 1 else "backoff"
+            segments.append(waterfall.Segment(pause, last, start))
         kind = "worked" if each.get("state") == "succeeded" else "failed"
         label = f"attempt {number}" if len(tries) > 1 else ""
         segments.append(waterfall.Segment(kind, start, end if end is not None else length, label))
@@ -246,7 +283,8 @@ def segments_of(step: Step, began: datetime, length: float) -> list[waterfall.Se
         segments.append(waterfall.Segment("failed" if bad else "worked", started, end, label))
         last = end
     if step["state"] in ("waiting", "retrying"):
-        segments.append(waterfall.Segment("waiting", last or 0.0, length))
+        pause = "waiting" if step["state"] == "waiting" else "backoff"
+        segments.append(waterfall.Segment(pause, last or 0.0, length))
     return segments
 
 

@@ -19,7 +19,8 @@ THINNEST = 0.45
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a row in seconds from the run's start: `worked`, `failed` or `waiting`."""
+    """A stretch of a row in seconds from the run's start: `waiting` in the queue, `worked`, `failed`,
+    or `backoff`, the wait between two attempts."""
 
     kind: str
     start: float
