@@ -5,7 +5,8 @@ The dialects are those of the CloudEvents Subscriptions API, section 3.2.4
 `prefix` and `suffix` map attributes to texts, all of which must fit; `all` and
 `any` take lists of filters, `not` takes one. A list at the top means `all`.
 Beyond the specification, an attribute may be a path into the data:
-`{"exact": {"data.country": "CH"}}` compares with any JSON value.
+`{"exact": {"data.country": "CH"}}` compares with any JSON value, and `cel` takes
+an expression (see `expressions.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 
 from app.errors import Refused
 from app.events.event import ATTRIBUTES, Event
+from app.events.expressions import compile_expression
 
 Predicate = Callable[[Event], bool]
 Filter = dict[str, Any] | list[dict[str, Any]] | None
@@ -39,12 +41,14 @@ def compile_filter(filter: Filter) -> Predicate | None:
         filter = {"all": filter}
     if not isinstance(filter, dict) or len(filter) != 1:
         raise Refused(
-            f"a filter is a mapping with one of exact, prefix, suffix, all, any, not; got {filter!r}"
+            f"a filter is a mapping with one of exact, prefix, suffix, all, any, not, cel; got {filter!r}"
         )
     ((dialect, argument),) = filter.items()
     maker = _DIALECTS.get(dialect)
     if maker is None:
-        raise Refused(f"unknown filter {dialect!r}: use exact, prefix, suffix, all, any or not")
+        raise Refused(
+            f"unknown filter {dialect!r}: use exact, prefix, suffix, all, any, not or cel"
+        )
     return maker(argument)
 
 
@@ -109,6 +113,7 @@ _DIALECTS: dict[str, Callable[[Any], Predicate]] = {
     "all": _some(all),
     "any": _some(any),
     "not": _not,
+    "cel": compile_expression,
 }
 
 

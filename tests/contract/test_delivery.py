@@ -152,6 +152,27 @@ def test_a_filter_keeps_out_what_it_does_not_want(world: World):
     assert world.states("swiss") == ["succeeded", "succeeded"]
 
 
+@pytest.mark.parametrize("batch", [None, 4])
+def test_an_event_that_an_expression_fails_on_is_parked_and_its_neighbours_go_on(
+    world: World, batch: int | None
+):
+    got = []
+
+    @world.on("order.placed", filter={"cel": "event.data.total > 100"}, batch=batch)
+    def large(given, ctx):
+        got.extend(event.data["total"] for event in (given if batch else [given]))
+
+    for data in ({"total": 142}, {}, {"total": "much"}, {"total": 5}, {"total": 101.5}):
+        world.publish("order.placed", data)
+    world.run()
+
+    assert got == [142, 101.5]
+    assert world.pending("large") == 0
+    letters = world.letters
+    assert [letter.reason for letter in letters] == ["invalid", "invalid"]
+    assert "the event has no 'total'" in letters[0].error
+
+
 def test_an_operator_can_change_the_filter(world: World):
     got = []
 

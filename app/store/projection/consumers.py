@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from app.errors import Refused
 from app.events.event import Event
+from app.events.expressions import FilterFailed
 from app.events.filters import compile_filter
 from app.store.bulk import Bulk
 from app.store.columns import from_json
@@ -66,10 +67,20 @@ def _read(bulk: Bulk) -> dict[str, list[Consumer]]:
 
 def _predicate(filter: object) -> Callable[[Event], bool] | None:
     try:
-        return compile_filter(filter)  # type: ignore[arg-type]
+        wants = compile_filter(filter)  # type: ignore[arg-type]
     except Refused:
         # Written by a newer version; the worker that understands it says what it does.
         return lambda event: False
+    if wants is None:
+        return None
+
+    def expected(event: Event) -> bool:
+        try:
+            return wants(event)
+        except FilterFailed:  # the worker parks it, which is a step of its run
+            return True
+
+    return expected
 
 
 def _packed(bulk: Bulk) -> frozenset[str]:
