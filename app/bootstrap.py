@@ -31,6 +31,7 @@ from app.store.blobs import open_blobs
 from app.store.blobs.store import BlobStore
 from app.store.database import open_databases
 from app.store.dead_letters import DeadLetters
+from app.store.eventstore.store import EventStore
 from app.store.projection import Projection
 from app.store.replays import ReplayStore
 from app.store.rollups import Rollups
@@ -142,6 +143,10 @@ class Platform:
     @cached_property
     def subscription_store(self) -> SubscriptionStore:
         return SubscriptionStore(self.database, self.clock)
+
+    @cached_property
+    def event_store(self) -> EventStore:
+        return EventStore(self.database, self.clock, self.catalogue, self.settings.max_event_bytes)
 
     @cached_property
     def schemas(self) -> SchemaStore:

@@ -17,12 +17,14 @@ from app.store import (
     users,
 )
 from app.store.blobs import sql
+from app.store.eventstore import tables as eventstore
 
 MODULES = (
     audit,
     cancellations,
     deliveries,
     effects,
+    eventstore,
     holds,
     replays,
     schemas,

@@ -1,0 +1,111 @@
+"""Reading the event store: a stream by its versions, all streams by position up to the horizon.
+
+The horizon is the highest position that nobody can still put an event in front of. On
+PostgreSQL it is asked for first, and the rows are read in a later statement, which therefore
+sees all that was committed up to it. On SQLite all that can be seen is in its order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlmodel import Session
+
+from app.events.event import Event
+from app.store.bulk import Bulk
+from app.store.database import Database
+from app.store.eventstore.recorded import Recorded
+from app.store.moments import seconds
+
+_COLUMNS = "position, stream, version, event, recorded, actor"
+_AT_ONCE = 1000
+_HIGHEST = 2**31 - 1
+
+
+class Reader:
+    def __init__(self, database: Database):
+        self._database = database
+
+    def bounds(
+        self,
+        stream: str,
+        first: int | None,
+        last: int | None,
+        since: Any,
+        at: Any,
+        session: Session | None,
+    ) -> tuple[int, int]:
+        """The first and the last version of what is asked for; times never go back in a stream."""
+        low, high = first or 1, _HIGHEST if last is None else last
+        if since is None and at is None:
+            return low, high
+        with self._reading(session) as bulk:
+            if since is not None:
+                query = "SELECT min(version) FROM stored_events WHERE stream = ? AND recorded >= ?"
+                found = bulk.rows(query, stream, seconds(since))[0][0]
+                low = max(low, found or _HIGHEST)
+            if at is not None:
+                query = "SELECT max(version) FROM stored_events WHERE stream = ? AND recorded <= ?"
+                high = min(high, bulk.rows(query, stream, seconds(at))[0][0] or 0)
+        return low, high
+
+    def stream(
+        self, stream: str, low: int, high: int, backwards: bool, session: Session | None
+    ) -> Iterator[Recorded]:
+        query = (
+            f"SELECT {_COLUMNS} FROM stored_events WHERE stream = ? AND version BETWEEN ? AND ?"
+            f" ORDER BY version {'DESC' if backwards else 'ASC'} LIMIT {_AT_ONCE}"
+        )
+        while low <= high:
+            with self._reading(session) as bulk:
+                rows = bulk.rows(query, stream, low, high)
+            for row in rows:
+                yield _recorded(row)
+            if len(rows) < _AT_ONCE:
+                return
+            if backwards:
+                high = rows[-1][2] - 1
+            else:
+                low = rows[-1][2] + 1
+
+    def all(self, after: int, limit: int) -> list[Recorded]:
+        query = f"SELECT {_COLUMNS} FROM stored_events WHERE position > ?"
+        with self._reading(None) as bulk:
+            if bulk.on_postgres:
+                # A large store's statistics may be old; the order makes the index the only way.
+                query += " AND position <= ? ORDER BY position LIMIT ?"
+                rows = bulk.rows(query, after, _horizon(bulk), limit)
+            else:
+                rows = bulk.rows(f"{query} ORDER BY position LIMIT ?", after, limit)
+        return [_recorded(row) for row in rows]
+
+    def version(self, stream: str, session: Session | None) -> int:
+        query = "SELECT max(version) FROM stored_events WHERE stream = ?"
+        with self._reading(session) as bulk:
+            return bulk.rows(query, stream)[0][0] or 0
+
+    def head(self) -> int:
+        with self._reading(None) as bulk:
+            if not bulk.on_postgres:
+                return bulk.rows("SELECT max(position) FROM stored_events")[0][0] or 0
+            query = "SELECT max(position) FROM stored_events WHERE position <= ?"
+            return bulk.rows(query, _horizon(bulk))[0][0] or 0
+
+    @contextmanager
+    def _reading(self, session: Session | None) -> Iterator[Bulk]:
+        if session is not None:
+            yield Bulk(session)
+            return
+        with self._database.read() as own:
+            yield Bulk(own)
+
+
+def _horizon(bulk: Bulk) -> int:
+    return int(bulk.rows("SELECT penstock_horizon()")[0][0])
+
+
+def _recorded(row: Any) -> Recorded:
+    position, stream, version, event, recorded, actor = row
+    return Recorded(stream, version, position, Event.from_bytes(event), recorded, actor)

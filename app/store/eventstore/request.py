@@ -1,0 +1,49 @@
+"""One append as both databases take it: a stream, what it must be at, and rows ready to write."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from app.errors import Refused
+from app.events.event import Event
+from app.store.columns import KEY_LENGTH
+
+
+class Row(NamedTuple):
+    """An event in its stored form; `key` names what personal data in it is enciphered with."""
+
+    type: str
+    event: str
+    key: str | None = None
+
+
+class Request(NamedTuple):
+    stream: str
+    expected: int | None
+    at: float
+    actor: str | None
+    rows: list[Row]
+
+
+def row(event: Event) -> Row:
+    return Row(event.type, event.to_bytes().decode())
+
+
+def check_stream(stream: str) -> str:
+    """The name, if it can be one. Raises `Refused`."""
+    if not isinstance(stream, str) or not stream or not stream.isprintable():
+        raise Refused(f"{stream!r} can't name a stream: use printable text, such as model:churn.")
+    if len(stream) > KEY_LENGTH:
+        raise Refused(
+            f"A stream's name has at most {KEY_LENGTH} characters: {stream[:40]}… is longer."
+        )
+    return stream
+
+
+def check_expected(expected: int | None) -> int | None:
+    if expected is not None and (isinstance(expected, bool) or expected < 0):
+        raise Refused(
+            f"expected_version is {expected!r}: give the version you read, 0 for a stream "
+            "that must not exist yet, or None for any."
+        )
+    return expected

@@ -1,0 +1,193 @@
+"""The event store: append with an expected version, read a stream or all of them.
+
+Guarantees: a stream's versions are 1, 2, 3, … without a hole; of two who append at the same
+expected version, one gets a `VersionConflict` that says who won; what was appended never
+changes; and a reader that goes on `after` the last position it read skips nothing, whoever
+is still writing (decision 31). Writers' throughput rises with their number.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+from app.clock import Clock, SystemClock
+from app.errors import EventTooLarge, InvalidEvents, Refused
+from app.events.catalogue import Catalogue
+from app.events.event import Event
+from app.events.schema import TYPES
+from app.store.database import Database
+from app.store.eventstore import postgres, sqlite
+from app.store.eventstore.reading import Reader
+from app.store.eventstore.recorded import Appended, Recorded
+from app.store.eventstore.request import Request, Row, check_expected, check_stream, row
+from app.store.failures import translated
+
+Entry = tuple[str, Sequence[Event], int | None]
+"""A stream, events for it, and the version that it must be at (None: any)."""
+
+LARGEST_EVENT = 1024 * 1024
+
+
+class EventStore:
+    """`catalogue` knows the types: what is appended is checked, what is read is of their newest class."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock | None = None,
+        catalogue: Catalogue | None = None,
+        largest_event: int = LARGEST_EVENT,
+    ):
+        self._database = database
+        self._clock = clock or SystemClock()
+        self._catalogue = catalogue or Catalogue(TYPES)
+        self._largest = largest_event
+        self._appender = (
+            sqlite.SqliteAppender(database)
+            if database.on_sqlite
+            else postgres.PostgresAppender(database)
+        )
+        self._reader = Reader(database)
+
+    # Writing
+
+    def append(
+        self,
+        stream: str,
+        events: Sequence[Event] | Event,
+        expected_version: int | None = None,
+        *,
+        actor: str | None = None,
+        session: Session | None = None,
+    ) -> Appended:
+        """Append to one stream, all or none; its new version and the position of its newest event.
+
+        `expected_version` is the version that was read (0: the stream must not exist; None: any).
+        With a `session` it takes part in that transaction, and is durable when that is.
+        Raises `VersionConflict`, and `InvalidEvents` where data doesn't fit its type.
+        """
+        given = [events] if isinstance(events, Event) else events
+        return self.append_many([(stream, given, expected_version)], actor=actor, session=session)[
+            0
+        ]
+
+    def append_many(
+        self,
+        entries: Sequence[Entry],
+        *,
+        actor: str | None = None,
+        session: Session | None = None,
+    ) -> list[Appended]:
+        """Append to several streams in one transaction, all or none; one result for each entry."""
+        if not entries:
+            return []
+        at = self._clock.now()
+        requests = [
+            Request(check_stream(stream), check_expected(expected), at, actor, self._rows(events))
+            for stream, events, expected in entries
+        ]
+        with self._translated():
+            if session is None:
+                return self._appender.append(requests)
+            # In the session's transaction, so behind what it wrote and before what it will.
+            cursor: Any = session.connection().connection.cursor()
+            try:
+                append = sqlite.append if self._database.on_sqlite else postgres.in_order
+                return append(cursor, requests)
+            finally:
+                cursor.close()
+
+    def _rows(self, events: Sequence[Event]) -> list[Row]:
+        if not events:
+            raise Refused("There is nothing to append: give at least one event.")
+        rows, problems = [], []
+        for index, event in enumerate(events):
+            checked, wrong = self._catalogue.check(event)
+            named = {"index": index, "id": event.id, "type": event.type}
+            problems += [{**named, **problem} for problem in wrong]
+            if not wrong:
+                rows.append(row(checked))
+                if len(rows[-1].event) > self._largest:
+                    raise EventTooLarge(
+                        f"{event.type} {event.id} has {len(rows[-1].event):,} characters, more than "
+                        f"{self._largest:,}: put the data in the blob store and send its reference. "
+                        "Nothing was appended."
+                    )
+        if problems:
+            raise InvalidEvents(problems)
+        return rows
+
+    # Reading
+
+    def read(
+        self,
+        stream: str,
+        from_version: int | None = None,
+        *,
+        until_version: int | None = None,
+        since: Any = None,
+        at: Any = None,
+        backwards: bool = False,
+        session: Session | None = None,
+    ) -> Iterator[Recorded]:
+        """A stream's events, oldest first unless `backwards`; empty where there is no such stream.
+
+        From `from_version` or from the first that was recorded at the time `since`; to
+        `until_version`, both included, or as the stream was `at` a time (a datetime, an RFC 3339
+        text, or seconds since 1970). Backwards, it starts at the newest of these.
+        """
+        bounds = self._reader.bounds(stream, from_version, until_version, since, at, session)
+        for recorded in self._reader.stream(stream, *bounds, backwards, session):
+            yield self.typed(recorded)
+
+    def read_all(self, after: int = 0, limit: int = 1000, *, typed: bool = True) -> list[Recorded]:
+        """The next events of all streams after a position, in the global order.
+
+        At most `limit`; fewer, or none, where no more can be read safely yet. Go on after the
+        last one's position. `typed=False` leaves data as it was stored, which can't fail.
+        """
+        found = self._reader.all(after, limit)
+        return [self.typed(recorded) for recorded in found] if typed else found
+
+    def typed(self, recorded: Recorded) -> Recorded:
+        """With its data as an object of the type's newest class, where it has one here.
+
+        Raises `Refused` where an upcaster is missing, pydantic's `ValidationError` where it fails.
+        """
+        event = recorded.event
+        types = self._catalogue.types
+        if event.type not in types.newest:
+            return recorded
+        data = types.read(event.type, event.dataschema, event.data)
+        return Recorded(
+            recorded.stream,
+            recorded.version,
+            recorded.position,
+            event.but(data=data),
+            recorded.recorded,
+            recorded.actor,
+        )
+
+    def version(self, stream: str, session: Session | None = None) -> int:
+        """The version that a stream is at; 0 where there is none."""
+        return self._reader.version(stream, session)
+
+    def head(self) -> int:
+        """The newest position up to which all can be read now; 0 in an empty store."""
+        return self._reader.head()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """The drivers' errors, as those that go through SQLAlchemy are told."""
+        with translated(self._database.name):
+            try:
+                yield
+            except (psycopg.Error, sqlite3.Error) as error:
+                raise DBAPIError("append", None, error) from error

@@ -1,0 +1,207 @@
+"""Appending: versions without holes, conflicts that name the winner, rows that nobody changes."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from pydantic import BaseModel
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from app.errors import Conflict, EventTooLarge, InvalidEvents, Refused
+from app.events.event import Event
+from app.events.schema import event_type, upcast
+from app.store.eventstore.recorded import VersionConflict
+
+
+def happened(n=0, type="thing.done"):
+    return Event(type=type, data={"n": n})
+
+
+def numbers(recorded):
+    return [each.data["n"] for each in recorded]
+
+
+def test_a_stream_is_read_as_it_was_appended(events):
+    first = events.append("thing:1", [happened(0), happened(1)], 0, actor="user:ada")
+    second = events.append("thing:1", happened(2), 2)
+    assert (first.version, second.version) == (2, 3)
+    found = list(events.read("thing:1"))
+    assert numbers(found) == [0, 1, 2]
+    assert [each.version for each in found] == [1, 2, 3]
+    assert [each.actor for each in found] == ["user:ada", "user:ada", None]
+    assert found[-1].position == second.position > first.position == found[1].position
+
+
+def test_reading_backwards_from_a_version_and_until_one(events):
+    events.append("thing:1", [happened(n) for n in range(6)])
+    assert numbers(events.read("thing:1", backwards=True)) == [5, 4, 3, 2, 1, 0]
+    assert numbers(events.read("thing:1", from_version=3)) == [2, 3, 4, 5]
+    assert numbers(events.read("thing:1", from_version=3, until_version=4)) == [2, 3]
+    assert numbers(events.read("thing:1", until_version=3, backwards=True)) == [2, 1, 0]
+    assert list(events.read("thing:2")) == []
+
+
+def test_more_than_one_page_is_read_both_ways(events):
+    for _ in range(3):
+        events.append("thing:1", [happened(n) for n in range(700)])
+    assert [each.version for each in events.read("thing:1")] == list(range(1, 2101))
+    assert [each.version for each in events.read("thing:1", backwards=True)][-1] == 1
+
+
+def test_reading_by_time(events, clock):
+    start = clock.now()
+    for n in range(3):
+        events.append("thing:1", happened(n))
+        clock.sleep(10)
+    assert numbers(events.read("thing:1", at=start + 15)) == [0, 1]
+    assert numbers(events.read("thing:1", since=start + 15)) == [2]
+    assert numbers(events.read("thing:1", at=start - 1)) == []
+    assert numbers(events.read("thing:1", since=start + 100)) == []
+    with pytest.raises(Refused, match="not a time"):
+        list(events.read("thing:1", at="yesterday"))
+
+
+def test_times_never_go_back_within_a_stream(events, clock):
+    events.append("thing:1", happened(0))
+    clock.sleep(-100)
+    events.append("thing:1", [happened(1), happened(2)])
+    times = [each.recorded for each in events.read("thing:1")]
+    assert times == sorted(times)
+
+
+def test_a_conflict_says_who_won(events):
+    events.append("thing:1", happened(type="thing.seen"), 0, actor="user:ada")
+    for expected in (0, 5):
+        with pytest.raises(VersionConflict) as caught:
+            events.append("thing:1", [happened(), happened()], expected)
+        conflict = caught.value
+        assert isinstance(conflict, Conflict)
+        assert (conflict.expected, conflict.actual) == (expected, 1)
+        assert conflict.winner.type == "thing.seen"
+        assert conflict.winner.actor == "user:ada"
+        assert "user:ada appended thing.seen at 20" in str(conflict)
+    assert events.version("thing:1") == 1
+
+
+def test_a_conflict_on_a_stream_that_is_not_there(events):
+    with pytest.raises(VersionConflict, match="at version 0, not 3: it has no events"):
+        events.append("thing:1", happened(), 3)
+
+
+def test_several_streams_or_none(events):
+    done = events.append_many([("b", [happened()], 0), ("a", [happened(), happened()], 0)])
+    assert [each.version for each in done] == [1, 2]
+    with pytest.raises(VersionConflict):
+        events.append_many([("c", [happened()], 0), ("a", [happened()], 0)])
+    assert events.version("c") == 0
+    again = events.append_many([("a", [happened()], 2), ("a", [happened()], 3)])
+    assert [each.version for each in again] == [3, 4]
+
+
+def test_taking_part_in_a_session(events, store):
+    with store.main.session() as session:
+        events.append("thing:1", happened(), 0, session=session)
+        assert len(list(events.read("thing:1", session=session))) == 1
+        session.rollback()
+    assert events.version("thing:1") == 0
+    with store.main.session() as session:
+        events.append("thing:1", happened(), 0, session=session)
+        with pytest.raises(VersionConflict):  # and the session goes on
+            events.append("thing:1", happened(), 0, session=session)
+        events.append("thing:1", happened(), 1, session=session)
+    assert events.version("thing:1") == 2
+
+
+def test_rows_are_immutable(events, store):
+    events.append("thing:1", happened())
+    statements = ["UPDATE stored_events SET actor = 'me'", "DELETE FROM stored_events"]
+    if not store.main.on_sqlite:
+        statements.append("TRUNCATE stored_events")
+    for statement in statements:
+        with pytest.raises(DBAPIError, match="immutable"), store.main.session() as session:
+            session.execute(text(statement))
+    assert len(list(events.read("thing:1"))) == 1
+
+
+def test_bad_data_never_enters(events, types):
+    @event_type("thing.counted", types=types)
+    class Counted(BaseModel):
+        n: int
+
+    with pytest.raises(InvalidEvents, match=r"data\.n") as caught:
+        events.append_many([("thing:1", [happened(), happened("x", "thing.counted")], None)])
+    assert caught.value.problems[0]["index"] == 1
+    assert events.head() == 0
+    events.append("thing:1", Event(type="thing.counted", data=Counted(n=3)))
+    assert next(events.read("thing:1")).data == Counted(n=3)
+
+
+def test_old_data_is_read_as_the_newest_class_through_every_upcaster(events, types):
+    events.append(
+        "thing:1",
+        Event(type="thing.counted", data={"n": 1}, dataschema="urn:penstock:thing.counted:1"),
+    )
+
+    @event_type("thing.counted", version=3, types=types)
+    class Counted(BaseModel):
+        count: int
+        unit: str
+
+    with pytest.raises(Refused, match=r"@upcast\('thing.counted', 1\)"):
+        list(events.read("thing:1"))
+    assert [each.data for each in events.read_all(typed=False)] == [{"n": 1}]
+    upcast("thing.counted", 1, types=types)(lambda data: {"count": data["n"]})
+    upcast("thing.counted", 2, types=types)(lambda data: {**data, "unit": "m"})
+    assert next(events.read("thing:1")).data == Counted(count=1, unit="m")
+    assert events.read_all()[0].data == Counted(count=1, unit="m")
+
+
+def test_what_can_not_be_appended(events):
+    with pytest.raises(Refused, match="nothing to append"):
+        events.append("thing:1", [])
+    for name in ("", "a\nb", "x" * 200):
+        with pytest.raises(Refused):
+            events.append(name, happened())
+    with pytest.raises(Refused, match="expected_version"):
+        events.append("thing:1", happened(), -1)
+    with pytest.raises(EventTooLarge):
+        events.append("thing:1", Event(type="thing.done", data="x" * 2_000_000))
+    events.append("thing:1", Event(type="thing.done", data="nul \0 and \U0001f40d"))
+    assert next(events.read("thing:1")).data == "nul \0 and \U0001f40d"
+
+
+def test_of_many_at_the_same_version_one_wins(events):
+    results = []
+
+    def append(n):
+        try:
+            events.append("thing:1", [happened(n), happened(n)], 0, actor=f"writer:{n}")
+            results.append(n)
+        except VersionConflict as conflict:
+            results.append(conflict)
+
+    threads = [threading.Thread(target=append, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    winners = [each for each in results if isinstance(each, int)]
+    assert len(results) == 8 and len(winners) == 1
+    assert numbers(events.read("thing:1")) == winners * 2
+    losers = [each for each in results if not isinstance(each, int)]
+    assert {each.winner.actor for each in losers} == {f"writer:{winners[0]}"}
+
+
+def test_writers_who_expect_nothing_all_get_in_and_leave_no_hole(events):
+    def append():
+        for _ in range(25):
+            events.append("thing:1", [happened(), happened()])
+
+    threads = [threading.Thread(target=append) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [each.version for each in events.read("thing:1")] == list(range(1, 401))
