@@ -19,6 +19,7 @@ from app.clock import Clock, SystemClock
 from app.domain.announcing import Announcer, announce_after
 from app.domain.dataset_record import Judged, Uploaded, record_dataset
 from app.domain.events import NAME_PATTERN, DatasetUploaded
+from app.domain.rows import last_changed, place
 from app.domain.tables import DatasetRow, DatasetRulesRow, DatasetVersionRow
 from app.errors import Conflict, NotFound, Refused
 from app.events.event import Event
@@ -33,7 +34,7 @@ from app.store.blobs import BlobStore
 from app.store.columns import clean, key
 from app.store.database import Database
 from app.store.moments import iso
-from app.store.page import Page, paged, read_cursor
+from app.store.page import Page, paged
 from app.streams.publisher import Publisher
 
 SHOWN_VERSIONS = 100
@@ -212,17 +213,8 @@ class Datasets:
 
     def find(self, limit: int = 50, cursor: str | None = None) -> Page[dict[str, Any]]:
         """Datasets, the last changed first, each with its newest version only."""
-        query = select(DatasetRow).order_by(
-            col(DatasetRow.updated).desc(), col(DatasetRow.name).desc()
-        )
-        if cursor:
-            at, name = read_cursor(cursor, float, str)
-            query = query.where(
-                (col(DatasetRow.updated) < at)
-                | ((col(DatasetRow.updated) == at) & (col(DatasetRow.name) < name))
-            )
         with self._database.read() as session:
-            rows = session.exec(query.limit(limit + 1)).all()
+            rows = last_changed(session, DatasetRow, limit, cursor)
             newest = {
                 row.name: [session.get_one(DatasetVersionRow, (row.name, row.versions))]
                 for row in rows
@@ -230,7 +222,7 @@ class Datasets:
         return paged(
             rows,
             limit,
-            lambda row: (row.updated, row.name),
+            place,
             lambda row: _show(row, newest[row.name]),
         )
 

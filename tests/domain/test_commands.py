@@ -52,7 +52,7 @@ def platform(memory: InMemoryPlatform, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     for module in (datasets, models):
         monkeypatch.setattr(module, "opened", opened)
-    monkeypatch.setattr("app.domain.models.check_model", lambda *_: Check(10, None))
+    monkeypatch.setattr("app.domain.model_steps.check_model", lambda *_: Check(10, None))
     return shown
 
 

@@ -17,7 +17,7 @@ ROW = {"age": 75, "city": "Oslo"}
 @pytest.fixture
 def trusting(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """The check itself has tests of its own: here it passes at once."""
-    monkeypatch.setattr("app.domain.models.check_model", lambda *_: Check(10, None))
+    monkeypatch.setattr("app.domain.model_steps.check_model", lambda *_: Check(10, None))
     return world
 
 
@@ -147,7 +147,7 @@ def test_what_cannot_be_promoted_is_told(trusting: World, stays: Model) -> None:
 def test_a_check_that_fails_stops_a_promotion(
     world: World, stays: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.domain.models.check_model", lambda *_: Check(0, "They differ."))
+    monkeypatch.setattr("app.domain.model_steps.check_model", lambda *_: Check(0, "They differ."))
     world.register(stays, "run-1")
 
     with pytest.raises(Refused, match=r"not promoted\. They differ"):

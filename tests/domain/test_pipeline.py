@@ -63,7 +63,7 @@ def checked_here(monkeypatch: pytest.MonkeyPatch) -> None:
         result = check(blobs.read(artefact), json.loads(blobs.read(sample)))
         return Check(result["rows"], result["problem"])
 
-    monkeypatch.setattr("app.domain.models.check_model", check_model)
+    monkeypatch.setattr("app.domain.model_steps.check_model", check_model)
 
 
 def test_from_an_upload_to_a_model_that_answers(memory: InMemoryPlatform) -> None:
