@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from app.producing import publish_many as publish_many
     from app.subscriptions.context import Context as Context
     from app.subscriptions.declaration import on as on
+    from app.subscriptions.joins import on_all as on_all
     from app.subscriptions.outcomes import Reject as Reject
     from app.subscriptions.outcomes import Retry as Retry
     from app.subscriptions.retry import RetryPolicy as RetryPolicy
@@ -35,6 +36,7 @@ _HOMES = {
     "event_type": "app.events.schema",
     "every": "app.subscriptions.schedule",
     "on": "app.subscriptions.declaration",
+    "on_all": "app.subscriptions.joins",
     "publish": "app.producing",
     "publish_many": "app.producing",
     "upcast": "app.events.schema",

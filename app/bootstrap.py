@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+import structlog
 
 from app.clock import Clock, SystemClock
 from app.domain.datasets import Datasets
@@ -32,6 +33,7 @@ from app.store.blobs.store import BlobStore
 from app.store.database import open_databases
 from app.store.dead_letters import DeadLetters
 from app.store.eventstore.store import EventStore
+from app.store.outbox import Outbox
 from app.store.projection import Projection
 from app.store.replays import ReplayStore
 from app.store.rollups import Rollups
@@ -40,7 +42,7 @@ from app.store.schemas import SchemaStore
 from app.store.subscriptions import SubscriptionStore
 from app.store.tokens import Tokens
 from app.store.users import Users
-from app.streams import control, tail
+from app.streams import control, keys, tail
 from app.streams.broker import RedisBroker
 from app.streams.changes import Changes
 from app.streams.client import Wire, connect
@@ -49,6 +51,8 @@ from app.streams.topics import Topics
 from app.subscriptions.control import Subscriptions
 from app.subscriptions.declaration import HANDLERS, Handlers
 from app.subscriptions.declare import declare as make_known
+from app.subscriptions.identity import worker_id
+from app.subscriptions.relay import Relay
 from app.subscriptions.replays import Replays
 from app.subscriptions.schedule import Schedules
 from app.subscriptions.topics import TopicViews
@@ -100,6 +104,18 @@ class Platform:
     def changes(self) -> Changes:
         return Changes(self.redis)
 
+    @cached_property
+    def wakes(self) -> Changes:
+        """Where the relay is woken."""
+        return Changes(self.redis, keys.WAKES)
+
+    def _wake_relay(self) -> None:
+        """A hint; the relay looks by itself where it is lost."""
+        try:
+            self.wakes.announce("outbox")
+        except (redis.RedisError, PenstockError) as error:
+            structlog.get_logger(__name__).info("the relay was not woken", error=str(error))
+
     def wire(self, timeout: float = 10.0) -> Wire:
         """A connection of one's own, for one thread."""
         return Wire(self.redis, timeout)
@@ -135,6 +151,15 @@ class Platform:
     @cached_property
     def rollups(self) -> Rollups:
         return Rollups(self.database, self.archive, self.clock)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self._wake_relay)
+
+    @cached_property
+    def relay(self) -> Relay:
+        """This process's relay; workers run one, of which one is active."""
+        return Relay(self, worker_id())
 
     @cached_property
     def replay_store(self) -> ReplayStore:
@@ -262,7 +287,15 @@ class Platform:
         """Forget what the parent connected, without closing it."""
         self.database.dispose(close=False)
         self.archive_database.dispose(close=False)
-        for name in ("redis", "stream_topics", "preparer", "publisher", "changes"):
+        for name in (
+            "redis",
+            "stream_topics",
+            "preparer",
+            "publisher",
+            "changes",
+            "wakes",
+            "relay",
+        ):
             self.__dict__.pop(name, None)
 
     def close(self) -> None:

@@ -58,6 +58,7 @@ class Engine:
         self.threads: list[threading.Thread] = []
         self.dispatcher: Dispatcher | None = None
         self.closed = 0.0
+        self.ending = threading.Event()
 
     def _declare(self) -> None:
         """Make known what the code declares; the database or Redis may not be up yet."""
@@ -75,7 +76,15 @@ class Engine:
                 time.sleep(1.0)
         # Nothing that the parent opened is used after the fork.
         self.platform.close()
-        for name in ("redis", "stream_topics", "preparer", "publisher", "changes"):
+        for name in (
+            "redis",
+            "stream_topics",
+            "preparer",
+            "publisher",
+            "changes",
+            "wakes",
+            "relay",
+        ):
             self.platform.__dict__.pop(name, None)
 
     # -- while the worker runs
@@ -126,6 +135,8 @@ class Engine:
             thread = threading.Thread(target=part.run, name=f"penstock-{name}", daemon=True)
             thread.start()
             self.threads.append(thread)
+        if "system" in self.lanes:
+            self._begin_relay()
         log.info(
             "worker is ready",
             worker=self.worker,
@@ -133,6 +144,14 @@ class Engine:
             pool=self.pool,
             concurrency=self.concurrency,
         )
+
+    def _begin_relay(self) -> None:
+        """Every worker of the system lane has a relay; one of them is active."""
+        thread = threading.Thread(
+            target=self.platform.relay.run, args=(self.ending,), name="penstock-relay", daemon=True
+        )
+        thread.start()
+        self.threads.append(thread)
 
     def describe(self) -> dict[str, Any]:
         """What the console shows of this worker."""
@@ -212,6 +231,7 @@ class Engine:
         if self.dispatcher is None:
             return
         self.pulse.stopping.set()
+        self.ending.set()
         for thread in self.threads:
             thread.join(timeout=2.0)
         self._say_goodbye()

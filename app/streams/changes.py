@@ -15,16 +15,17 @@ from app.streams import keys
 class Changes:
     """Announce and hear names such as `runs`, `dead-letters` or `models`."""
 
-    def __init__(self, client: redis.Redis):
+    def __init__(self, client: redis.Redis, channel: str = keys.CHANGES):
         self.client = client
+        self.channel = channel
 
     def announce(self, *what: str) -> None:
-        self.client.publish(keys.CHANGES, " ".join(what))
+        self.client.publish(self.channel, " ".join(what))
 
     def listen(self, heartbeat: float = 1.0) -> Iterator[list[str]]:
         """The names of what changed; an empty list where nothing did for `heartbeat` seconds."""
         with self.client.pubsub(ignore_subscribe_messages=True) as channel:
-            channel.subscribe(keys.CHANGES)
+            channel.subscribe(self.channel)
             while True:
                 message = channel.get_message(timeout=heartbeat)
                 yield message["data"].decode().split() if message else []

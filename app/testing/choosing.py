@@ -31,7 +31,7 @@ def pick(handlers: Handlers, choice: Chosen) -> list[Subscription]:
     found = [
         one
         for one in handlers.subscriptions.values()
-        if choice in (one.name, one.handler)
+        if choice in (one.name, one.handler, getattr(one.handler, "__wrapped__", None))
         or (isinstance(choice, ModuleType) and one.handler.__module__ == choice.__name__)
     ]
     if not found:

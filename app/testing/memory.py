@@ -54,7 +54,8 @@ class MemoryPlatform(Platform):
         super().__init__(settings, clock, handlers, types)
         self.streams = MemoryStreams(clock)
         self.catalogue = TestCatalogue(types)
-        self.database = self.archive_database = ScratchDatabase()
+        self.database: ScratchDatabase = ScratchDatabase()
+        self.archive_database = self.database
 
     @property
     def redis(self) -> Any:
@@ -74,6 +75,10 @@ class MemoryPlatform(Platform):
     @cached_property
     def changes(self) -> Any:
         return NoListeners()
+
+    @property
+    def wakes(self) -> Any:
+        return self.changes
 
     @cached_property
     def schedules(self) -> Schedules:
@@ -171,6 +176,11 @@ class ScratchDatabase(Database):
     def __init__(self) -> None:
         super().__init__("sqlite://", synchronous="NORMAL")
         self._folder: Path | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything has used it."""
+        return self._folder is not None
 
     @property
     def engine(self) -> Engine:

@@ -116,12 +116,17 @@ class InMemoryPlatform:
                     lease.refresh()
                     some = lease.run(Slots(1).slot(0), LONG)
                     busy = some > 0 or lease.roster.version != self.streams.version
+                    busy = self._relay() > 0 or busy
             except BaseException:
                 self._give_back(lease)
                 raise
             finally:
                 self.streams.budget = None
         return len(self._look().deliveries) - before
+
+    def _relay(self) -> int:
+        """Publish what handlers committed to the outbox; nothing where none used the database."""
+        return self.platform.relay.drain() if self.platform.database.begun else 0
 
     def _give_back(self, lease: Lease) -> None:
         """An interrupted run leaves nothing with a lease that is gone."""
@@ -148,7 +153,7 @@ class InMemoryPlatform:
         moments = [
             one.following(self.clock.now()).timestamp() for one in self.platform.schedules.all()
         ]
-        if (due := self.streams.next_due()) is not None:
+        if (due := self._next_due()) is not None:
             moments.append(due)
         return min(moments, default=None)
 
@@ -159,7 +164,7 @@ class InMemoryPlatform:
         """
         handled = self.run()
         for _ in range(ROUNDS):
-            due = self.streams.next_due()
+            due = self._next_due()
             if due is None:
                 return handled
             self._go_to(due)
@@ -168,6 +173,12 @@ class InMemoryPlatform:
             "Something is tried again without end: does a handler raise Unavailable each time?"
             " Use advance(seconds) to see."
         )
+
+    def _next_due(self) -> float | None:
+        """When the next delayed event, retry or deadline is due."""
+        kept = self.platform.relay.next_due() if self.platform.database.begun else None
+        moments = [one for one in (self.streams.next_due(), kept) if one is not None]
+        return min(moments, default=None)
 
     def _go_to(self, moment: float) -> None:
         # Half a millisecond makes up for what floating numbers lose.

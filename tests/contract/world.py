@@ -143,8 +143,11 @@ class World(ABC):
         return self.worker()
 
     def run(self) -> int:
-        """Let one worker deliver until nothing is left but what is delayed."""
-        return self._everyday.run()
+        """Let one worker deliver, and the relay publish, until nothing is left but what is delayed."""
+        handled = self._everyday.run()
+        while self.platform.database.begun and self.platform.relay.drain():
+            handled += self._everyday.run()
+        return handled
 
     def advance(self, seconds: float) -> int:
         """Let time pass, and deliver what is due then."""

@@ -1,0 +1,68 @@
+"""What a join or a process remembers of each key: one row, locked by who works on it.
+
+A case is opened in the transaction of a handler (`ctx.session`), so that what
+it remembers, its deadline in the outbox and the mark of the delivery hold
+together, or not at all. Two handlers of one key follow each other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, text
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from app.store.columns import JsonText, Key, Moment, Serial, key
+
+NEW, DONE, EXPIRED = "", "done", "expired"
+OVER = (DONE, EXPIRED)
+
+
+class CaseRow(SQLModel, table=True):
+    """`owner` is a subscription; `data` is its own affair; `generation` rises with a rewind."""
+
+    __tablename__ = "cases"
+
+    owner: str = Field(primary_key=True, sa_type=Key)
+    key: str = Field(primary_key=True, sa_type=Key)
+    state: str = Field(sa_type=Key)
+    data: Any = Field(default=None, nullable=True, sa_type=JsonText)
+    generation: int = Field(default=0, sa_type=Serial)
+    since: float = Field(sa_type=Moment)
+    updated: float = Field(index=True, sa_type=Moment)
+
+
+def opened(session: Session, owner: str, name: str, now: float) -> CaseRow:
+    """The case of this key, made where there is none, locked until the transaction ends."""
+    session.execute(
+        text(
+            "INSERT INTO cases (owner, key, state, data, generation, since, updated)"
+            " VALUES (:owner, :key, '', NULL, 0, :now, :now) ON CONFLICT (owner, key) DO NOTHING"
+        ),
+        {"owner": key(owner), "key": key(name), "now": now},
+    )
+    query = select(CaseRow).where(col(CaseRow.owner) == key(owner), col(CaseRow.key) == key(name))
+    return session.exec(query.with_for_update()).one()
+
+
+def keep(session: Session, row: CaseRow, state: str, data: Any, now: float) -> None:
+    """Remember this of it."""
+    row.state, row.data, row.updated = state, data, now
+    session.add(row)
+    session.flush()
+
+
+def find(session: Session, owner: str, state: str | None = None, limit: int = 50) -> list[CaseRow]:
+    """Its cases, the last changed first."""
+    query = select(CaseRow).where(col(CaseRow.owner) == key(owner))
+    if state is not None:
+        query = query.where(col(CaseRow.state) == key(state))
+    return list(session.exec(query.order_by(col(CaseRow.updated).desc()).limit(limit)))
+
+
+def prune(session: Session, before: float) -> int:
+    """Forget cases that were over before this time; how many."""
+    gone = session.execute(
+        delete(CaseRow).where(col(CaseRow.updated) < before, col(CaseRow.state).in_(OVER))
+    )
+    return gone.rowcount  # type: ignore[attr-defined]

@@ -1,0 +1,114 @@
+"""The outbox: events that are published because a transaction was committed, and only then.
+
+Whoever writes rows puts the events that follow from them here, in the same
+transaction; the relay (`app.subscriptions.relay`) brings them to their topics
+and deletes them. `due` holds one back; one that has a `handle` can be called
+back until then, which is how a deadline is kept. What can't be published (its
+schema has changed since, say) stays with its `problem`, and holds up no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import delete, event, func, update
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from app.events.event import Event
+from app.store.columns import Key, LongText, Moment, Serial, key
+
+AT_ONCE = 0.0
+
+
+class OutboxRow(SQLModel, table=True):
+    """`event` is the stored form of an event, whose plain values hold what its class made of them."""
+
+    __tablename__ = "outbox"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Serial)
+    due: float = Field(index=True, sa_type=Moment)
+    handle: str | None = Field(default=None, index=True, nullable=True, sa_type=Key)
+    event: str = Field(sa_type=LongText)
+    problem: str | None = Field(default=None, nullable=True, sa_type=LongText)
+
+
+class Waiting(NamedTuple):
+    id: int
+    event: Event
+
+
+class Outbox:
+    """`wake` is called after a commit: a hint to the relay, which looks by itself as well."""
+
+    def __init__(self, wake: Callable[[], None]):
+        self._wake = wake
+
+    def add(
+        self,
+        session: Session,
+        events: Sequence[Event],
+        *,
+        due: float = AT_ONCE,
+        handle: str | None = None,
+    ) -> None:
+        """Publish these events, in order, once the session is committed and `due` (s since 1970) is here."""
+        for one in events:
+            stored = one.to_bytes().decode()
+            session.add(OutboxRow(due=due, handle=key(handle) if handle else None, event=stored))
+        session.flush()
+        if due == AT_ONCE:
+            wake_after(session, self._wake)
+
+    @staticmethod
+    def call_back(session: Session, handle: str) -> None:
+        """Forget what waits under this handle; nothing where it was published already."""
+        session.execute(delete(OutboxRow).where(col(OutboxRow.handle) == key(handle)))
+
+
+def due(session: Session, now: float, limit: int) -> list[Waiting]:
+    """What is to be published now, the oldest first."""
+    query = (
+        select(OutboxRow)
+        .where(col(OutboxRow.due) <= now, col(OutboxRow.problem).is_(None))
+        .order_by(col(OutboxRow.id))
+        .limit(limit)
+    )
+    return [
+        Waiting(row.id or 0, Event.from_bytes(row.event.encode())) for row in session.exec(query)
+    ]
+
+
+def next_due(session: Session) -> float | None:
+    """When the next one is due, in seconds since 1970; None where none waits."""
+    query = select(func.min(OutboxRow.due)).where(col(OutboxRow.problem).is_(None))
+    return session.exec(query).one()
+
+
+def drop(session: Session, ids: Sequence[int]) -> None:
+    """These are in their topics."""
+    session.execute(delete(OutboxRow).where(col(OutboxRow.id).in_(ids)))
+
+
+def refuse(session: Session, id: int, problem: str) -> None:
+    """This one can't be published: it stays, and says why."""
+    session.execute(update(OutboxRow).where(col(OutboxRow.id) == id).values(problem=problem))
+
+
+def refused(session: Session, limit: int = 50) -> list[OutboxRow]:
+    """Those that can't be published."""
+    query = select(OutboxRow).where(col(OutboxRow.problem).is_not(None)).limit(limit)
+    return list(session.exec(query))
+
+
+def wake_after(session: Session, wake: Callable[[], None]) -> None:
+    """Call once, when the session's transaction is committed; never for a rollback."""
+    if session.info.get("wakes"):
+        return
+    session.info["wakes"] = True
+
+    def told(_session: Session) -> None:
+        session.info.pop("wakes", None)
+        wake()
+
+    event.listen(session, "after_commit", told, once=True)

@@ -1,0 +1,74 @@
+"""Who does what only one may do at a time: a row with a term and a fence.
+
+The term lets another take over when an owner is gone; it leans on clocks, so
+for a moment two may believe that it is theirs. The fence makes that harmless:
+it rises with every change of owner, and every write that only the owner may
+make checks it in the same transaction.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from app.store.columns import Key, Moment, Serial, key
+
+
+class Fenced(Exception):
+    """Another owner has taken over: nothing of this transaction may hold."""
+
+
+class OwnerRow(SQLModel, table=True):
+    """`position` is how far the owners have come, where what they do goes along a log."""
+
+    __tablename__ = "owners"
+
+    what: str = Field(primary_key=True, sa_type=Key)
+    owner: str = Field(sa_type=Key)
+    fence: int = Field(sa_type=Serial)
+    until: float = Field(sa_type=Moment)
+    position: int = Field(default=0, sa_type=Serial)
+
+
+def claim(session: Session, what: str, owner: str, now: float, term: float) -> int | None:
+    """Become or stay the owner for `term` seconds; the fence, or None where another one is."""
+    session.execute(
+        text(
+            "INSERT INTO owners (what, owner, fence, until, position) VALUES (:what, '', 0, 0, 0)"
+            " ON CONFLICT (what) DO NOTHING"
+        ),
+        {"what": key(what)},
+    )
+    row = session.exec(
+        select(OwnerRow).where(col(OwnerRow.what) == key(what)).with_for_update()
+    ).one()
+    if row.owner != owner:
+        if row.until > now:
+            return None
+        row.owner, row.fence = owner, row.fence + 1
+    row.until = now + term
+    session.add(row)
+    return row.fence
+
+
+def is_taken(session: Session, what: str, owner: str, now: float) -> bool:
+    """Whether somebody else is the owner now; a look that blocks nobody."""
+    row = session.get(OwnerRow, key(what))
+    return row is not None and row.owner != owner and row.until > now
+
+
+def holding(session: Session, what: str, fence: int) -> OwnerRow:
+    """The row, locked until the transaction ends. Raises `Fenced` where the fence is another's."""
+    query = select(OwnerRow).where(col(OwnerRow.what) == key(what)).with_for_update()
+    row = session.exec(query).first()
+    if row is None or row.fence != fence:
+        raise Fenced(f"{what} has another owner")
+    return row
+
+
+def release(session: Session, what: str, fence: int) -> None:
+    """Let the next one begin at once."""
+    session.execute(
+        text("UPDATE owners SET until = 0 WHERE what = :what AND fence = :fence"),
+        {"what": key(what), "fence": fence},
+    )

@@ -1,0 +1,137 @@
+"""The relay: from what SQL has committed to the topics in Redis.
+
+Any number of them, one active: it owns a fenced row. It publishes what the
+outbox has, and what was appended to the event store behind the row's position,
+in that order of SQL; then it deletes and moves on, in a transaction that checks
+the fence. Dying in between it publishes again, and the topics drop what they
+have seen by (source, id): at-least-once, without doubles within that window,
+and in order for each stream. A wake-up over pub/sub is only a hint: without
+any, everything drains at the next look.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+
+from app.errors import EventTooLarge, InvalidEvents, PenstockError
+from app.events.event import Event
+from app.store import outbox, ownership
+
+WHAT = "relay"
+TERM = 10.0
+"""Seconds after which another takes over from a relay that is gone."""
+LOOK = 0.5
+"""Seconds between two looks of the active relay that nobody wakes."""
+BATCH = 500
+
+log = structlog.get_logger(__name__)
+
+
+class Relay:
+    """One process's relay; `owner` is a name that no other has."""
+
+    def __init__(self, platform: Any, owner: str):
+        self.platform = platform
+        self.owner = owner
+        self.fence: int | None = None
+        self._claimed = float("-inf")
+
+    def drain(self) -> int:
+        """Publish everything that is due, if this relay is the active one; how many events."""
+        total = 0
+        while self._is_active():
+            some = self._pass_on()
+            total += some
+            if some < BATCH:
+                break
+        return total
+
+    def next_due(self) -> float | None:
+        """When the next event of the outbox is due, in seconds since 1970."""
+        with self.platform.database.read() as session:
+            return outbox.next_due(session)
+
+    def resign(self) -> None:
+        """Let another relay begin at once."""
+        if self.fence is not None:
+            with self.platform.database.session() as session:
+                ownership.release(session, WHAT, self.fence)
+            self.fence = None
+
+    # -- ownership
+
+    def _is_active(self) -> bool:
+        now = self.platform.clock.now()
+        if self.fence is not None and now - self._claimed < TERM / 3:
+            return True
+        with self.platform.database.read() as session:
+            if ownership.is_taken(session, WHAT, self.owner, now):
+                self.fence = None
+                return False
+        with self.platform.database.session() as session:
+            self.fence = ownership.claim(session, WHAT, self.owner, now, TERM)
+        self._claimed = now
+        return self.fence is not None
+
+    # -- one batch
+
+    def _pass_on(self) -> int:
+        with self.platform.database.read() as session:
+            waiting = outbox.due(session, self.platform.clock.now(), BATCH)
+        if not waiting:
+            return 0
+        bad = self._publish([one.event for one in waiting])
+        try:
+            with self.platform.database.session() as session:
+                ownership.holding(session, WHAT, self.fence or 0)
+                outbox.drop(session, [one.id for one in waiting if one.event.id not in bad])
+                for one in waiting:
+                    if one.event.id in bad:
+                        outbox.refuse(session, one.id, bad[one.event.id])
+        except ownership.Fenced:
+            log.warning("another relay has taken over")
+            self.fence = None
+        return len(waiting)
+
+    def _publish(self, events: Sequence[Event]) -> dict[str, str]:
+        """Publish in order; the ids of those that can't be, each with its problem."""
+        try:
+            self.platform.publisher.publish(events)
+            return {}
+        except (InvalidEvents, EventTooLarge) as error:
+            if len(events) > 1:
+                return {
+                    id: problem for one in events for id, problem in self._publish([one]).items()
+                }
+            log.error("an event of the outbox can't be published", problem=str(error))
+            return {events[0].id: str(error)}
+
+    # -- the thread
+
+    def run(self, stopping: threading.Event) -> None:
+        """Until it is to stop: drain at every wake-up, and without one at every look."""
+        while not stopping.is_set():
+            try:
+                for _ in self._wakes():
+                    self.drain()
+                    if stopping.is_set():
+                        break
+            except (RedisError, PenstockError, OSError) as error:
+                log.warning("the relay has to wait", error=str(error))
+                stopping.wait(1.0)
+            except Exception:
+                log.exception("the relay failed; it goes on")
+                stopping.wait(1.0)
+        try:
+            self.resign()
+        except PenstockError as error:
+            log.warning("another relay begins a little later", error=str(error))
+
+    def _wakes(self) -> Iterator[Any]:
+        yield None
+        yield from self.platform.wakes.listen(LOOK)

@@ -1,0 +1,140 @@
+"""What is committed to the outbox reaches its topics: once, in order, whoever dies, whoever wakes."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from app import bootstrap
+from app.events.event import Event
+from app.store import outbox
+from app.streams import keys
+from app.subscriptions.relay import Relay
+
+
+def put(platform: bootstrap.Platform, *numbers: int, **options) -> None:
+    with platform.database.session() as session:
+        events = [Event(type="order.placed", data=number) for number in numbers]
+        platform.outbox.add(session, events, **options)
+
+
+def topic(platform: bootstrap.Platform) -> list[int]:
+    found = platform.redis.xrange(keys.topic_stream("order", 0))
+    return [Event.from_bytes(fields[b"e"]).data for _, fields in found]
+
+
+def wait_for(condition, seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_what_is_committed_is_published_in_order_and_what_is_rolled_back_never(platform):
+    put(platform, *range(1200))
+    with platform.database.session() as session:
+        platform.outbox.add(session, [Event(type="order.placed", data=-1)])
+        session.rollback()
+
+    assert platform.relay.drain() == 1200
+    assert topic(platform) == list(range(1200))
+    assert platform.relay.drain() == 0
+
+
+def test_every_wake_up_is_dropped_and_all_drains_anyway(platform, monkeypatch):
+    monkeypatch.setattr(type(platform), "_wake_relay", lambda self: None)
+    stopping = threading.Event()
+    thread = threading.Thread(target=platform.relay.run, args=(stopping,))
+    thread.start()
+    try:
+        for number in range(5):
+            put(platform, number)
+            wait_for(lambda number=number: topic(platform) == list(range(number + 1)))
+    finally:
+        stopping.set()
+        thread.join(30)
+
+
+def test_a_wake_up_is_heard(platform, monkeypatch):
+    monkeypatch.setattr("app.subscriptions.relay.LOOK", 3600.0)
+    stopping = threading.Event()
+    thread = threading.Thread(target=platform.relay.run, args=(stopping,), daemon=True)
+    thread.start()
+    wait_for(lambda: platform.redis.pubsub_numsub(keys.WAKES)[0][1] == 1)
+    put(platform, 1)
+    wait_for(lambda: topic(platform) == [1])
+    stopping.set()
+    platform.wakes.announce("end")
+    thread.join(30)
+
+
+def test_one_of_many_is_active_and_another_takes_over(platform):
+    one, other = Relay(platform, "one"), Relay(platform, "other")
+    put(platform, 1)
+    assert one.drain() == 1
+    put(platform, 2)
+    assert other.drain() == 0
+    one.resign()
+    assert other.drain() == 1
+    assert topic(platform) == [1, 2]
+
+
+def test_a_relay_that_was_taken_over_while_it_published_doubles_nothing(platform, monkeypatch):
+    one, other = Relay(platform, "one"), Relay(platform, "other")
+    put(platform, 1, 2, 3)
+    publish = platform.publisher.publish
+
+    def hang(events):
+        monkeypatch.undo()
+        publish(events[:1])
+        with platform.database.session() as session:
+            outbox.drop(session, [])
+            session.connection().exec_driver_sql("UPDATE owners SET until = 0")
+        put(platform, 4)
+        assert other.drain() == 4
+        return publish(events)
+
+    monkeypatch.setattr(platform.publisher, "publish", hang)
+    one.drain()
+    assert one.fence is None
+    assert topic(platform) == [1, 2, 3, 4]
+
+
+def test_a_death_between_publishing_and_deleting_doubles_nothing(platform, monkeypatch):
+    put(platform, 1, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "drop", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            platform.relay.drain()
+    assert topic(platform) == [1, 2]
+    platform.relay.drain()
+    assert topic(platform) == [1, 2]
+
+
+def test_what_cannot_be_published_says_so_and_holds_up_no_other(platform):
+    put(platform, 1)
+    with platform.database.session() as session:
+        big = Event(type="order.placed", data="x" * (platform.settings.max_event_bytes + 1))
+        platform.outbox.add(session, [big])
+    put(platform, 2)
+    platform.relay.drain()
+
+    assert topic(platform) == [1, 2]
+    with platform.database.read() as session:
+        (refused,) = outbox.refused(session)
+    assert "bytes" in refused.problem
+
+
+def test_what_is_due_later_waits_and_can_be_called_back(platform):
+    now = platform.clock.now()
+    put(platform, 1, due=now + 3600, handle="one")
+    put(platform, 2, due=now - 1, handle="two")
+    with platform.database.session() as session:
+        platform.outbox.call_back(session, "two")
+    put(platform, 3, due=now - 1)
+    platform.relay.drain()
+
+    assert topic(platform) == [3]
+    assert platform.relay.next_due() == now + 3600
