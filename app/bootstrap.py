@@ -30,6 +30,7 @@ from app.store.archive import Archive
 from app.store.audit import Audit
 from app.store.blobs import open_blobs
 from app.store.blobs.store import BlobStore
+from app.store.charted import Charted
 from app.store.database import open_databases
 from app.store.dead_letters import DeadLetters
 from app.store.eventstore.store import EventStore
@@ -160,6 +161,10 @@ class Platform:
     def relay(self) -> Relay:
         """This process's relay; workers run one, of which one is active."""
         return Relay(self, worker_id())
+
+    @cached_property
+    def charted(self) -> Charted:
+        return Charted(self.database, self.archive, self.clock)
 
     @cached_property
     def replay_store(self) -> ReplayStore:

@@ -107,14 +107,11 @@ class AppliedRecord(SQLModel, table=True):
     at: float = Field(index=True, sa_type=Moment)
 
 
-class Rollup(SQLModel, table=True):
-    """What a subscription did in a minute (counted from 1970). Sums are in seconds."""
-
-    __tablename__ = "rollups"
-    __table_args__ = (Index("rollups_by_subscription", "subscription", "minute"),)
+class Counted(SQLModel):
+    """Sums of a minute (counted from 1970), in seconds; of ten minutes or an hour when they are
+    older (`folding.py`). The last two are histograms, as `app.telemetry.histogram` counts."""
 
     minute: int = Field(primary_key=True)
-    subscription: str = Field(primary_key=True, sa_type=Key)
     succeeded: int
     retrying: int
     parked: int
@@ -124,6 +121,38 @@ class Rollup(SQLModel, table=True):
     waited_max: float = Field(sa_type=Moment)
     worked: float = Field(sa_type=Moment)
     worked_max: float = Field(sa_type=Moment)
+    waited_in: dict[str, int] | None = Field(default=None, sa_type=JsonText)
+    worked_in: dict[str, int] | None = Field(default=None, sa_type=JsonText)
+
+
+class Rollup(Counted, table=True):
+    """What a subscription did."""
+
+    __tablename__ = "rollups"
+    __table_args__ = (Index("rollups_by_subscription", "subscription", "minute"),)
+
+    subscription: str = Field(primary_key=True, sa_type=Key)
+
+
+class WorkerRollup(Counted, table=True):
+    """What a worker did, over all subscriptions."""
+
+    __tablename__ = "worker_rollups"
+    __table_args__ = (Index("worker_rollups_by_worker", "worker", "minute"),)
+
+    worker: str = Field(primary_key=True, sa_type=Key)
+
+
+class Lag(SQLModel, table=True):
+    """How far a subscription was behind at its worst in a minute; `events` is None where nobody knew."""
+
+    __tablename__ = "lags"
+    __table_args__ = (Index("lags_by_subscription", "subscription", "minute"),)
+
+    minute: int = Field(primary_key=True)
+    subscription: str = Field(primary_key=True, sa_type=Key)
+    events: int | None = None
+    seconds: float = Field(sa_type=Moment)
 
 
 class Run(SQLModel, table=True):

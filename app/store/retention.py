@@ -15,6 +15,7 @@ from app.store import archive as archived
 from app.store import cases, effects
 from app.store.bulk import Bulk
 from app.store.database import Database
+from app.store.folding import fold
 
 DAY = 86_400.0
 CHUNK = 2000
@@ -38,10 +39,14 @@ def prune(
         "dead_letters": _repeat(main, lambda s: _letters(s, now - runs)),
         "replays": _repeat(main, lambda s: _replays(s, now - runs)),
     }
+    done["folded"] = _repeat(main, lambda s: fold(s, now))
     with main.session() as session:
         bulk = Bulk(session)
         minute = int((now - rollups) // 60)
-        done["rollups"] = bulk.run("DELETE FROM rollups WHERE minute < ?", minute)
+        done["rollups"] = sum(
+            bulk.run(f"DELETE FROM {table} WHERE minute < ?", minute)
+            for table in ("rollups", "worker_rollups", "lags")
+        )
         done["records"] = bulk.run("DELETE FROM applied_records WHERE at < ?", now - effects_for)
         done["effects"] = effects.prune(session, now - effects_for)
         done["cases"] = cases.prune(session, now - runs)

@@ -14,6 +14,7 @@ from app.streams import keys
 from app.streams.client import run_script
 from app.streams.delayed import release_due
 from app.streams.trim import trim
+from app.subscriptions.lag import note_lags
 from app.subscriptions.reclaim import Reaper
 
 TERM = 3_000
@@ -41,6 +42,7 @@ class Caretaker:
             (0.5, self.fire_schedules),
             (5.0, self.mirror_decisions),
             (10.0, self.trim_topics),
+            (15.0, self.note_lags),
             (3600.0, self.forget_old),
         ]
 
@@ -53,6 +55,11 @@ class Caretaker:
             answer = bool(found)
             self._believed = (now, answer)
         return answer
+
+    def note_lags(self) -> None:
+        """Look how far subscriptions are behind, for the charts."""
+        if self.is_it():
+            note_lags(self.platform)
 
     def return_due(self) -> None:
         """Put retries and delayed events back that are due."""

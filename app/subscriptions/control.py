@@ -60,6 +60,15 @@ class Subscriptions:
         found = self._backlogs([{"name": "penstock.archive", "types": [EVERYTHING], "topics": []}])
         return self._age(found["penstock.archive"]) or 0.0
 
+    def behind(self) -> Rows:
+        """Each active subscription's `backlog` (None where unknown) and `oldest`, in seconds."""
+        rows = self.platform.subscription_store.all(active_only=True)
+        found = self._backlogs(rows)
+        return [
+            {"name": name, "backlog": found[name].unread, "oldest": self._age(found[name])}
+            for name in (row["name"] for row in rows)
+        ]
+
     def _describe(self, rows: Rows) -> Rows:
         found = self._backlogs(rows)
         parked = self.platform.dead_letters.parked()

@@ -20,6 +20,7 @@ from app.streams.broker import Broker, Step
 from app.streams.entry import Entry
 from app.subscriptions.delivery import NOTHING, Handling
 from app.subscriptions.outcomes import Again, Done, Excluded, Held, Outcome, Park
+from app.telemetry.histogram import bucket_of
 
 SLOW = 1.0
 """Seconds of handling from which a `packed` delivery gets a row of its own."""
@@ -147,6 +148,8 @@ class Settlement:
         counts = {"succeeded": 0, "retrying": 0, "parked": 0, "excluded": 0, "held": 0}
         deliveries = []
         waited = waited_max = worked = worked_max = 0.0
+        waits: dict[int, int] = {}
+        works: dict[int, int] = {}
         packed = True
         tracking_of = self.handling.tracking_of
         for one in work:
@@ -162,7 +165,11 @@ class Settlement:
             worked += took
             if took > worked_max:
                 worked_max = took
+            bucket = bucket_of(took)
+            works[bucket] = works.get(bucket, 0) + 1
             wait = started - int(entry.id.partition(b"-")[0]) / 1000  # when it came into its stream
+            bucket = bucket_of(wait)
+            waits[bucket] = waits.get(bucket, 0) + 1
             if wait > 0.0:  # the server's clock may be ahead
                 waited += wait
                 if wait > waited_max:
@@ -179,8 +186,8 @@ class Settlement:
             "worker": self.worker,
             "tracking": "packed" if packed else "run",
             "counts": counts,
-            "waited": {"sum": waited, "max": waited_max},
-            "worked": {"sum": worked, "max": worked_max},
+            "waited": {"sum": waited, "max": waited_max, "in": waits},
+            "worked": {"sum": worked, "max": worked_max, "in": works},
             "at": work[-1].ended,
             "deliveries": deliveries,
         }

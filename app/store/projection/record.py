@@ -60,11 +60,12 @@ class Settled:
 class Record:
     id: str
     subscription: str
+    worker: str
     at: float
     packed: bool
     counts: Mapping[str, int]
-    waited: Mapping[str, float]
-    worked: Mapping[str, float]
+    waited: Mapping[str, Any]
+    worked: Mapping[str, Any]
     deliveries: tuple[Settled, ...]
 
     @classmethod
@@ -75,6 +76,7 @@ class Record:
         return cls(
             id=key(id),
             subscription=subscription,
+            worker=worker,
             at=data["at"],
             packed=data.get("tracking") == "packed",
             counts=data["counts"],

@@ -1,0 +1,155 @@
+"""Figures of a topic, a subscription or a worker over a range of time, as charts draw them.
+
+Steps grow with the range, so a chart has at most 180 of them, and none is finer
+than what is kept of its age (`folding.py`). Waiting and working are given as
+p50, p95 and p99, merged from histograms. What isn't known is None: a lag of
+a minute in which nobody looked, a percentile of a step in which nothing ended.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlmodel import Session, select
+
+from app.clock import Clock, SystemClock
+from app.errors import Refused
+from app.store.archive import Archive
+from app.store.bulk import Bulk
+from app.store.columns import from_json, key
+from app.store.database import Database
+from app.store.moments import iso
+from app.store.projection.counts import FIGURES, HISTOGRAMS, total
+from app.store.subscriptions import SubscriptionRow, show
+from app.telemetry.histogram import quantile
+
+SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+class Range(NamedTuple):
+    """A length of time and its steps, in minutes."""
+
+    length: int
+    step: int
+
+
+RANGES = {
+    "15m": Range(15, 1),
+    "1h": Range(60, 1),
+    "24h": Range(1440, 10),
+    "7d": Range(10_080, 60),
+    "30d": Range(43_200, 240),
+}
+
+
+class Charted:
+    def __init__(self, database: Database, archive: Archive, clock: Clock | None = None):
+        self._database = database
+        self._archive = archive
+        self._clock = clock or SystemClock()
+
+    def over(
+        self,
+        range: str = "1h",
+        *,
+        subscription: str | None = None,
+        topic: str | None = None,
+        worker: str | None = None,
+    ) -> dict[str, Any]:
+        """`step` (seconds) and `rows`, oldest first, of one of the three.
+
+        A row: `at`, `in` (events that came; None for a worker), `done`, `failed`, `retried`, `parked`,
+        `waited` and `worked` (each `{"p50", "p95", "p99"}`, seconds), `lag` (`{"events", "seconds"}`).
+        A topic's figures are those of all subscriptions that read it. Raises `Refused`.
+        """
+        if range not in RANGES:
+            raise Refused(f"range is {range[:20]!r}; it must be one of: {', '.join(RANGES)}.")
+        if sum(1 for one in (subscription, topic, worker) if one) != 1:
+            raise Refused("Say whose figures: name one subscription, topic or worker.")
+        length, step = RANGES[range]
+        now = int(self._clock.now() // 60)
+        start = (now - length) // step * step + step
+        with self._database.read() as session:
+            bulk = Bulk(session)
+            if worker:
+                sums, lags, arrived = _sums(bulk, "worker", [worker], start, step), {}, None
+            else:
+                names, types = _readers(session, subscription, topic)
+                sums = _sums(bulk, "subscription", names, start, step)
+                lags = _lags(bulk, names, start, step)
+                arrived = self._archive.arrivals(start * 60.0, step * 60.0, types, topic)
+        rows = []
+        for minute in _steps(start, now, step):
+            came = None if arrived is None else int(arrived.get(minute * 60.0, 0))
+            rows.append(_row(minute, came, sums.get(minute), lags.get(minute)))
+        return {"step": step * 60, "rows": rows}
+
+
+def _steps(start: int, now: int, step: int) -> Sequence[int]:
+    return range(start, now + 1, step)
+
+
+def _readers(
+    session: Session, subscription: str | None, topic: str | None
+) -> tuple[list[str], list[str] | None]:
+    """The subscriptions that count, and the types that come to them (None: all of the topic's)."""
+    if subscription:
+        row = session.get(SubscriptionRow, subscription)
+        types = show(row)["types"] if row else []
+        return [subscription], None if types and "*" in types else list(types or [])
+    rows = [show(row) for row in session.exec(select(SubscriptionRow))]
+    return [row["name"] for row in rows if topic in (row["topics"] or ())], None
+
+
+def _sums(
+    bulk: Bulk, name: str, names: Sequence[str], start: int, step: int
+) -> dict[int, dict[str, Any]]:
+    table = "worker_rollups" if name == "worker" else "rollups"
+    sql = (
+        f"SELECT minute, {', '.join(FIGURES)} FROM {table}"
+        f" WHERE minute >= ? AND {bulk.any_of(name)}"
+    )
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for minute, *values in bulk.rows(sql, start, bulk.listed(map(key, names))):
+        row = dict(zip(FIGURES, values, strict=True))
+        for column in HISTOGRAMS:
+            row[column] = from_json(row[column]) if row[column] else {}
+        found[start + (minute - start) // step * step].append(row)
+    return {minute: total(rows) for minute, rows in found.items()}
+
+
+def _lags(
+    bulk: Bulk, names: Sequence[str], start: int, step: int
+) -> dict[int, tuple[int | None, float]]:
+    """The worst of each step."""
+    sql = f"SELECT minute, events, seconds FROM lags WHERE minute >= ? AND {bulk.any_of('subscription')}"
+    found: dict[int, tuple[int | None, float]] = {}
+    for minute, events, seconds in bulk.rows(sql, start, bulk.listed(map(key, names))):
+        at = start + (minute - start) // step * step
+        before = found.get(at, (None, 0.0))
+        known = [number for number in (before[0], events) if number is not None]
+        found[at] = (max(known) if known else None, max(before[1], seconds))
+    return found
+
+
+def _row(
+    minute: int,
+    arrived: int | None,
+    sums: dict[str, Any] | None,
+    lag: tuple[int | None, float] | None,
+) -> dict[str, Any]:
+    sums = sums or total([])
+    retried, parked = int(sums["retrying"]), int(sums["parked"])
+    return {
+        "at": iso(minute * 60.0),
+        "in": arrived,
+        "done": int(sums["succeeded"]),
+        "failed": retried + parked,
+        "retried": retried,
+        "parked": parked,
+        "waited": {name: quantile(sums["waited_in"], share) for name, share in SHARES.items()},
+        "worked": {name: quantile(sums["worked_in"], share) for name, share in SHARES.items()},
+        "lag": {"events": lag[0] if lag else None, "seconds": lag[1] if lag else None},
+    }

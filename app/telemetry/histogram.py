@@ -1,0 +1,47 @@
+"""How long things took, as counts in buckets that can be added up. Pure.
+
+Each bucket is a factor of the square root of two wide, from 0.1 ms to a month:
+a percentile read from it is right within a fifth of itself. A histogram is a
+mapping of bucket to count, and so are the sums of many.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+LOWEST = -13  # exponents below are the first bucket: less than 0.12 ms
+LAST = 71
+_frexp = math.frexp
+
+
+def bucket_of(seconds: float) -> int:
+    """The bucket of a length of time."""
+    if seconds <= 0.0:
+        return 0
+    part, exponent = _frexp(seconds)
+    number = 2 * (exponent - LOWEST) + (part >= 0.7071067811865476)
+    return 0 if number < 0 else LAST if number > LAST else number
+
+
+def upper(bucket: int) -> float:
+    """The seconds at which a bucket ends."""
+    return float(2.0 ** ((bucket - 1) / 2 + LOWEST))
+
+
+def merged(histograms: Iterable[Mapping[int, int]]) -> dict[int, int]:
+    total: Counter[int] = Counter()
+    for each in histograms:
+        total.update(each)
+    return dict(total)
+
+
+def quantile(histogram: Mapping[int, int], share: float) -> float | None:
+    """The seconds below which that share lies, in the middle of its bucket; None where there is nothing."""
+    rest = share * sum(histogram.values())
+    for bucket in sorted(histogram):
+        rest -= histogram[bucket]
+        if rest <= 1e-9 and histogram[bucket]:
+            return upper(bucket) / 2**0.25
+    return None
