@@ -18,6 +18,8 @@ from typing import Any
 import redis
 import structlog
 
+import app.alerts.events  # noqa: F401 (registers its types)
+from app.alerts.alerts import Alerts
 from app.clock import Clock, SystemClock
 from app.domain.datasets import Datasets
 from app.domain.models import Models
@@ -227,6 +229,10 @@ class Platform:
     @cached_property
     def schedules(self) -> Schedules:
         return Schedules(self)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        return Alerts(self)
 
     @cached_property
     def workers(self) -> Workers:

@@ -27,6 +27,7 @@ COMMANDS = {
     "subscriptions": "List, pause, resume and rewind subscriptions.",
     "dead-letters": "List, replay and discard what was parked.",
     "replays": "List, pause, resume and cancel replays.",
+    "alerts": "List, acknowledge and mute alerts; change their rules.",
     "schedules": "List and cancel what fires by the calendar.",
     "runs": "List runs and show one with its steps.",
     "datasets": "Upload and list datasets.",

@@ -205,6 +205,14 @@ class Runs:
         with self._database.read() as session:
             return dict(session.exec(query.group_by(Delivery.subscription)).all())
 
+    def oldest_open(self) -> dict[str, float]:
+        """When the delivery that is open longest was published, by subscription."""
+        query = select(Delivery.subscription, func.min(Delivery.published)).where(
+            col(Delivery.settled).is_(False)
+        )
+        with self._database.read() as session:
+            return dict(session.exec(query.group_by(Delivery.subscription)).all())
+
     def get(self, correlationid: str) -> dict[str, Any] | None:
         """A run with its steps in order of time, or None."""
         with self._database.read() as session:

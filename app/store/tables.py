@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlmodel import SQLModel
 
 from app.store import (
+    alerts,
     audit,
     cancellations,
     cases,
@@ -23,6 +24,7 @@ from app.store.blobs import sql
 from app.store.eventstore import tables as eventstore
 
 MODULES = (
+    alerts,
     audit,
     cancellations,
     cases,

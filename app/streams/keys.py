@@ -17,6 +17,7 @@
 | penstock:held:{subscription}:{partition}:{key} | list | the deliveries that wait behind it |
 | penstock:hand:{consumer} | string | the suspect that a lease handles alone right now |
 | penstock:schedules | hash | what fires by the calendar |
+| penstock:buried | sorted set | workers that died in the last hour, by the time they were found dead |
 | penstock:caretaker | string | the worker that does the chores |
 """
 
@@ -31,6 +32,7 @@ WORKERS = "penstock:workers"
 OWNERS = "penstock:owners"
 SCHEDULES = "penstock:schedules"
 CARETAKER = "penstock:caretaker"
+BURIED = "penstock:buried"
 EVERYBODY = "*"
 """What the bell says where it is meant for all: the decisions or the topics have changed."""
 CHANGES = "penstock:changes"

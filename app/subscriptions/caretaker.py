@@ -41,6 +41,7 @@ class Caretaker:
             (0.5, self.advance_replays),
             (0.5, self.fire_schedules),
             (5.0, self.mirror_decisions),
+            (5.0, self.judge_alerts),
             (10.0, self.trim_topics),
             (15.0, self.note_lags),
             (3600.0, self.forget_old),
@@ -79,6 +80,10 @@ class Caretaker:
         """Put back in force what operators decided, should Redis have lost it."""
         if self.is_it():
             self.platform.subscriptions.mirror()
+
+    def judge_alerts(self) -> None:
+        if self.is_it():
+            self.platform.alerts.evaluate()
 
     def trim_topics(self) -> None:
         """Drop what is older than the retention time and needed by nobody."""

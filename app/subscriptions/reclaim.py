@@ -30,6 +30,9 @@ GAP = 2.5
 SWEEP = 10.0
 """Seconds between looks for consumers whose worker nobody knows, or whose child is gone unnoticed."""
 
+BURIED_KEPT = 3600.0
+"""Seconds for which the dead are remembered, for alerts."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -90,6 +93,9 @@ class Reaper:
             suspect=True,
         )
         self.client.hdel(keys.WORKERS, worker)
+        found = self.clock.now()
+        self.client.zadd(keys.BURIED, {worker: found})
+        self.client.zremrangebyscore(keys.BURIED, "-inf", found - BURIED_KEPT)
         self._seen.pop(worker, None)
         log.warning("a worker died; what it held goes to others", worker=worker, deliveries=moved)
 

@@ -16,7 +16,7 @@ from tests.web.fakes import FakePlatform
 HOSTILE = "<script>alert(1)</script>\"'></textarea>" + "W" * 300 + " \u202eרתל 🦆 {{ 7*7 }}"
 PAGES = (
     "/", "/runs", "/failures", "/replays", "/events", "/topics", "/subscriptions", "/datasets",
-    "/models", "/workers",
+    "/models", "/workers", "/alerts",
 )  # fmt: skip
 ADMINISTRATORS = ("/people", "/tokens", "/audit")
 
@@ -50,6 +50,8 @@ def for_operators(platform: FakePlatform) -> list[str]:
         "/replays/new?scope=filter&q=currency",
         f"/failures/discard?scope=group&group={group}",
         "/subscriptions/shop.handlers.charge/rewind?to=1h",
+        "/alerts/rules",
+        "/alerts/rules/late",
         "/subscriptions/shop.handlers.charge/rewind?to=now",
         "/subscriptions/shop.handlers.charge/rewind?to=at&at=2026-01-31T14:00Z",
     ]

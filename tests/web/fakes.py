@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from app.clock import SystemClock
 from tests.web import fake_data, fake_ml_data
+from tests.web.fake_alerts import FakeAlerts
 from tests.web.fake_control import FakeReplays, FakeSubscriptions
 from tests.web.fake_flow import FakeArchive, FakePublisher, FakeTopics
 from tests.web.fake_ml import FakeDatasets, FakeModels
@@ -151,6 +152,7 @@ class FakePlatform:
         self.workers = FakeWorkers()
         self.schemas = FakeSchemas()
         self.changes = FakeChanges()
+        self.alerts = FakeAlerts()
         self.blobs = FakeBlobs()
         self.healthy: Callable[[], Json] = lambda: {
             "redis": "ok",

@@ -8,6 +8,7 @@ leads back to a page. `blueprint` is all that `create_app` needs.
 from __future__ import annotations
 
 from web.console import (
+    alerts,
     audit,
     datasets,
     events,
@@ -30,6 +31,6 @@ from web.console.pages import blueprint
 
 __all__ = ["blueprint"]
 _PAGES = (
-    audit, datasets, events, failures, live, models, overview, people, problems,
+    alerts, audit, datasets, events, failures, live, models, overview, people, problems,
     replays, run_steps, runs, subscriptions, theme, tokens, topics, workers,
 )  # fmt: skip

@@ -39,6 +39,7 @@ class Snapshot:
     deployments: list[dict[str, Any]]
     flowed: bool
     stuck: list[dict[str, Any]]
+    alerts: list[dict[str, Any]]
 
 
 @blueprint.get("/")
@@ -50,6 +51,7 @@ def overview() -> ResponseReturnValue:
     return render_template(
         "overview.html",
         verdict=judge(shot),
+        alerts=shot.alerts,
         figures=figures(shot.total, shot.subscriptions, parked_in(shot.groups), shot.at),
         graph=graph.draw(picture.nodes, picture.edges, "Flow of events through subscriptions"),
         steps=flow.layers(picture.nodes, picture.edges),
@@ -81,6 +83,7 @@ def snapshot() -> Snapshot:
         deployments=platform.archive.find(type="deployment.finished", since=start, limit=5).items,
         flowed=bool(platform.archive.find(limit=1).items),
         stuck=platform.runs.stuck(),
+        alerts=platform.alerts.up(),
     )
 
 

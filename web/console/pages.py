@@ -31,6 +31,7 @@ blueprint = Blueprint("console", __name__)
 NAVIGATION = (
     ("/", "Overview"),
     ("/runs", "Runs"),
+    ("/alerts", "Alerts"),
     ("/failures", "Failures"),
     ("/replays", "Replays"),
     ("/events", "Events"),
@@ -165,9 +166,13 @@ def me() -> Me | None:
 
 def navigation() -> list[dict[str, Any]]:
     """The pages, which one this is, and how much waits on Failures and Replays."""
-    groups, replays = recent("navigation", _waiting)
-    counts = {"/failures": groups, "/replays": replays}
-    what = {"/failures": "groups of failures", "/replays": "replays at work"}
+    groups, replays, alerts = recent("navigation", _waiting)
+    counts = {"/failures": groups, "/replays": replays, "/alerts": alerts}
+    what = {
+        "/failures": "groups of failures",
+        "/replays": "replays at work",
+        "/alerts": "alerts that nobody looks after",
+    }
     return [
         {
             "href": path,
@@ -176,21 +181,22 @@ def navigation() -> list[dict[str, Any]]:
             or (path != "/" and request.path.startswith(f"{path}/")),
             "count": counts.get(path),
             "what": what.get(path, ""),
-            "alarm": path == "/failures",
+            "alarm": path in ("/failures", "/alerts"),
         }
         for path, title in NAVIGATION
     ]
 
 
-def _waiting() -> tuple[int, int]:
+def _waiting() -> tuple[int, int, int]:
     platform = current_platform()
     active = ("canary", "running", "paused")
     try:
         groups = len(platform.dead_letters.groups())
         replays = sum(1 for r in platform.replays.find(limit=50).items if r["state"] in active)
+        alerts = len(platform.alerts.up())
     except PenstockError:
-        return 0, 0  # the page itself says what is wrong; its navigation stays usable
-    return groups, replays
+        return 0, 0, 0  # the page itself says what is wrong; its navigation stays usable
+    return groups, replays, alerts
 
 
 @blueprint.app_context_processor

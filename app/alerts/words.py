@@ -1,0 +1,55 @@
+"""Alerts in words, for events, pages and the command line. Pure."""
+
+from __future__ import annotations
+
+from app.alerts.rule import MEASURES
+
+
+def value_text(measure: str, value: float | None) -> str:
+    """`2 min`, `14%` or `25`, as the measure's values are written."""
+    if value is None:
+        return "unknown"
+    kind = MEASURES[measure].kind if measure in MEASURES else "count"
+    if kind == "share":
+        return f"{value * 100:.0f}%"
+    if kind == "count":
+        return f"{value:,.0f}"
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if value >= 2 * size:
+            return f"{value / size:.0f} {unit}"
+    return f"{value:.0f} s"
+
+
+def summary(measure: str, target: str, value: float | None, above: float) -> str:
+    """One sentence: what is about whom, how bad it is, and where bad begins."""
+    text, limit = value_text(measure, value), value_text(measure, above)
+    match measure:
+        case "lag":
+            return f"{target} is {text} behind (over {limit})"
+        case "failure-share":
+            return f"{text} of the attempts of {target} fail (over {limit})"
+        case "dead-letters":
+            return f"{text} events of {target} are parked (over {limit})"
+        case "stuck-runs":
+            return f"a run waits for {target} since {text} (over {limit})"
+        case "silent-topics":
+            return f"no event in {target} since {text} (over {limit})"
+        case "dead-workers":
+            return f"{text} worker{'' if value == 1 else 's'} died in the last ten minutes"
+        case "unserved-lanes":
+            return f"no live worker serves the lane {target}"
+    return f"{measure} of {target} is {text} (over {limit})"
+
+
+def page(measure: str, target: str) -> str:
+    """The console's page on which to look first."""
+    match measure:
+        case "dead-letters" | "failure-share":
+            return f"/failures?subscription={target}"
+        case "lag":
+            return f"/subscriptions/{target}"
+        case "stuck-runs":
+            return "/runs?state=running"
+        case "silent-topics":
+            return f"/topics/{target}"
+    return "/workers"
