@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from app.events.schema import upcast as upcast
     from app.producing import publish as publish
     from app.producing import publish_many as publish_many
+    from app.sourcing.aggregate import Aggregate as Aggregate
+    from app.sourcing.aggregate import applies as applies
+    from app.sourcing.decider import Decider as Decider
     from app.subscriptions.context import Context as Context
     from app.subscriptions.declaration import on as on
     from app.subscriptions.joins import on_all as on_all
@@ -28,11 +31,14 @@ if TYPE_CHECKING:
     from app.subscriptions.schedule import every as every
 
 _HOMES = {
+    "Aggregate": "app.sourcing.aggregate",
     "Context": "app.subscriptions.context",
+    "Decider": "app.sourcing.decider",
     "Event": "app.events.event",
     "Reject": "app.subscriptions.outcomes",
     "Retry": "app.subscriptions.outcomes",
     "RetryPolicy": "app.subscriptions.retry",
+    "applies": "app.sourcing.aggregate",
     "event_type": "app.events.schema",
     "every": "app.subscriptions.schedule",
     "on": "app.subscriptions.declaration",

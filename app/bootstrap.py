@@ -27,6 +27,8 @@ from app.domain.trainer import TrainApart, Trainer
 from app.errors import PenstockError, Unavailable
 from app.events.catalogue import Catalogue, StoredSchema
 from app.events.schema import TYPES, EventTypes
+from app.sourcing.past import Past
+from app.sourcing.repository import Repository
 from app.store import migrate, retention
 from app.store.archive import Archive
 from app.store.audit import Audit
@@ -179,6 +181,14 @@ class Platform:
     @cached_property
     def event_store(self) -> EventStore:
         return EventStore(self.database, self.clock, self.catalogue, self.settings.max_event_bytes)
+
+    @cached_property
+    def aggregates(self) -> Repository:
+        return Repository(self.event_store, self.database, self.clock)
+
+    @cached_property
+    def past(self) -> Past:
+        return Past(self.event_store)
 
     @cached_property
     def schemas(self) -> SchemaStore:

@@ -21,6 +21,7 @@ from app.store import (
     users,
 )
 from app.store.blobs import sql
+from app.store.eventstore import snapshots
 from app.store.eventstore import tables as eventstore
 
 MODULES = (
@@ -36,6 +37,7 @@ MODULES = (
     ownership,
     replays,
     schemas,
+    snapshots,
     sql,
     subscriptions,
     tokens,

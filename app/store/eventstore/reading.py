@@ -17,7 +17,8 @@ from app.events.event import Event
 from app.store.bulk import Bulk
 from app.store.database import Database
 from app.store.eventstore.recorded import Recorded
-from app.store.moments import seconds
+from app.store.moments import iso, seconds
+from app.store.page import Page, paged, read_cursor
 
 _COLUMNS = "position, stream, version, event, recorded, actor"
 _AT_ONCE = 1000
@@ -86,6 +87,24 @@ class Reader:
         with self._reading(session) as bulk:
             return bulk.rows(query, stream)[0][0] or 0
 
+    def streams(self, category: str | None, limit: int, cursor: str | None) -> Page[dict[str, Any]]:
+        query = (
+            "SELECT f.position, f.stream, f.recorded, l.version, l.recorded, l.type"
+            " FROM stored_events f JOIN stored_events l ON l.stream = f.stream AND l.version ="
+            " (SELECT max(version) FROM stored_events n WHERE n.stream = f.stream)"
+            " WHERE f.version = 1"
+        )
+        given: list[Any] = []
+        if category is not None:
+            query += " AND substr(f.stream, 1, ?) = ?"
+            given += [len(category) + 1, f"{category}:"]
+        if cursor:
+            query += " AND f.position < ?"
+            given += read_cursor(cursor, int)
+        with self._reading(None) as bulk:
+            rows = bulk.rows(f"{query} ORDER BY f.position DESC LIMIT ?", *given, limit + 1)
+        return paged(rows, limit, lambda row: (row[0],), _stream)
+
     def head(self) -> int:
         with self._reading(None) as bulk:
             if not bulk.on_postgres:
@@ -109,3 +128,16 @@ def _horizon(bulk: Bulk) -> int:
 def _recorded(row: Any) -> Recorded:
     position, stream, version, event, recorded, actor = row
     return Recorded(stream, version, position, Event.from_bytes(event), recorded, actor)
+
+
+def _stream(row: Any) -> dict[str, Any]:
+    _, stream, began, version, changed, last = row
+    category = stream.partition(":")[0]
+    return {
+        "stream": stream,
+        "category": category,
+        "version": version,
+        "began": iso(began),
+        "changed": iso(changed),
+        "last": last,
+    }

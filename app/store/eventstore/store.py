@@ -28,6 +28,7 @@ from app.store.eventstore.reading import Reader
 from app.store.eventstore.recorded import Appended, Recorded
 from app.store.eventstore.request import Request, Row, check_expected, check_stream, row
 from app.store.failures import translated
+from app.store.page import Page
 
 Entry = tuple[str, Sequence[Event], int | None]
 """A stream, events for it, and the version that it must be at (None: any)."""
@@ -178,6 +179,12 @@ class EventStore:
     def version(self, stream: str, session: Session | None = None) -> int:
         """The version that a stream is at; 0 where there is none."""
         return self._reader.version(stream, session)
+
+    def streams(
+        self, category: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[dict[str, Any]]:
+        """The streams, those that began last first; of a category: those called `category:…`."""
+        return self._reader.streams(category, limit, cursor)
 
     def head(self) -> int:
         """The newest position up to which all can be read now; 0 in an empty store."""

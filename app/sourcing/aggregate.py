@@ -1,0 +1,172 @@
+"""Aggregates as plain classes: fields with start values, methods that decide, methods that apply.
+
+    class Basket(Aggregate):
+        items: list[str] = []
+
+        def add(self, item):                      # decides: checks, then records what happened
+            if item in self.items:
+                raise Refused(f"{item} is in the basket already")
+            self.record("item.added", {"item": item})
+
+        @applies("item.added")
+        def _added(self, event):                  # applies: changes fields, and never refuses
+            self.items.append(event.data["item"])
+
+A new event is applied as it is recorded, so a decision sees what the one before did. It is
+kept when the aggregate is saved (`repository.py`). Nothing but an applying method may change a
+field: what isn't in the events is not there the next time.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from typing import Any, ClassVar
+
+import msgspec
+from pydantic import ValidationError
+
+from app.errors import InvalidEvents, PenstockError, Refused
+from app.events.event import Event, plain
+from app.events.schema import TYPES, field_problems
+from app.sourcing import fields
+from app.sourcing.fingerprint import fingerprint
+from app.sourcing.kind import KINDS, Kind, check_category
+
+Applying = Callable[[Any, Event], None]
+
+
+class NotApplied(PenstockError):
+    """An aggregate has no method for an event of its own."""
+
+
+def applies(*types: str) -> Callable[[Applying], Applying]:
+    """The method applies events of these types: it changes fields, and never refuses."""
+
+    def mark(method: Applying) -> Applying:
+        method.applies = types  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+class Aggregate:
+    """Base of aggregates. `category` (by default the class's name in small letters) begins its streams'
+    names; with `snapshot_every`, its fields are kept once for so many events.
+
+    `id` is its own name, `version` the number of its events, `pending` those not yet saved.
+    """
+
+    category: ClassVar[str] = ""
+    snapshot_every: ClassVar[int | None] = None
+    _fields: ClassVar[dict[str, Any]] = {}
+    _methods: ClassVar[dict[str, Applying]] = {}
+
+    def __init__(self, id: str):
+        self.id = id
+        self.version = 0
+        self.pending: list[Event] = []
+        self.__dict__.update(fields.fresh(self._fields))
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        cls.category = check_category(cls.__dict__.get("category") or cls.__name__.lower())
+        cls._fields = fields.declared(cls, Aggregate)
+        cls._methods = {
+            name: method
+            for base in reversed(cls.__mro__)
+            for method in vars(base).values()
+            for name in getattr(method, "applies", ())
+        }
+        KINDS.register(cls.kind())
+
+    def record(self, event: Any, data: Any = None, **attributes: Any) -> Event:
+        """Record what happened: an `Event`, a type with its data, or an object of an event type."""
+        made = _made(event, data, attributes)
+        made = made if made.subject else made.but(subject=self.id)
+        self._apply(made)
+        self.pending.append(made)
+        return made
+
+    def _apply(self, event: Event) -> None:
+        method = self._methods.get(event.type)
+        if method is None:
+            raise NotApplied(
+                f"{type(self).__name__} has no method for {event.type}: write one with "
+                f'@applies("{event.type}"). It is event {self.version + 1} of {self.id}.'
+            )
+        method(self, event)
+        self.version += 1
+
+    @property
+    def saved_version(self) -> int:
+        """The version without what is pending: what the store must be at."""
+        return self.version - len(self.pending)
+
+    @classmethod
+    @cache
+    def kind(cls) -> Kind[Any]:
+        """What the repository works with."""
+        return Kind(
+            category=cls.category,
+            start=cls,
+            step=cls._step,
+            dump=lambda one: fields.dump({name: getattr(one, name) for name in cls._fields}),
+            load=cls._load,
+            fingerprint=cls._fingerprint,
+            snapshot_every=cls.snapshot_every,
+        )
+
+    @staticmethod
+    def _step(one: Aggregate, event: Event) -> Aggregate:
+        one._apply(event)
+        return one
+
+    @classmethod
+    def _load(cls, id: str, version: int, values: dict[str, Any]) -> Aggregate:
+        one = cls(id)
+        one.__dict__.update(fields.load(fields.hints_of(cls), values))
+        one.version = version
+        return one
+
+    @classmethod
+    @cache
+    def _fingerprint(cls) -> str:
+        declared = {
+            name: (cls._annotation(name), repr(start)) for name, start in cls._fields.items()
+        }
+        upcasters = [step for (name, _), step in TYPES.upcasters.items() if name in cls._methods]
+        methods = [*cls._methods.values(), *upcasters]
+        return fingerprint(sorted(declared.items()), functions=methods, owner=cls)
+
+    @classmethod
+    def _annotation(cls, name: str) -> str:
+        return next(
+            str(base.__annotations__[name])
+            for base in cls.__mro__
+            if name in inspect.get_annotations(base)
+        )
+
+
+def _made(event: Any, data: Any, attributes: dict[str, Any]) -> Event:
+    """The event as a replay will see it: its data of the type's class, or plain JSON values."""
+    if isinstance(event, Event):
+        made = event
+    elif isinstance(event, str):
+        made = Event(type=event, data=data, **attributes)
+    elif known := TYPES.of_object(event):
+        return Event(type=known.name, data=event, **attributes)
+    else:
+        raise Refused(
+            f"{type(event).__name__} is no event type: register it with @event_type, or give the "
+            "type's name and its data."
+        )
+    newest = TYPES.current(made.type)
+    if newest is None:
+        return made.but(data=msgspec.json.decode(msgspec.json.encode(made.data, enc_hook=plain)))
+    try:
+        return made.but(data=TYPES.read(made.type, made.dataschema, made.data))
+    except ValidationError as error:
+        named = {"index": 0, "id": made.id, "type": made.type}
+        raise InvalidEvents([named | problem for problem in field_problems(error)]) from error

@@ -1,0 +1,71 @@
+"""How a state came to be: each step's changes, and which event gave each field its value. Pure.
+
+A field is a path into the state's JSON form, such as `versions.3.state`; a list is one value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from app.sourcing.kind import Kind
+from app.store.eventstore.recorded import Recorded
+
+
+class Change(NamedTuple):
+    """`before` is None where the field is new, `after` where it is gone."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+class Step(NamedTuple):
+    """One event, and the fields that it changed."""
+
+    recorded: Recorded
+    changes: list[Change]
+
+
+class Told(NamedTuple):
+    """A state's fields after the last event, and for each the event that it owes its value to."""
+
+    fields: dict[str, Any]
+    why: dict[str, Recorded]
+    steps: list[Step]
+
+
+def tell(kind: Kind[Any], id: str, events: Iterable[Recorded]) -> Told:
+    """Replay, and note who changed what."""
+    state = kind.start(id)
+    fields = kind.dump(state)
+    flat = dict(paths(fields))
+    why: dict[str, Recorded] = {}
+    steps: list[Step] = []
+    for recorded in events:
+        state = kind.step(state, recorded.event)
+        fields = kind.dump(state)
+        now = dict(paths(fields))
+        changes = differences(flat, now)
+        for change in changes:
+            why[change.field] = recorded
+        steps.append(Step(recorded, changes))
+        flat = now
+    return Told(fields, {path: why[path] for path in flat if path in why}, steps)
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
+    return [
+        Change(path, before.get(path), after.get(path))
+        for path in {**before, **after}
+        if path not in before or path not in after or before[path] != after[path]
+    ]
+
+
+def paths(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    """Each path that leads to a value which is no mapping, or an empty one."""
+    if isinstance(value, dict) and (value or not at):
+        for name, part in value.items():
+            yield from paths(part, f"{at}.{name}" if at else str(name))
+    else:
+        yield at, value

@@ -1,0 +1,65 @@
+"""What every kind of event-sourced state comes down to: a start, a step, and a written form.
+
+An `Aggregate` class and a `Decider` each give one of these, so that the repository, snapshots
+and time travel know of no difference between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from app.errors import Refused
+from app.events.event import Event
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class Kind(Generic[State]):
+    """`start(id)` is the state before the first event, `step(state, event)` that after one more.
+
+    `dump` gives a state's fields as JSON values, `load(id, version, fields)` reads them back.
+    `fingerprint()` changes with the fields and with the code that `step` runs.
+    """
+
+    category: str
+    start: Callable[[str], State]
+    step: Callable[[State, Event], State]
+    dump: Callable[[State], dict[str, Any]]
+    load: Callable[[str, int, dict[str, Any]], State]
+    fingerprint: Callable[[], str]
+    snapshot_every: int | None = None
+
+    def stream(self, id: str) -> str:
+        return f"{self.category}:{id}"
+
+
+class Kinds:
+    """The kinds that this process knows, by category: what a stream's name begins with."""
+
+    def __init__(self) -> None:
+        self._by_category: dict[str, Kind[Any]] = {}
+
+    def register(self, kind: Kind[Any]) -> None:
+        self._by_category[kind.category] = kind
+
+    def of(self, stream: str) -> Kind[Any] | None:
+        """The kind that a stream is of, or None where this process doesn't know it."""
+        return self._by_category.get(stream.partition(":")[0])
+
+    def all(self) -> list[Kind[Any]]:
+        return [self._by_category[name] for name in sorted(self._by_category)]
+
+
+KINDS = Kinds()
+"""Where aggregates register, as their modules are imported."""
+
+
+def check_category(category: str) -> str:
+    if not category or ":" in category or not category.isprintable():
+        raise Refused(
+            f"{category!r} can't be a category: use a noun without a colon, such as model."
+        )
+    return category

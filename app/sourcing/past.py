@@ -1,0 +1,114 @@
+"""Time travel: any aggregate as it was at a version or a time, for API, command line and console.
+
+Where this process doesn't know the class behind a stream (the web process imports no handlers),
+its events are told all the same, without fields.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.errors import NotFound, Refused
+from app.sourcing.history import Step, tell
+from app.sourcing.kind import KINDS, Kind, Kinds
+from app.store.eventstore.recorded import Recorded
+from app.store.eventstore.store import EventStore
+from app.store.moments import iso
+from app.store.page import Page, cursor_of, read_cursor
+
+
+class Past:
+    def __init__(self, store: EventStore, kinds: Kinds = KINDS):
+        self._store = store
+        self._kinds = kinds
+
+    def find(
+        self, category: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[dict[str, Any]]:
+        """The streams, those that began last first: `stream`, `category`, `version`, `began`, `changed`."""
+        return self._store.streams(category, limit, cursor)
+
+    def get(self, stream: str, *, version: int | None = None, at: Any = None) -> dict[str, Any]:
+        """`{"stream", "category", "known", "version", "newest", "recorded", "state", "why"}`.
+
+        `why` names for each field the event that gave it its value, and the actor.
+        Raises `NotFound` where there was nothing then, `Refused` for a time that is none.
+        """
+        newest = self._newest(stream)
+        if version is not None and version < 1:
+            raise Refused(f"{stream} has versions from 1 to {newest}: {version} is none of them.")
+        events = list(self._store.read(stream, until_version=version, at=at))
+        if not events or (version is not None and version > newest):
+            when = f"at version {version}" if version is not None else f"at {at}"
+            raise NotFound(
+                f"{stream} wasn't there {when}: its versions are 1 to {newest}, and it began "
+                f"{iso(self._began(stream))}."
+            )
+        kind = self._kinds.of(stream)
+        told = tell(kind, stream.partition(":")[2], events) if kind else None
+        return {
+            "stream": stream,
+            "category": stream.partition(":")[0],
+            "known": kind is not None,
+            "version": events[-1].version,
+            "newest": newest,
+            "recorded": iso(events[-1].recorded),
+            "state": told.fields if told else None,
+            "why": {path: _place(by) for path, by in told.why.items()} if told else {},
+        }
+
+    def history(
+        self, stream: str, limit: int = 50, cursor: str | None = None
+    ) -> Page[dict[str, Any]]:
+        """Each event with its data, its actor and the fields that it changed, newest first."""
+        newest = self._newest(stream)
+        last = read_cursor(cursor, int)[0] if cursor else newest
+        steps = self._steps(self._kinds.of(stream), stream, last)
+        shown = steps[-limit:]
+        before = shown[0].recorded.version - 1
+        items = [_show(step) for step in reversed(shown)]
+        return Page(items, cursor_of(before) if before else None)
+
+    def step(self, stream: str, version: int) -> dict[str, Any]:
+        """One event of a history, as there. Raises `NotFound`."""
+        self._newest(stream)
+        steps = self._steps(self._kinds.of(stream), stream, version)
+        if not steps or steps[-1].recorded.version != version:
+            raise NotFound(f"{stream} has no version {version}.")
+        return _show(steps[-1])
+
+    def _steps(self, kind: Kind[Any] | None, stream: str, last: int) -> list[Step]:
+        events = self._store.read(stream, until_version=last)
+        if kind is None:
+            return [Step(recorded, []) for recorded in events]
+        return tell(kind, stream.partition(":")[2], events).steps
+
+    def _newest(self, stream: str) -> int:
+        version = self._store.version(stream)
+        if not version:
+            raise NotFound(
+                f"There is no stream {stream!r}; `python -m app aggregates list` shows those there are."
+            )
+        return version
+
+    def _began(self, stream: str) -> float:
+        return next(self._store.read(stream, until_version=1)).recorded
+
+
+def _place(recorded: Recorded) -> dict[str, Any]:
+    return {
+        "version": recorded.version,
+        "type": recorded.type,
+        "event": recorded.event.id,
+        "actor": recorded.actor,
+        "recorded": iso(recorded.recorded),
+    }
+
+
+def _show(step: Step) -> dict[str, Any]:
+    return {
+        **_place(step.recorded),
+        "position": step.recorded.position,
+        "data": step.recorded.event.to_dict().get("data"),
+        "changes": [change._asdict() for change in step.changes],
+    }

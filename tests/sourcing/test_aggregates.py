@@ -1,0 +1,297 @@
+"""Aggregates and deciders: decide, record, apply, save; conflicts, snapshots, and how things were."""
+
+# ruff: noqa: RUF012 (an aggregate's start values are copied for each)
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+
+import pytest
+from sqlalchemy import text
+
+from app.errors import NotFound, Refused
+from app.events.event import Event
+from app.sourcing.aggregate import Aggregate, NotApplied, applies
+from app.sourcing.decider import Decider
+from app.sourcing.fingerprint import fingerprint
+from app.sourcing.kind import Kinds
+from app.sourcing.past import Past
+from app.store.eventstore.recorded import VersionConflict
+
+
+@dataclass
+class Line:
+    item: str
+    n: int = 1
+
+
+class Crate(Aggregate):
+    snapshot_every = 3
+
+    lines: dict[str, Line] = {}
+    seal: str | None = None
+
+    def add(self, item, n=1):
+        if self.seal:
+            raise Refused(f"{self.id} is sealed by {self.seal}")
+        self.record("crate.filled", {"item": item, "n": n})
+
+    def close(self, by):
+        self.record("crate.sealed", {"by": by})
+
+    @applies("crate.filled")
+    def _filled(self, event):
+        item, n = event.data["item"], event.data["n"]
+        line = self.lines.setdefault(item, Line(item, 0))
+        line.n += n
+
+    @applies("crate.sealed")
+    def _sealed(self, event):
+        self.seal = event.data["by"]
+
+
+def fields(crate):
+    return crate.lines, crate.seal, crate.version
+
+
+def test_a_replay_equals_the_live_state(repository):
+    with repository.edit(Crate, "1", actor="user:ada") as live:
+        live.add("apple", 2)
+        live.add("pear")
+        live.close("ada")
+    assert live.lines == {"apple": Line("apple", 2), "pear": Line("pear", 1)}
+    assert fields(repository.get(Crate, "1")) == fields(live)
+
+
+def test_start_values_belong_to_one_aggregate_only():
+    one, other = Crate("1"), Crate("2")
+    one.add("apple")
+    assert other.lines == {} and Crate.lines == {}
+
+
+def test_a_decision_that_is_refused_saves_nothing(repository):
+    repository.change(Crate, "1", lambda crate: crate.close("ada"))
+    with pytest.raises(Refused, match="sealed by ada"), repository.edit(Crate, "1") as crate:
+        crate.add("apple")
+    assert repository.get(Crate, "1").version == 1
+    with pytest.raises(NotFound, match="no crate '2'"):
+        repository.get(Crate, "2")
+
+
+def test_of_two_who_edit_one_is_told(repository, events):
+    repository.change(Crate, "1", lambda crate: crate.add("apple"))
+    ada = repository.get(Crate, "1")
+    ada.add("pear")
+    with repository.edit(Crate, "1", actor="user:bob") as bobs:
+        bobs.add("fig")
+    with pytest.raises(VersionConflict, match=r"user:bob appended crate\.filled"):
+        repository.save(ada, actor="user:ada")
+    assert set(repository.get(Crate, "1").lines) == {"apple", "fig"}
+
+
+def test_changes_of_many_equal_some_serial_order(repository):
+    """Each adds only where there is room: never more than fit, whatever the interleaving."""
+    full = []
+
+    def add_where_there_is_room(crate):
+        if sum(line.n for line in crate.lines.values()) >= 10:
+            return False
+        crate.add("apple")
+        return True
+
+    def work():
+        while repository.change(Crate, "1", add_where_there_is_room, tries=1000):
+            pass
+        full.append(True)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(full) == 4
+    assert repository.get(Crate, "1").lines == {"apple": Line("apple", 10)}
+
+
+def test_an_edit_takes_part_in_a_session(repository, store):
+    with store.main.session() as session:
+        with repository.edit(Crate, "1", session=session) as crate:
+            for _ in range(4):
+                crate.add("apple")
+        session.rollback()
+    with pytest.raises(NotFound):
+        repository.get(Crate, "1")
+    with store.main.read() as session:
+        assert session.execute(text("SELECT count(*) FROM snapshots")).scalar() == 0
+
+
+def test_an_event_without_a_method_is_a_clear_error():
+    with pytest.raises(NotApplied, match=r'@applies\("crate.lost"\)'):
+        Crate("1").record("crate.lost", {})
+
+
+def test_a_field_without_a_start_value_is_refused():
+    with pytest.raises(TypeError, match="owner has no start value"):
+
+        class Chest(Aggregate):
+            owner: str
+
+
+def test_loading_reads_only_what_came_after_the_snapshot(repository, events, monkeypatch):
+    with repository.edit(Crate, "1") as crate:
+        for _ in range(7):
+            crate.add("apple")
+    repository.change(Crate, "1", lambda crate: crate.add("pear"))
+    asked = []
+    read = events.read
+    monkeypatch.setattr(events, "read", lambda *a, **k: asked.append(a) or read(*a, **k))
+    assert repository.get(Crate, "1").lines["apple"] == Line("apple", 7)
+    assert asked == [("crate:1", 8)]
+    assert repository.get(Crate, "1", version=3).lines["apple"] == Line("apple", 3)
+    assert asked[-1] == ("crate:1", 1)  # the snapshot is younger than what was asked for
+
+
+def crate_that(applying, types="crate.filled"):
+    """A class as another release may have it: the same stream, other applying code."""
+
+    class Other(Aggregate):
+        category = "crate"
+        snapshot_every = 3
+        lines: dict[str, Line] = {}
+        seal: str | None = None
+        filled = applies(types)(applying)
+
+    return Other
+
+
+def test_a_snapshot_with_changed_applying_code_is_not_used(repository):
+    with repository.edit(Crate, "1") as crate:
+        for _ in range(3):
+            crate.add("apple")
+    doubled = crate_that(
+        lambda self, event: self.lines.setdefault("all", Line("all", 0)).__setattr__(
+            "n", self.lines["all"].n + 2
+        )
+    )
+    assert repository.get(doubled, "1").lines == {"all": Line("all", 6)}
+    assert repository.get(Crate, "1").lines == {"apple": Line("apple", 3)}  # both side by side
+
+
+def test_a_snapshot_that_can_not_be_read_falls_back_to_replay(repository, store):
+    with repository.edit(Crate, "1") as crate:
+        for _ in range(3):
+            crate.add("apple")
+    with store.main.session() as session:
+        session.execute(text("UPDATE snapshots SET state = '{\"lines\": 7}'"))
+    assert repository.get(Crate, "1").lines == {"apple": Line("apple", 3)}
+
+
+FACTOR = 1
+
+
+def _helper(n):
+    return n * FACTOR
+
+
+def _uses(state, n):
+    return state + _helper(n)
+
+
+def test_the_fingerprint_covers_helpers_and_constants(monkeypatch):
+    before = fingerprint(functions=[_uses])
+    assert fingerprint(functions=[_uses]) == before
+    monkeypatch.setitem(globals(), "FACTOR", 2)
+    changed = fingerprint(functions=[_uses])
+    assert changed != before
+
+    def _helper(n):
+        return n + 1
+
+    _helper.__qualname__ = "_helper"
+    monkeypatch.setitem(globals(), "_helper", _helper)
+    assert fingerprint(functions=[_uses]) not in (before, changed)
+
+
+@dataclass(frozen=True)
+class Count:
+    total: int = 0
+    by: dict[str, int] = field(default_factory=dict)
+
+
+def decide(command, state):
+    if state.total + command > 10:
+        raise Refused("more than ten")
+    return [Event(type="count.raised", data={"n": command})]
+
+
+def evolve(state, event):
+    return replace(state, total=state.total + event.data["n"])
+
+
+def test_a_decider_is_two_pure_functions(repository):
+    counter = Decider("counter", start=Count(), decide=decide, evolve=evolve, snapshot_every=2)
+    for n in (1, 2, 3):
+        done = repository.decide(counter, "hits", n, actor="user:ada")
+    assert done.version == 3
+    assert repository.load(counter.kind, "hits").state == Count(total=6)
+    with pytest.raises(Refused, match="more than ten"):
+        repository.decide(counter, "hits", 5)
+
+
+@pytest.fixture
+def past(events):
+    kinds = Kinds()
+    kinds.register(Crate.kind())
+    return Past(events, kinds)
+
+
+@pytest.fixture
+def told(repository, clock):
+    """A crate that ada filled, bob added to, and ada sealed, ten seconds apart."""
+    for actor, change in (
+        ("user:ada", lambda crate: crate.add("apple")),
+        ("user:bob", lambda crate: crate.add("apple", 4)),
+        ("user:ada", lambda crate: crate.close("ada")),
+    ):
+        repository.change(Crate, "1", change, actor=actor)
+        clock.sleep(10)
+
+
+def test_as_it_was_at_a_version_and_at_a_time(told, past, clock):
+    assert past.get("crate:1", version=1)["state"]["lines"]["apple"]["n"] == 1
+    assert past.get("crate:1", at=clock.now() - 15)["state"]["seal"] is None
+    now = past.get("crate:1")
+    assert now["state"]["seal"] == "ada" and now["version"] == now["newest"] == 3
+    with pytest.raises(NotFound, match="versions are 1 to 3"):
+        past.get("crate:1", version=4)
+    with pytest.raises(NotFound, match="it began"):
+        past.get("crate:1", at=clock.now() - 1000)
+    with pytest.raises(NotFound, match="aggregates list"):
+        past.get("crate:2")
+
+
+def test_why_a_value_is_so(told, past):
+    why = past.get("crate:1")["why"]
+    assert (why["lines.apple.n"]["version"], why["lines.apple.n"]["actor"]) == (2, "user:bob")
+    assert why["lines.apple.item"]["actor"] == "user:ada"
+    assert why["seal"]["type"] == "crate.sealed"
+
+
+def test_the_history_tells_what_each_event_changed(told, past):
+    page = past.history("crate:1", limit=2)
+    assert [step["version"] for step in page.items] == [3, 2]
+    assert page.items[1]["changes"] == [{"field": "lines.apple.n", "before": 1, "after": 5}]
+    rest = past.history("crate:1", limit=2, cursor=page.next)
+    assert [step["version"] for step in rest.items] == [1] and rest.next is None
+    assert past.step("crate:1", 3)["data"] == {"by": "ada"}
+
+
+def test_streams_are_listed_by_category(told, past, events):
+    events.append("cratelike:1", Event(type="thing.done"))
+    assert [each["stream"] for each in past.find().items] == ["cratelike:1", "crate:1"]
+    found = past.find("crate").items
+    assert [(each["stream"], each["version"], each["last"]) for each in found] == [
+        ("crate:1", 3, "crate.sealed")
+    ]
+    unknown = past.get("cratelike:1")
+    assert unknown["state"] is None and unknown["known"] is False
