@@ -80,3 +80,12 @@ def test_eight_processes_at_once_apply_each_revision_once(database_url):
     applied = sorted(revision for each in done for revision in each)
     assert applied == sorted(set(applied))
     assert {"0001", "archive_0001"} <= set(applied)
+
+
+def test_each_history_is_one_line():
+    """Two revisions with one number, or on one before, leave every database where it is."""
+    for history in ("main", "archive"):
+        numbers = [path.name[:4] for path in sorted((migrate.FOLDER / history).glob("[0-9]*.py"))]
+        assert numbers == [f"{n:04}" for n in range(1, len(numbers) + 1)]
+        script = migrate.ScriptDirectory.from_config(migrate._config(history))
+        assert len(script.get_heads()) == 1
