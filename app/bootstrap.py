@@ -38,6 +38,7 @@ from app.store.charted import Charted
 from app.store.database import open_databases
 from app.store.dead_letters import DeadLetters
 from app.store.eventstore.store import EventStore
+from app.store.grouped import Grouped
 from app.store.outbox import Outbox
 from app.store.projection import Projection
 from app.store.replays import ReplayStore
@@ -56,6 +57,7 @@ from app.streams.topics import Topics
 from app.subscriptions.control import Subscriptions
 from app.subscriptions.declaration import HANDLERS, Handlers
 from app.subscriptions.declare import declare as make_known
+from app.subscriptions.failures import Failures
 from app.subscriptions.identity import worker_id
 from app.subscriptions.relay import Relay
 from app.subscriptions.replays import Replays
@@ -154,6 +156,10 @@ class Platform:
         return DeadLetters(self.database, self.clock)
 
     @cached_property
+    def failure_groups(self) -> Grouped:
+        return Grouped(self.database, self.clock)
+
+    @cached_property
     def rollups(self) -> Rollups:
         return Rollups(self.database, self.archive, self.clock)
 
@@ -231,6 +237,10 @@ class Platform:
     @cached_property
     def subscriptions(self) -> Subscriptions:
         return Subscriptions(self)
+
+    @cached_property
+    def failures(self) -> Failures:
+        return Failures(self)
 
     @cached_property
     def replays(self) -> Replays:

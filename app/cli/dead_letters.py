@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from app.cli.following import follow_replay
-from app.cli.parameters import between_options, page_options
+from app.cli.parameters import Span, between_options, page_options
 from app.cli.platform import ACTOR, opened
 from app.cli.render import ago, json_option, show_json, show_page, show_table
 from app.cli.selection import selection, selection_options
 from app.errors import NotFound
 
 EMPTY = "Nothing is parked."
+LIVES = ("open", "acknowledged", "ignored", "resolved")
 
 
 @click.group(
@@ -55,23 +56,76 @@ def list_(as_json: bool, **filters: Any) -> None:
 
 
 @dead_letters.command(epilog="\b\nExample:\n  python -m app dead-letters groups")
+@click.option("--life", type=click.Choice(LIVES), help="Only groups in this state.")
 @json_option
-def groups(as_json: bool) -> None:
+def groups(life: str | None, as_json: bool) -> None:
     """What is parked, by what went wrong."""
     with opened() as platform:
-        found = platform.dead_letters.groups()
+        found = platform.failures.groups(life=life)
     if as_json:
         show_json({"items": found, "next": None})
         return
     columns: Any = {
         "group": "id",
         "count": "count",
+        "state": "state",
         "last": lambda row: ago(row["last"]),
         "subscription": "subscription",
         "what": "title",
         "where": "frame",
     }
     show_table(found, columns, EMPTY)
+
+
+@dead_letters.command(
+    epilog='\b\nExample:\n  python -m app dead-letters acknowledge GROUP --note "at it: Ann"'
+)
+@click.argument("group")
+@click.option("--note", default="", help="For others, and for the audit.")
+@json_option
+def acknowledge(group: str, note: str, as_json: bool) -> None:
+    """Say that somebody is at a group."""
+    with opened() as platform:
+        found = platform.failures.acknowledge(group, ACTOR, note)
+    _tell(found, as_json)
+
+
+@dead_letters.command(
+    epilog="""\b
+Examples:
+  python -m app dead-letters ignore GROUP --for 8h
+  python -m app dead-letters ignore GROUP --above 10 --note "known, harmless"
+"""
+)
+@click.argument("group")
+@click.option("--for", "span", type=Span(), help="For so long: 30m, 8h, 7d.")
+@click.option("--above", type=click.IntRange(1), help="Until it happens more often a minute.")
+@click.option("--note", default="", help="For others, and for the audit.")
+@json_option
+def ignore(group: str, span: float | None, above: int | None, note: str, as_json: bool) -> None:
+    """Have a group ask nobody for a time, or until it happens too often."""
+    with opened() as platform:
+        until = None if span is None else platform.clock.now() + span
+        found = platform.failures.ignore(group, ACTOR, note, until, above)
+    _tell(found, as_json)
+
+
+@dead_letters.command(epilog="\b\nExample:\n  python -m app dead-letters reopen GROUP")
+@click.argument("group")
+@click.option("--note", default="", help="For others, and for the audit.")
+@json_option
+def reopen(group: str, note: str, as_json: bool) -> None:
+    """Have a group ask for a person again."""
+    with opened() as platform:
+        found = platform.failures.reopen(group, ACTOR, note)
+    _tell(found, as_json)
+
+
+def _tell(group: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show_json(group)
+    else:
+        click.echo(f"The group {group['id']} ({group['title']}) is {group['state']}.")
 
 
 @dead_letters.command(epilog="\b\nExample:\n  python -m app dead-letters show ID")

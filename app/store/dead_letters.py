@@ -1,4 +1,4 @@
-"""Dead letters as people see them: a list, one of them, and groups of the same failure.
+"""Dead letters as people see them: a list, and one of them. Groups of them are in grouped.py.
 
 Parked ones are shown unless another state is asked for (`state=None`: all).
 The projection writes them; here they change state only by a person's hand.
@@ -6,22 +6,23 @@ The projection writes them; here they change state only by a person's hand.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, cast, func
+from sqlalchemy import ColumnElement, func
 from sqlmodel import col, select
 
 from app.clock import Clock, SystemClock
-from app.store.columns import key
+from app.errors import Conflict, NotFound
+from app.store.bulk import Bulk
+from app.store.columns import clean, key
 from app.store.database import Database
 from app.store.deliveries import DeadLetter
+from app.store.failure_groups import LOCK, apply, arrived, moved
 from app.store.like import any_has
 from app.store.moments import iso, seconds
 from app.store.page import Page, paged, read_cursor
 
-BARS = 24
 STATES = ("parked", "replaying", "replayed", "discarded")
 
 
@@ -45,7 +46,7 @@ class DeadLetters:
         """Dead letters, newest first by the time they were parked."""
         newest = col(DeadLetter.parked).desc(), col(DeadLetter.id).desc()
         query = select(DeadLetter).order_by(*newest).limit(limit + 1)
-        query = query.where(*_wanted(subscription, type, group, since, until, q, state))
+        query = query.where(*wanted_by(subscription, type, group, since, until, q, state))
         if cursor:
             at, id = read_cursor(cursor, float, str)
             older = (col(DeadLetter.parked) == at) & (col(DeadLetter.id) < id)
@@ -67,14 +68,14 @@ class DeadLetters:
 
     def ids(self, **wanted: Any) -> list[str]:
         """The ids of all that `find`'s arguments select, oldest first: to freeze a list."""
-        query = select(DeadLetter.id).where(*_wanted(**wanted))
+        query = select(DeadLetter.id).where(*wanted_by(**wanted))
         oldest = col(DeadLetter.parked), col(DeadLetter.id)
         with self._database.read() as session:
             return list(session.exec(query.order_by(*oldest)))
 
     def count(self, **wanted: Any) -> int:
         """How many there are of those that `find`'s arguments select."""
-        query = select(func.count()).select_from(DeadLetter).where(*_wanted(**wanted))
+        query = select(func.count()).select_from(DeadLetter).where(*wanted_by(**wanted))
         with self._database.read() as session:
             return session.exec(query).one()
 
@@ -93,97 +94,66 @@ class DeadLetters:
                 found = {row.id: row for row in session.exec(query)}
             yield from (_show(found[id]) for id in chunk if id in found)
 
-    def groups(
-        self,
-        subscription: str | None = None,
-        type: str | None = None,
-        since: Any = None,
-        until: Any = None,
-        q: str | None = None,
-        state: str | None = "parked",
-    ) -> list[dict[str, Any]]:
-        """Failures of the same cause, the largest first.
-
-        `error` is the last one in full, `bars` counts them over their time.
-        """
-        wanted = _wanted(subscription, type, None, since, until, q, state)
-        count = func.count().label("count")
-        chosen: Any = select  # its types stop at four columns
-        query = (
-            chosen(
-                DeadLetter.group_id,
-                count,
-                func.min(DeadLetter.parked),
-                func.max(DeadLetter.parked),
-                func.max(DeadLetter.id),
-            )
-            .where(*wanted)
-            .group_by(DeadLetter.group_id)
-            .order_by(count.desc(), DeadLetter.group_id)
-        )
-        with self._database.read() as session:
-            found = session.execute(query).all()
-            if not found:
-                return []
-            first, last = min(row[2] for row in found), max(row[3] for row in found)
-            bar = self._bar(first, last)
-            query = chosen(DeadLetter.group_id, bar, func.count()).where(*wanted)
-            rows = session.execute(query.group_by(DeadLetter.group_id, bar)).all()
-            examples = select(DeadLetter).where(col(DeadLetter.id).in_([row[4] for row in found]))
-            told = {row.id: row for row in session.exec(examples)}
-        bars: dict[str, list[int]] = defaultdict(lambda: [0] * BARS)
-        for group, number, counted in rows:
-            bars[group][min(int(number), BARS - 1)] += counted
-        return [
-            {
-                "id": group,
-                "title": told[example].title,
-                "error": told[example].attempts[-1]["error"],
-                "frame": told[example].frame,
-                "subscription": told[example].subscription,
-                "type": told[example].type,
-                "reason": told[example].reason,
-                "count": number,
-                "first": iso(earliest),
-                "last": iso(latest),
-                "bars": bars[group],
-            }
-            for group, number, earliest, latest, example in found
-        ]
-
-    def _bar(self, first: float, last: float) -> ColumnElement[int]:
-        """Which bar a letter belongs to, from 0; the last moment makes one more."""
-        place = (col(DeadLetter.parked) - first) / (max(last - first, 1e-6) / BARS)
-        # A cast cuts on SQLite and rounds on PostgreSQL; SQLite need not have floor().
-        return cast(place if self._database.on_sqlite else func.floor(place), Integer)
-
     def discard(self, ids: Iterable[str], actor: str, reason: str = "") -> int:
         """Put away what is parked; how many were. What is being replayed stays."""
-        wanted = list(ids)
+        wanted = sorted(set(ids))
+        now = self._clock.now()
         discarded = 0
         with self._database.session() as session:
-            for start in range(0, len(wanted), 500):
-                query = (
-                    select(DeadLetter)
-                    .where(col(DeadLetter.id).in_(wanted[start : start + 500]))
-                    .where(DeadLetter.state == "parked")
-                    .order_by(col(DeadLetter.id))
-                    .with_for_update()
+            bulk = Bulk(session)
+            bulk.lock(LOCK)
+            these = f"{bulk.any_of('id')} AND state = 'parked'"
+            for start in range(0, len(wanted), 5000):
+                chunk = bulk.listed(wanted[start : start + 5000])
+                left = moved(bulk, these, chunk)
+                discarded += bulk.run(
+                    "UPDATE dead_letters SET state = 'discarded', closed_by = ?,"
+                    f" closed_reason = ?, closed = ? WHERE {these}",
+                    actor,
+                    clean(reason),
+                    now,
+                    chunk,
                 )
-                for row in session.exec(query):
-                    row.state, row.closed_by, row.closed_reason = "discarded", actor, reason
-                    row.closed = self._clock.now()
-                    session.add(row)
-                    discarded += 1
+                apply(bulk, (), arrived(left, "discarded"), now, actor)
         return discarded
 
+    def prepare(self, id: str, patch: Sequence[Mapping[str, Any]] | None, actor: str) -> None:
+        """Keep an edit (a JSON Patch) for the letter's next replay; None takes it away.
 
-def last_error(row: DeadLetter) -> str:
-    """What its last attempt said, in full: the title leaves out what differs between members."""
-    return str(row.attempts[-1]["error"]) if row.attempts else row.title
+        Raises `NotFound`, and `Conflict` where the letter is not parked.
+        """
+        with self._database.session() as session:
+            row = session.get(DeadLetter, id, with_for_update=True)
+            if row is None:
+                raise NotFound(f"There is no dead letter {id!r}: the page Failures lists them.")
+            if row.state != "parked":
+                raise Conflict(f"Dead letter {id} is {row.state}: only what is parked is edited.")
+            row.edit = None if patch is None else [dict(one) for one in patch]
+            row.edit_by = None if patch is None else actor
+            row.edit_at = None if patch is None else self._clock.now()
+            session.add(row)
+
+    def edited(self, **wanted: Any) -> list[dict[str, Any]]:
+        """The parked letters that have a prepared edit, of those that `find`'s arguments select."""
+        query = select(DeadLetter).where(col(DeadLetter.edit_by).is_not(None), *wanted_by(**wanted))
+        with self._database.read() as session:
+            return [_show(row) for row in session.exec(query.order_by(col(DeadLetter.id)))]
+
+    def by_subscription(self, **wanted: Any) -> dict[str, int]:
+        """How many there are for each subscription, of those that `find`'s arguments select."""
+        query = select(DeadLetter.subscription, func.count()).where(*wanted_by(**wanted))
+        with self._database.read() as session:
+            return dict(session.exec(query.group_by(DeadLetter.subscription)).all())
+
+    def types(self, **wanted: Any) -> dict[tuple[str, str], int]:
+        """How many there are for each subscription and type of event."""
+        columns = DeadLetter.subscription, DeadLetter.type
+        query = select(*columns, func.count()).where(*wanted_by(**wanted)).group_by(*columns)
+        with self._database.read() as session:
+            return {(name, type): count for name, type, count in session.exec(query)}
 
 
-def _wanted(
+def wanted_by(
     subscription: str | None = None,
     type: str | None = None,
     group: str | None = None,
@@ -191,8 +161,12 @@ def _wanted(
     until: Any = None,
     q: str | None = None,
     state: str | None = "parked",
+    ids: Sequence[str] | None = None,
 ) -> list[ColumnElement[bool]]:
+    """The conditions that `find`'s arguments, or a list of ids, mean."""
     conditions: list[Any] = []
+    if ids is not None:
+        conditions.append(col(DeadLetter.id).in_(ids))
     for column, value in (
         (DeadLetter.subscription, subscription),
         (DeadLetter.type, type),
@@ -231,4 +205,9 @@ def _show(row: DeadLetter) -> dict[str, Any]:
         "closed": iso(row.closed),
         "closed_by": row.closed_by,
         "closed_reason": row.closed_reason,
+        "code": row.code,
+        "model": row.model,
+        "edit": {"patch": row.edit, "by": row.edit_by, "at": iso(row.edit_at)}
+        if row.edit
+        else None,
     }

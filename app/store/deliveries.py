@@ -179,7 +179,8 @@ class DeadLetter(SQLModel, table=True):
     """A delivery that was parked: the whole event and every attempt's error.
 
     One row for an event and a subscription, however often it is parked. `generation` is the
-    newest whose end is known.
+    newest whose end is known; `code` and `model` are the versions that failed; `edit` is a
+    JSON Patch that a person prepared for its replay.
     """
 
     __tablename__ = "dead_letters"
@@ -190,6 +191,13 @@ class DeadLetter(SQLModel, table=True):
         Index("dead_letters_by_subscription", "state", "subscription", "parked", "id"),
         Index("dead_letters_by_type", "state", "type", "parked", "id"),
         Index("dead_letters_by_run", "correlationid"),
+        Index(
+            "dead_letters_edited",
+            "state",
+            "group_id",
+            sqlite_where=text("edit_by IS NOT NULL"),
+            postgresql_where=text("edit_by IS NOT NULL"),
+        ),
     )
 
     id: str = Field(primary_key=True, sa_type=Key)
@@ -212,3 +220,21 @@ class DeadLetter(SQLModel, table=True):
     closed_by: str | None = Field(default=None, sa_type=Key)
     closed: float | None = Field(default=None, sa_type=Moment)
     closed_reason: str | None = Field(default=None, sa_type=LongText)
+    code: str | None = Field(default=None, sa_type=Key)
+    model: str | None = Field(default=None, sa_type=Key)
+    edit: list[dict[str, Any]] | None = Field(default=None, nullable=True, sa_type=JsonText)
+    edit_by: str | None = Field(default=None, sa_type=Key)
+    edit_at: float | None = Field(default=None, sa_type=Moment)
+
+
+class LastSuccess(SQLModel, table=True):
+    """The newest event of a type that a subscription handled: to hold a failure against."""
+
+    __tablename__ = "last_successes"
+
+    subscription: str = Field(primary_key=True, sa_type=Key)
+    type: str = Field(primary_key=True, sa_type=Key)
+    event_id: str = Field(sa_type=Key)
+    event_source: str = Field(sa_type=Key)
+    correlationid: str = Field(sa_type=Key)
+    at: float = Field(sa_type=Moment)

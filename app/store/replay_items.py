@@ -11,6 +11,7 @@ from sqlmodel import Field, Session, SQLModel
 from app.errors import Conflict
 from app.store.bulk import Bulk
 from app.store.columns import JsonText, Key, LongText, Moment, key, to_json
+from app.store.failure_groups import apply, arrived, moved
 
 
 class ReplayRow(SQLModel, table=True):
@@ -28,6 +29,9 @@ class ReplayRow(SQLModel, table=True):
     created: float = Field(sa_type=Moment)
     ended: float | None = Field(default=None, sa_type=Moment)
     paused_from: str | None = Field(default=None, sa_type=Key)
+    approval: str | None = Field(default=None, sa_type=Key)
+    approved_by: str | None = Field(default=None, sa_type=Key)
+    approved: float | None = Field(default=None, sa_type=Moment)
 
 
 class ReplayItem(SQLModel, table=True):
@@ -79,12 +83,14 @@ def chunks(items: Iterable[Mapping[str, Any]], size: int) -> Iterable[list[Mappi
         yield chunk
 
 
-def take_letters(bulk: Bulk, letters: list[str], replay: str) -> None:
+def take_letters(bulk: Bulk, letters: list[str], replay: str, now: float) -> None:
+    """Make them `replaying`; the caller holds the lock of failure_groups."""
     if not letters:
         return
+    these = f"{bulk.any_of('id')} AND state <> 'replaying'"
+    left = moved(bulk, these, bulk.listed(letters))
     taken = bulk.run(
-        f"UPDATE dead_letters SET state = 'replaying', replay = ?"
-        f" WHERE {bulk.any_of('id')} AND state <> 'replaying'",
+        f"UPDATE dead_letters SET state = 'replaying', replay = ? WHERE {these}",
         replay,
         bulk.listed(letters),
     )
@@ -93,16 +99,18 @@ def take_letters(bulk: Bulk, letters: list[str], replay: str) -> None:
             f"{len(set(letters)) - taken} of the dead letters are gone or being replayed already: "
             "look at the replay that is running, or choose again."
         )
+    apply(bulk, (), arrived(left, "replaying"), now)
 
 
-def give_back(bulk: Bulk, id: str) -> None:
-    bulk.run(
-        "UPDATE dead_letters SET state = 'parked', replay = NULL WHERE state = 'replaying'"
-        " AND replay = ? AND id IN (SELECT dead_letter FROM replay_items"
-        " WHERE replay_id = ? AND state = 'pending')",
-        id,
-        id,
+def give_back(bulk: Bulk, id: str, now: float) -> None:
+    """Park again what was not sent; the caller holds the lock of failure_groups."""
+    these = (
+        "state = 'replaying' AND replay = ? AND id IN (SELECT dead_letter FROM replay_items"
+        " WHERE replay_id = ? AND state = 'pending')"
     )
+    left = moved(bulk, these, id, id)
+    bulk.run(f"UPDATE dead_letters SET state = 'parked', replay = NULL WHERE {these}", id, id)
+    apply(bulk, (), arrived(left, "parked"), now)
     bulk.run(
         "UPDATE replay_items SET state = 'cancelled' WHERE replay_id = ? AND state = 'pending'", id
     )

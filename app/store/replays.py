@@ -20,6 +20,7 @@ from app.errors import Conflict, NotFound, Refused
 from app.events.ids import uuid7
 from app.store.bulk import Bulk
 from app.store.database import Database
+from app.store.failure_groups import LOCK
 from app.store.moments import iso
 from app.store.page import Page, paged, read_cursor
 from app.store.replay_items import (
@@ -64,6 +65,7 @@ class ReplayStore:
         total = 0
         with self._database.session() as session:
             bulk = Bulk(session)
+            bulk.lock(LOCK)
             # The row goes first, so that the items of a large list needn't be counted before.
             row = ReplayRow(
                 id=id, state="canary" if options.get("canary") else "running", total=0,
@@ -76,7 +78,7 @@ class ReplayStore:
             for chunk in chunks(items, 1000):
                 bulk.many(INSERT, [item_row(id, total + n, item) for n, item in enumerate(chunk)])
                 letters = [item["dead_letter"] for item in chunk if item.get("dead_letter")]
-                take_letters(bulk, letters, id)
+                take_letters(bulk, letters, id, self._clock.now())
                 total += len(chunk)
             if not total:
                 raise Refused("Nothing matches: there is nothing to replay.")
@@ -198,6 +200,7 @@ class ReplayStore:
         """
         allowed = tuple(allowed or OPEN_STATES)
         with self._database.session() as session:
+            Bulk(session).lock(LOCK)
             row = session.get(ReplayRow, id, with_for_update=True)
             if row is None:
                 raise NotFound(
@@ -210,7 +213,7 @@ class ReplayStore:
             row.state, row.stopped = to, stopped or row.stopped
             if to not in OPEN_STATES:
                 row.ended = self._clock.now()
-                give_back(Bulk(session), id)
+                give_back(Bulk(session), id, row.ended)
             session.add(row)
             session.flush()
             return _show(row, _counts(session, [id])[id])

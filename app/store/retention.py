@@ -15,6 +15,7 @@ from app.store import archive as archived
 from app.store import cases, effects
 from app.store.bulk import Bulk
 from app.store.database import Database
+from app.store.failure_groups import HOUR, MINUTE
 from app.store.folding import fold
 
 DAY = 86_400.0
@@ -46,6 +47,18 @@ def prune(
         done["rollups"] = sum(
             bulk.run(f"DELETE FROM {table} WHERE minute < ?", minute)
             for table in ("rollups", "worker_rollups", "lags")
+        )
+        done["counts"] = bulk.run(
+            "DELETE FROM failure_counts WHERE (span = ? AND at < ?) OR (span = ? AND at < ?)",
+            MINUTE,
+            int((now - 2 * DAY) // MINUTE),
+            HOUR,
+            int((now - rollups) // HOUR),
+        )
+        done["groups"] = bulk.run(
+            "DELETE FROM failure_groups WHERE state = 'resolved' AND last < ? AND NOT EXISTS"
+            " (SELECT 1 FROM dead_letters WHERE group_id = failure_groups.id)",
+            now - rollups,
         )
         done["records"] = bulk.run("DELETE FROM applied_records WHERE at < ?", now - effects_for)
         done["effects"] = effects.prune(session, now - effects_for)

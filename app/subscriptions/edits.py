@@ -13,7 +13,9 @@ import jsonpatch
 import jsonpointer
 import msgspec
 
-from app.errors import EventTooLarge, Refused
+from app.errors import EventTooLarge, InvalidEvents, Refused
+from app.events.event import Event
+from app.events.ids import derived_id
 
 MOST_OPERATIONS = 1000
 
@@ -41,3 +43,32 @@ def edited(
     if not isinstance(changed, dict):
         raise Refused(f"the edit leaves no event of {event['id']}: it replaces the whole of it")
     return changed
+
+
+def child_of(
+    platform: Any,
+    original: dict[str, Any],
+    patch: Sequence[Mapping[str, Any]],
+    subscription: str,
+    replay: str,
+) -> Event:
+    """The edited event that a replay sends in the original's place: its child, checked.
+
+    Raises `Refused` where the edit doesn't fit, `InvalidEvents` where the schema says no.
+    """
+    changed = edited(original, patch, platform.settings.max_event_bytes)
+    kept = {name: original.get(name) for name in ("id", "source", "type", "correlationid")}
+    if any(changed.get(name) != value for name, value in kept.items()):
+        raise Refused(
+            "an edit may change the data and the subject, not what the event is: its id, source or type"
+        )
+    event, problems = platform.catalogue.check(Event.from_dict(changed))
+    if problems:
+        raise InvalidEvents(
+            [{"index": 0, "id": event.id, "type": event.type, **one} for one in problems]
+        )
+    return event.but(
+        id=derived_id("edit", replay, event.source, event.id, subscription),
+        causationid=event.id,
+        replayedfrom=event.id,
+    )

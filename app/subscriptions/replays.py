@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from app.errors import Conflict, InvalidEvents, NotFound, Refused
+from app.errors import Conflict, NotFound, Refused
 from app.events.event import Event
 from app.events.ids import derived_id
 from app.events.topics import partition_of
@@ -25,7 +25,7 @@ from app.store.page import Page
 from app.streams import keys
 from app.streams.client import run_script
 from app.streams.entry import Entry
-from app.subscriptions.edits import edited
+from app.subscriptions.edits import child_of
 
 SAMPLE = 5
 BURST = 1000
@@ -148,24 +148,7 @@ class Replays:
 
     def _edited(self, item: dict[str, Any], patch: list[dict[str, Any]], id: str) -> dict[str, Any]:
         """The item with its event edited: a child of the original, checked against its schema."""
-        original = item["event"]
-        changed = edited(original, patch, self.platform.settings.max_event_bytes)
-        kept = {name: original.get(name) for name in ("id", "source", "type", "correlationid")}
-        if any(changed.get(name) != value for name, value in kept.items()):
-            raise Refused(
-                "an edit may change the data and the subject, not what the event is: its id, source or type"
-            )
-        event = Event.from_dict(changed)
-        event, problems = self.platform.catalogue.check(event)
-        if problems:
-            raise InvalidEvents(
-                [{"index": 0, "id": event.id, "type": event.type, **one} for one in problems]
-            )
-        child = event.but(
-            id=derived_id("edit", id, event.source, event.id, item["subscription"]),
-            causationid=event.id,
-            replayedfrom=event.id,
-        )
+        child = child_of(self.platform, item["event"], patch, item["subscription"], id)
         return {**item, "event": child.to_dict(), "sent_id": child.id, "edited": True}
 
     # -- watching and stopping

@@ -15,6 +15,7 @@ from app.store import migrate
 from app.store.archive import Archive
 from app.store.database import Database, open_databases
 from app.store.dead_letters import DeadLetters
+from app.store.grouped import Grouped
 from app.store.projection import Projection
 from app.store.replays import ReplayStore
 from app.store.rollups import Rollups
@@ -50,6 +51,7 @@ class Store:
         self.projection = Projection(self.main, self.archive, self.clock)
         self.runs = Runs(self.main, self.archive, self.clock)
         self.dead_letters = DeadLetters(self.main, self.clock)
+        self.groups = Grouped(self.main, self.clock)
         self.rollups = Rollups(self.main, self.archive, self.clock)
         self.replays = ReplayStore(self.main, self.clock)
         self.subscriptions = SubscriptionStore(self.main, self.clock)

@@ -6,7 +6,7 @@ import copy
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from app.errors import NotFound
+from app.errors import NotFound, Refused
 from app.store.data_match import DataMatch
 from app.store.run_comparison import compare
 from tests.web.fake_paging import Page, between, page
@@ -110,6 +110,11 @@ class FakeDeadLetters:
     def of_run(self, correlationid: str) -> list[Json]:
         return self.find(q=correlationid, state=None, limit=200).items
 
+    def prepare(self, id: str, patch: Any) -> None:
+        for row in self._platform.data["letters"]:
+            if row["id"] == id:
+                row["edit"] = patch and {"patch": patch, "by": "user:operator", "at": at(0)}
+
     def groups(
         self,
         subscription: str | None = None,
@@ -118,16 +123,87 @@ class FakeDeadLetters:
         until: Any = None,
         q: str | None = None,
         state: str | None = "parked",
+        life: str | None = None,
     ) -> list[Json]:
         open = Counter(
             x["group"]
             for x in self.find(subscription, type, None, since, until, q, state, limit=10_000).items
         )
         return [
-            copy.deepcopy(g) | {"count": open[g["id"]]}
+            LIFE | copy.deepcopy(g) | {"count": open[g["id"]]}
             for g in self._platform.data["groups"]
-            if open[g["id"]]
+            if open[g["id"]] and life in (None, g.get("state", "open"))
         ]
+
+
+LIFE: Json = {
+    "state": "open", "by": None, "at": None, "note": "", "until": None, "above": None,
+    "reopened": 0, "seen": 9, "replaying": 0, "code": {"first": None, "last": None}, "model": None,
+}  # fmt: skip
+
+
+class FakeFailures:
+    """What operators do with groups of failures."""
+
+    def __init__(self, platform: FakePlatform):
+        self._platform = platform
+
+    def groups(self, **filters: Any) -> list[Json]:
+        return self._platform.dead_letters.groups(**filters)
+
+    def waiting(self) -> int:
+        return sum(group["state"] == "open" for group in self.groups())
+
+    def group(self, id: str) -> Json:
+        for row in self._platform.data["groups"]:
+            if row["id"] == id:
+                return LIFE | {"count": 0} | copy.deepcopy(row)
+        raise NotFound(f"There is no group {id!r}.")
+
+    def _change(self, id: str, actor: str, **to: Any) -> Json:
+        self.group(id)
+        for row in self._platform.data["groups"]:
+            if row["id"] == id:
+                row |= {"by": actor, "at": at(0), **to}
+        self._platform.audit.record(actor, f"failure-group.{to['state']}", f"group:{id}")
+        return self.group(id)
+
+    def acknowledge(self, id: str, actor: str, note: str = "") -> Json:
+        return self._change(id, actor, state="acknowledged", note=note)
+
+    def ignore(
+        self, id: str, actor: str, note: str = "", until: Any = None, above: int | None = None
+    ) -> Json:
+        if until is None and above is None:
+            raise Refused("Say how long: `until` a time, or `above` so many times a minute.")
+        return self._change(
+            id, actor, state="ignored", note=note, until=until and until.isoformat(), above=above
+        )
+
+    def reopen(self, id: str, actor: str, note: str = "") -> Json:
+        return self._change(id, actor, state="open", note=note, until=None, above=None)
+
+    def prepare_edit(self, id: str, patch: Any, actor: str) -> Json:
+        self._letter(id)
+        self._platform.dead_letters.prepare(id, patch)
+        self._platform.audit.record(actor, "dead-letter.edit-prepared", f"dead-letter:{id}")
+        return self._letter(id)
+
+    def drop_edit(self, id: str, actor: str) -> Json:
+        self._letter(id)
+        self._platform.dead_letters.prepare(id, None)
+        return self._letter(id)
+
+    def last_success(self, letter: Json) -> Json | None:
+        event = copy.deepcopy(letter["event"])
+        event["id"] = "handled-before"
+        return {"event": event, "at": at(500), "correlationid": event["id"]}
+
+    def _letter(self, id: str) -> Json:
+        found = self._platform.dead_letters.get(id)
+        if found is None:
+            raise NotFound(f"There is no dead letter {id!r}.")
+        return found
 
 
 class FakeRollups:

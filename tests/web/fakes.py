@@ -30,7 +30,7 @@ from tests.web.fake_parts import FakeBlobs, FakeChanges, FakeSchemas, FakeWorker
 from tests.web.fake_people import API_TOKEN, TOKENS, FakeAudit, FakeTokens, FakeUsers
 from tests.web.fake_subscriptions import SUBSCRIPTIONS
 from tests.web.fake_time import Json, at
-from tests.web.fake_views import FakeDeadLetters, FakeRollups, FakeRuns
+from tests.web.fake_views import FakeDeadLetters, FakeFailures, FakeRollups, FakeRuns
 
 __all__ = ["API_TOKEN", "TOKENS", "FakePlatform"]
 
@@ -141,6 +141,7 @@ class FakePlatform:
         self.archive = FakeArchive(self)
         self.runs = FakeRuns(self)
         self.dead_letters = FakeDeadLetters(self)
+        self.failures = FakeFailures(self)
         self.rollups = FakeRollups()
         self.subscriptions = FakeSubscriptions(self)
         self.replays = FakeReplays(self)

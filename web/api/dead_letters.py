@@ -6,10 +6,10 @@ from typing import Any
 
 from app.errors import NotFound
 from web.api.pages import rendered, sliced
-from web.api.parameters import PAGE, SINCE, UNTIL, Parameter, Q
+from web.api.parameters import PAGE, SINCE, UNTIL, Parameter, Q, parse_time
 from web.api.routes import Body, route
-from web.api.selection import SELECTION, read_selection
-from web.api.shapes import CLOUD_EVENT, COUNT, TEXT, TIME, many, obj, page_of
+from web.api.selection import PATCH_OPERATION, SELECTION, read_selection
+from web.api.shapes import CLOUD_EVENT, COUNT, TEXT, TIME, Schema, closed, many, obj, page_of
 from web.auth import current_actor
 from web.platform import current_platform
 
@@ -17,12 +17,19 @@ ATTEMPT = obj({"at": TIME, "error": TEXT}, traceback={"type": ["string", "null"]
 LETTER = obj({"id": TEXT, "event": CLOUD_EVENT, "subscription": TEXT, "reason": TEXT,
               "parked": TIME, "attempts": many(ATTEMPT), "group": TEXT}, state=TEXT)  # fmt: skip
 GROUP = obj({"id": TEXT, "title": TEXT, "subscription": TEXT, "count": COUNT, "first": TIME,
-             "last": TIME}, frame={"type": ["string", "null"]}, bars=many(COUNT))  # fmt: skip
+             "last": TIME}, frame={"type": ["string", "null"]}, bars=many(COUNT),
+            state={"enum": ["open", "acknowledged", "ignored", "resolved"]},
+            by={"type": ["string", "null"]}, note=TEXT, seen=COUNT)  # fmt: skip
 
 STATE = Parameter(
     "state", "By default those that are parked now.", "text",
     ("parked", "replaying", "replayed", "discarded", "all"), "parked",
 )  # fmt: skip
+LIFE = Parameter(
+    "life", "Groups in this state only; those that are resolved have nothing parked.", "text",
+    ("any", "open", "acknowledged", "ignored", "resolved"), "any",
+)  # fmt: skip
+NOTE: Schema = {"type": "string", "maxLength": 2000}
 FILTERS = (
     Parameter("subscription", "The subscription that gave up."),
     Parameter("type", "The event's type."), SINCE, UNTIL, Q, STATE,
@@ -37,14 +44,60 @@ def find_dead_letters(state: str, **filters: Any) -> dict[str, Any]:
     return rendered(letters.find(state=None if state == "all" else state, **filters))
 
 
-@route("GET", "/dead-letters/groups", "viewer", answers=page_of(GROUP), query=(*FILTERS, *PAGE))
+@route("GET", "/dead-letters/groups", "viewer", answers=page_of(GROUP),
+       query=(*FILTERS, LIFE, *PAGE))  # fmt: skip
 def group_dead_letters(
-    state: str, limit: int, cursor: str | None, **filters: Any
+    state: str, life: str, limit: int, cursor: str | None, **filters: Any
 ) -> dict[str, Any]:
     """What was parked, grouped by what went wrong."""
-    letters = current_platform().dead_letters
-    groups = letters.groups(state=None if state == "all" else state, **filters)
+    groups = current_platform().failures.groups(
+        state=None if state == "all" else state, life=None if life == "any" else life, **filters
+    )
     return sliced(groups, limit, cursor)
+
+
+@route("GET", "/dead-letters/groups/<id>", "viewer", answers=GROUP, may_fail=(404,))
+def get_failure_group(id: str) -> Any:
+    """One group, whatever its state."""
+    return current_platform().failures.group(id)
+
+
+@route("POST", "/dead-letters/groups/<id>/acknowledge", "operator", answers=GROUP,
+       body=Body(closed({}, note=NOTE), optional=True), may_fail=(404,))  # fmt: skip
+def acknowledge_failure_group(id: str, body: dict[str, Any]) -> Any:
+    """Say that somebody is at it."""
+    return current_platform().failures.acknowledge(id, current_actor(), body.get("note", ""))
+
+
+@route("POST", "/dead-letters/groups/<id>/ignore", "operator", answers=GROUP,
+       body=Body(closed({}, note=NOTE, until=TIME, above={"type": "integer", "minimum": 1})),
+       may_fail=(404,))  # fmt: skip
+def ignore_failure_group(id: str, body: dict[str, Any]) -> Any:
+    """Ask nobody until a time, or until it happens more than `above` times a minute."""
+    until = parse_time("until", body["until"]) if "until" in body else None
+    return current_platform().failures.ignore(
+        id, current_actor(), body.get("note", ""), until, body.get("above")
+    )
+
+
+@route("POST", "/dead-letters/groups/<id>/reopen", "operator", answers=GROUP,
+       body=Body(closed({}, note=NOTE), optional=True), may_fail=(404,))  # fmt: skip
+def reopen_failure_group(id: str, body: dict[str, Any]) -> Any:
+    """Ask for a person again."""
+    return current_platform().failures.reopen(id, current_actor(), body.get("note", ""))
+
+
+@route("PUT", "/dead-letters/<id>/edit", "operator", answers=LETTER, may_fail=(404, 409),
+       body=Body(closed({"patch": {**many(PATCH_OPERATION), "minItems": 1}})))  # fmt: skip
+def prepare_edit(id: str, body: dict[str, Any]) -> Any:
+    """Keep an edit for its next replay; sent with `prepared_edits`."""
+    return current_platform().failures.prepare_edit(id, body["patch"], current_actor())
+
+
+@route("DELETE", "/dead-letters/<id>/edit", "operator", answers=LETTER, may_fail=(404, 409))
+def drop_edit(id: str) -> Any:
+    """Take a prepared edit away."""
+    return current_platform().failures.drop_edit(id, current_actor())
 
 
 @route("GET", "/dead-letters/<id>", "viewer", answers=LETTER, may_fail=(404,))

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.errors import NotFound, Refused
+from app.subscriptions.edits import edited
 from web.auth import current_actor, requires
 from web.console import words
+from web.console.compared import compare
 from web.console.highlight import as_json
-from web.console.pages import back, blueprint, chosen, field, go, say, since, text_filter
+from web.console.pages import act, back, blueprint, chosen, field, go, now, say, since, text_filter
 from web.console.selection import CANARY, choose_again, read_selection
 from web.console.traits import shared_traits
 from web.drawing import sparkline
 from web.platform import current_platform
+
+LIVES = ("open", "acknowledged", "ignored", "resolved")
+IGNORED = {"1h": 3600, "8h": 28_800, "1d": 86_400, "7d": 604_800}
+LARGEST = 64 * 1024 * 1024
 
 
 @blueprint.get("/failures")
@@ -30,7 +37,10 @@ def failures() -> ResponseReturnValue:
         "q": text_filter("q"),
         "since": since(window),
     }
-    groups = platform.dead_letters.groups(**filters)
+    life = chosen("life")
+    groups = platform.failures.groups(**filters, life=life if life in LIVES else None)
+    if life not in LIVES:
+        groups = [each for each in groups if each["state"] != "ignored"]
     group = next((g for g in groups if g["id"] == chosen("group")), None)
     page = platform.dead_letters.find(
         **filters, group=group["id"] if group else None, limit=25, cursor=text_filter("cursor")
@@ -47,6 +57,8 @@ def failures() -> ResponseReturnValue:
         total=sum(g["count"] for g in groups),
         subscriptions=subscriptions,
         since=window,
+        life=life,
+        lives=LIVES,
         canary=CANARY,
         filtered=any(v for v in filters.values()),
     )
@@ -61,8 +73,9 @@ def bars(group: dict[str, Any]) -> Any:
 def failure(id: str) -> ResponseReturnValue:
     platform = current_platform()
     letter = fetch(id)
-    group = next((g for g in platform.dead_letters.groups() if g["id"] == letter["group"]), None)
+    group = platform.failures.group(letter["group"])
     event = letter["event"]
+    good = platform.failures.last_success(letter)
     return render_template(
         "failure.html",
         letter=letter,
@@ -70,8 +83,44 @@ def failure(id: str) -> ResponseReturnValue:
         correlationid=event.get("correlationid") or event["id"],
         group=group,
         bars=bars(group) if group else None,
-        text=as_json(event.get("data")),
+        good=good,
+        differences=compare(good["event"].get("data"), event.get("data")) if good else [],
+        edit=edited_form(letter),
+        text=as_json(edited_data(letter)),
     )
+
+
+def edited_data(letter: dict[str, Any]) -> Any:
+    """The data as a prepared edit leaves it."""
+    if not letter.get("edit"):
+        return letter["event"].get("data")
+    return edited(letter["event"], letter["edit"]["patch"], LARGEST).get("data")
+
+
+def edited_form(letter: dict[str, Any]) -> dict[str, Any] | None:
+    """What a prepared edit changes, for the page."""
+    if not letter.get("edit"):
+        return None
+    return {**letter["edit"], "rows": compare(letter["event"].get("data"), edited_data(letter))}
+
+
+@blueprint.post("/failures/groups/<id>/<any(acknowledge, ignore, reopen):what>")
+@requires("operator")
+def decide(id: str, what: str) -> ResponseReturnValue:
+    """Acknowledge a group, have it ignored, or open it again."""
+    failures, note = current_platform().failures, field("reason")
+    if what == "ignore":
+        span, above = field("for"), field("above")
+        until = now() + timedelta(seconds=IGNORED[span]) if span in IGNORED else None
+        if above and not (above.isascii() and above.isdigit() and len(above) < 7):
+            raise Refused(f"How many times a minute is a whole number, not {above[:20]!r}.")
+        act("The group is ignored.", failures.ignore, id, current_actor(), note,
+            until, int(above) if above else None)  # fmt: skip
+    elif what == "acknowledge":
+        act("You are at it now: others see that.", failures.acknowledge, id, current_actor(), note)
+    else:
+        act("The group is open again.", failures.reopen, id, current_actor(), note)
+    return go(back(f"/failures?group={words.segment(id)}"))
 
 
 def fetch(id: str) -> dict[str, Any]:
@@ -84,13 +133,26 @@ def fetch(id: str) -> dict[str, Any]:
 @blueprint.post("/failures/<id>/edit")
 @requires("operator")
 def replay_edited(id: str) -> ResponseReturnValue:
-    """Send one dead letter again with its data changed; the archive keeps what was sent first."""
+    """Send one dead letter again with its data changed, or keep the change for its replay.
+
+    The archive keeps what was sent first.
+    """
     fetch(id)
+    if field("then") == "drop":
+        current_platform().failures.drop_edit(id, current_actor())
+        say("The edit is gone: it would be sent as it was parked.")
+        return go(f"/failures/{words.segment(id)}")
     try:
         data = json.loads(request.form.get("data", ""))
     except ValueError as error:
         raise Refused(f"That is not JSON: {error}. Nothing was sent.") from None
     edits = {id: [{"op": "add", "path": "/data", "value": data}]}
+    if field("then") == "keep":
+        current_platform().failures.prepare_edit(id, edits[id], current_actor())
+        say(
+            "The edit is kept. It is sent with the next replay of this dead letter, also of its whole group."
+        )
+        return go(f"/failures/{words.segment(id)}")
     options = {"edits": edits, "reason": field("reason") or "sent again with edited data"}
     replay = current_platform().replays.start({"dead_letters": [id]}, options, current_actor())
     say("It is being sent again with the data as you edited it.")

@@ -76,7 +76,7 @@ def snapshot() -> Snapshot:
     return Snapshot(
         at=now(),
         subscriptions=subscriptions,
-        groups=platform.dead_letters.groups(),
+        groups=platform.failures.groups(),
         health=state,
         total=in_order(series(start, STEP)),
         each={s["name"]: in_order(series(start, STEP, s["name"])) for s in subscriptions},

@@ -51,6 +51,7 @@ SINCE = (
 )
 _SECONDS = {"15m": 900, "1h": 3600, "6h": 21_600, "1d": 86_400, "7d": 604_800}
 MORE_ICONS = {
+    "acknowledged": "eye",
     "active": "circle-check",
     "approved": "circle-check",
     "canary": "play",
@@ -58,10 +59,13 @@ MORE_ICONS = {
     "discarded": "trash",
     "expired": "clock",
     "idle": "circle",
+    "ignored": "ban",
+    "open": "octagon-x",
     "registered": "box",
     "rejected": "octagon-x",
     "replayed": "circle-check",
     "replaying": "rotate-cw",
+    "resolved": "circle-check",
     "retired": "archive",
     "revoked": "ban",
     "uploaded": "upload",
@@ -191,7 +195,7 @@ def _waiting() -> tuple[int, int, int]:
     platform = current_platform()
     active = ("canary", "running", "paused")
     try:
-        groups = len(platform.dead_letters.groups())
+        groups = platform.failures.waiting()
         replays = sum(1 for r in platform.replays.find(limit=50).items if r["state"] in active)
         alerts = len(platform.alerts.up())
     except PenstockError:

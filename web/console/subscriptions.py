@@ -53,7 +53,7 @@ def subscription(name: str) -> ResponseReturnValue:
         failed=sparkline.bars([r["failed"] for r in rows], "Failed attempts, last hour"),
         done_sum=sum(r["done"] for r in rows),
         failed_sum=sum(r["failed"] for r in rows),
-        groups=platform.dead_letters.groups(subscription=name),
+        groups=platform.failures.groups(subscription=name),
         settings=settings_of(found),
         rewinds=REWINDS,
     )

@@ -7,16 +7,18 @@ that comes again can't undo what a person did since.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlmodel import Session
 
 from app.events.ids import letter_id
+from app.store import failure_groups
 from app.store.bulk import Bulk
-from app.store.columns import clean, from_json, key, to_json
-from app.store.deliveries import DeadLetter
+from app.store.columns import clean, from_json, key, key_or_none, to_json
+from app.store.deliveries import DeadLetter, LastSuccess
+from app.store.failure_groups import Occurrence
 from app.store.projection.record import Record, Settled
 from app.store.replay_items import mark_items
 
@@ -24,7 +26,7 @@ ATTEMPTS_KEPT = 50
 _COLUMNS = (
     "id", "event_id", "event_source", "type", "subscription", "correlationid", "generation",
     "state", "reason", "title", "frame", "group_id", "first_parked", "parked", "replay", "event",
-    "attempts", "closed_by", "closed", "closed_reason",
+    "attempts", "closed_by", "closed", "closed_reason", "code", "model",
 )  # fmt: skip
 _RESULT = {"succeeded": "succeeded", "parked": "failed", "cancelled": "cancelled"}
 Identity = tuple[str, str, str]
@@ -32,6 +34,7 @@ Identity = tuple[str, str, str]
 
 def apply(session: Session, records: Sequence[Record], now: float) -> None:
     bulk = Bulk(session)
+    _successes(bulk, records)
     told = [
         each
         for record in records
@@ -40,10 +43,12 @@ def apply(session: Session, records: Sequence[Record], now: float) -> None:
     ]
     if not told:
         return
+    bulk.lock(failure_groups.LOCK)
     origins = _origins(bulk, told)
     letters = _read(bulk, told, origins.values())
     changed: dict[str, dict[str, Any]] = {}
     stood_in: list[tuple[dict[str, Any], Settled]] = []
+    happened: list[Occurrence] = []
     for each in sorted(told, key=lambda each: (each.identity, each.rank)):
         origin = origins.get((each.replay or "", *each.identity), each.identity)
         letter = letters.get(origin)
@@ -55,12 +60,16 @@ def apply(session: Session, records: Sequence[Record], now: float) -> None:
         elif letter is None:
             continue
         if each.letter:
-            _parked(letter, each)
+            if not any(one["generation"] == each.generation for one in letter["attempts"]):
+                happened.append(_parked(letter, each))
+            else:
+                _parked(letter, each)
         elif each.generation > letter["generation"]:
             _closed(letter, each)
         changed[letter["id"]] = letter
     _overtaken(bulk, [letter for letter in changed.values() if letter.pop("new", False)])
     _write(bulk, changed.values())
+    _count(bulk, happened, changed.values(), now)
     _mend(bulk, stood_in)
     mark_items(
         session,
@@ -125,6 +134,7 @@ def _read(
     for row in rows:
         letter = dict(zip(_COLUMNS, row, strict=True))
         letter["attempts"] = from_json(letter["attempts"])
+        letter["was"] = letter["group_id"], letter["state"]
         letters[letter["event_id"], letter["event_source"], letter["subscription"]] = letter
     return letters
 
@@ -146,10 +156,13 @@ def _new(each: Settled) -> dict[str, Any]:
         "closed_by": None,
         "closed": None,
         "closed_reason": None,
+        "code": None,
+        "model": None,
+        "was": None,
     }
 
 
-def _parked(letter: dict[str, Any], each: Settled) -> None:
+def _parked(letter: dict[str, Any], each: Settled) -> Occurrence:
     told: Mapping[str, Any] = each.letter or {}
     described = max((attempt["generation"] for attempt in letter["attempts"]), default=-1)
     letter["first_parked"] = min(letter["first_parked"], each.ended)
@@ -161,10 +174,13 @@ def _parked(letter: dict[str, Any], each: Settled) -> None:
             "frame": clean(told.get("frame") or ""),
             "group_id": key(told["group"]),
             "parked": each.ended,
+            "code": key_or_none(told.get("code")),
+            "model": key_or_none(told.get("model")),
         }
     if each.generation > letter["generation"]:
         letter |= {"generation": each.generation, "state": "parked", "replay": None}
         letter |= {"closed_by": None, "closed": None, "closed_reason": None}
+    return Occurrence(key(told["group"]), each.ended, letter, each.error or letter["title"])
 
 
 def _closed(letter: dict[str, Any], each: Settled) -> None:
@@ -176,6 +192,44 @@ def _closed(letter: dict[str, Any], each: Settled) -> None:
         "closed_by": f"replay:{each.replay}" if each.replay else "rewind",
         "closed": each.ended,
     }
+
+
+def _count(
+    bulk: Bulk, happened: Sequence[Occurrence], letters: Iterable[dict[str, Any]], now: float
+) -> None:
+    """Tell the groups what came, what left, and by whose hand."""
+    moves: failure_groups.Moves = Counter()
+    by = ""
+    for letter in letters:
+        if letter["was"]:
+            moves[letter["was"]] -= 1
+        moves[letter["group_id"], letter["state"]] += 1
+        if letter["state"] == "replayed":
+            by = letter["closed_by"]
+    failure_groups.apply(bulk, happened, moves, now, by)
+
+
+def _successes(bulk: Bulk, records: Sequence[Record]) -> None:
+    """Remember the newest success of every subscription and type."""
+    newest: dict[tuple[str, str], Settled] = {}
+    for record in records:
+        for each in record.deliveries:
+            if each.state == "succeeded":
+                known = newest.get((each.subscription, each.type))
+                if known is None or known.ended < each.ended:
+                    newest[each.subscription, each.type] = each
+    columns = ("subscription", "type", "event_id", "event_source", "correlationid", "at")
+    bulk.insert(
+        LastSuccess,
+        columns,
+        [
+            (*where, each.event_id, each.event_source, each.correlationid, each.ended)
+            for where, each in sorted(newest.items(), key=lambda item: item[0])
+        ],
+        "ON CONFLICT (subscription, type) DO UPDATE SET event_id = excluded.event_id,"
+        " event_source = excluded.event_source, correlationid = excluded.correlationid,"
+        " at = excluded.at WHERE excluded.at > last_successes.at",
+    )
 
 
 def _joined(

@@ -1,0 +1,119 @@
+"""What operators do with failures: a group's life, and edits prepared for a replay.
+
+Every change is in the audit with what was before and after, and announced to open pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jsonpatch
+
+from app.errors import NotFound, Refused
+from app.subscriptions.edits import child_of
+
+
+class Failures:
+    """The operators' functions on groups of dead letters, and on one of them."""
+
+    def __init__(self, platform: Any):
+        self.platform = platform
+        self.store = platform.failure_groups
+
+    def groups(self, **filters: Any) -> list[dict[str, Any]]:
+        return list(self.store.find(**filters))
+
+    def waiting(self) -> int:
+        """How many groups have something parked and nobody at it."""
+        return int(self.store.waiting())
+
+    def group(self, id: str) -> dict[str, Any]:
+        """One group. Raises `NotFound`."""
+        found = self.store.get(id)
+        if found is None:
+            raise NotFound(
+                f"There is no group {id!r}: `python -m app dead-letters groups` lists them."
+            )
+        return dict(found)
+
+    def acknowledge(self, id: str, actor: str, note: str = "") -> dict[str, Any]:
+        """Say that somebody is at it. Raises `NotFound`, as do those below."""
+        return self._told(actor, "acknowledged", id, self.store.acknowledge(id, actor, note))
+
+    def ignore(
+        self, id: str, actor: str, note: str = "", until: Any = None, above: int | None = None
+    ) -> dict[str, Any]:
+        """Ask nobody until a time, or until it happens more than `above` times a minute."""
+        changed = self.store.ignore(id, actor, note, until, above)
+        return self._told(actor, "ignored", id, changed)
+
+    def reopen(self, id: str, actor: str, note: str = "") -> dict[str, Any]:
+        """Ask for a person again."""
+        return self._told(actor, "reopened", id, self.store.reopen(id, actor, note))
+
+    def prepare_edit(
+        self, id: str, patch: Sequence[Mapping[str, Any]], actor: str
+    ) -> dict[str, Any]:
+        """Keep an edit for the letter's next replay, checked as it will be; the letter.
+
+        Raises `NotFound`, `Conflict` where it isn't parked, `Refused` or `InvalidEvents` where
+        the edit doesn't fit.
+        """
+        letter = self._letter(id)
+        child = child_of(self.platform, letter["event"], patch, letter["subscription"], "prepared")
+        smallest = jsonpatch.make_patch(
+            {name: letter["event"].get(name) for name in ("data", "subject")},
+            {name: child.to_dict().get(name) for name in ("data", "subject")},
+        ).patch
+        if not smallest:
+            raise Refused("The edit changes nothing: it is kept only where it does.")
+        self.platform.dead_letters.prepare(id, patch, actor)
+        self.platform.audit.record(
+            actor,
+            "dead-letter.edit-prepared",
+            f"dead-letter:{id}",
+            before=letter["edit"] and letter["edit"]["patch"],
+            after=list(patch),
+        )
+        self.platform.changes.announce("dead-letters")
+        return self._letter(id)
+
+    def drop_edit(self, id: str, actor: str) -> dict[str, Any]:
+        """Take a prepared edit away: the letter would be sent as it was parked."""
+        letter = self._letter(id)
+        self.platform.dead_letters.prepare(id, None, actor)
+        if letter["edit"]:
+            self.platform.audit.record(
+                actor,
+                "dead-letter.edit-dropped",
+                f"dead-letter:{id}",
+                before=letter["edit"]["patch"],
+            )
+            self.platform.changes.announce("dead-letters")
+        return self._letter(id)
+
+    def last_success(self, letter: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The last event of this type that the subscription handled: `event`, `at`; None if none."""
+        found = self.store.last_success(letter["subscription"], letter["event"]["type"])
+        kept = found and self.platform.archive.get(found["event_id"])
+        if not kept:
+            return None
+        return {"event": kept["event"], "at": found["at"], "correlationid": found["correlationid"]}
+
+    def _letter(self, id: str) -> dict[str, Any]:
+        found = self.platform.dead_letters.get(id)
+        if found is None:
+            raise NotFound(f"There is no dead letter {id!r}: the page Failures lists them.")
+        return dict(found)
+
+    def _told(
+        self, actor: str, action: str, id: str, changed: tuple[Mapping[str, Any], dict[str, Any]]
+    ) -> dict[str, Any]:
+        told = ("state", "note", "until", "above")
+        before, after = ({name: one[name] for name in told} for one in changed)
+        self.platform.audit.record(
+            actor, f"failure-group.{action}", f"group:{id}", before=before, after=after
+        )
+        self.platform.changes.announce("dead-letters")
+        return changed[1]
