@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from app.subscriptions.joins import on_all as on_all
     from app.subscriptions.outcomes import Reject as Reject
     from app.subscriptions.outcomes import Retry as Retry
+    from app.subscriptions.processes import Process as Process
+    from app.subscriptions.processes import process as process
+    from app.subscriptions.processes import when as when
     from app.subscriptions.retry import RetryPolicy as RetryPolicy
     from app.subscriptions.schedule import every as every
 
@@ -43,9 +46,12 @@ _HOMES = {
     "every": "app.subscriptions.schedule",
     "on": "app.subscriptions.declaration",
     "on_all": "app.subscriptions.joins",
+    "Process": "app.subscriptions.processes",
+    "process": "app.subscriptions.processes",
     "publish": "app.producing",
     "publish_many": "app.producing",
     "upcast": "app.events.schema",
+    "when": "app.subscriptions.processes",
 }
 
 __all__ = sorted(_HOMES)

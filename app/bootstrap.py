@@ -186,7 +186,13 @@ class Platform:
 
     @cached_property
     def event_store(self) -> EventStore:
-        return EventStore(self.database, self.clock, self.catalogue, self.settings.max_event_bytes)
+        return EventStore(
+            self.database,
+            self.clock,
+            self.catalogue,
+            self.settings.max_event_bytes,
+            self._wake_relay,
+        )
 
     @cached_property
     def aggregates(self) -> Repository:

@@ -8,7 +8,7 @@ check) is an event; an exception is for what may go better the next time.
 
 from __future__ import annotations
 
-from app import Context, Event, Reject, RetryPolicy, on
+from app import Context, Event, Process, Reject, RetryPolicy, on, process, when
 from app.domain import batches, inference, pipeline
 from app.domain.events import (
     BatchCompleted,
@@ -28,6 +28,7 @@ from app.domain.trainer import Cancelled, Stopped
 from app.errors import Conflict, NotFound
 
 HOUR = 3600
+APPROVAL_TIME = "24h"
 
 
 @on(
@@ -146,6 +147,42 @@ def decide(event: Event, ctx: Context) -> Event | None:
         model=model.model, version=model.version, champion=champion, reasons=model.reasons
     )
     return _about(model.model, f"model.{state}", data)
+
+
+@process(emits=["model.rejected"], name="workers.handlers.approval")
+class Approval(Process):
+    """Where there is doubt, a person has a day to answer; then the version is rejected."""
+
+    about: str = ""
+    version: int = 0
+    champion: int | None = None
+
+    @when("model.registered", start=True)
+    def ask(self, event: Event, ctx: Context) -> None:
+        """Wait, if the verdict is to."""
+        if event.data.verdict != "waiting":
+            self.finish()
+            return
+        self.about, self.version = event.data.model, event.data.version
+        self.champion = event.data.champion.version if event.data.champion else None
+        self.become("waiting", within=APPROVAL_TIME)
+
+    @when("model.approved", "model.rejected", state="waiting")
+    def answered(self, event: Event, ctx: Context) -> None:
+        """A person said yes or no, and the registry has it."""
+        self.finish()
+
+    @when("deadline.passed", state="waiting")
+    def give_up(self, event: Event, ctx: Context) -> Event | None:
+        """Nobody said anything (or promoted the version by hand): no is the safe answer."""
+        self.finish()
+        reason = f"Nobody approved it within {APPROVAL_TIME}."
+        if not ctx.platform.models.expire(ctx.session, self.about, self.version, reason):
+            return None
+        data = ModelRejected(
+            model=self.about, version=self.version, champion=self.champion, reasons=[reason]
+        )
+        return _about(self.about, "model.rejected", data)
 
 
 @on("model.approved", emits=["deployment.started"], lane="default", timeout=60)

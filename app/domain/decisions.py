@@ -115,6 +115,18 @@ class Decisions:
         holds.derive_again(self._database, held.correlationid)
         return {"model": name, "version": version, "state": state}
 
+    def expire(self, session: Session, name: str, version: int, reason: str) -> bool:
+        """Nobody answered in time: the version is rejected; False where somebody was quicker."""
+        if holds.release(session, held_name(name, version)) is None:
+            return False
+        self._steps.decide(session, name, version, "rejected", reason)
+        if self._audit:
+            self._audit.record(
+                "process:approval", "model.rejected", name, "waiting", version,
+                session=session, reason=reason,
+            )  # fmt: skip
+        return True
+
     def rollback(self, name: str, actor: str, reason: str = "") -> dict[str, Any]:
         """Go back to the version that the champion took over from, after the same check."""
         current = self._steps.champion(name)

@@ -54,6 +54,7 @@ class Models:
         self.swap, self.check = steps.swap, steps.check
         decisions = Decisions(database, publisher, audit, reading, steps)
         self.approve, self.reject = decisions.approve, decisions.reject
+        self.expire = decisions.expire
         self.promote, self.rollback = decisions.promote, decisions.rollback
         cancelling = Cancelling(database, clock, audit)
         self.cancel, self.cancelled = cancelling.cancel, cancelling.cancelled

@@ -14,8 +14,8 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from app.store.columns import JsonText, Key, Moment, Serial, key
 
-NEW, DONE, EXPIRED = "", "done", "expired"
-OVER = (DONE, EXPIRED)
+NEW, DONE, EXPIRED, UNDONE = "", "done", "expired", "undone"
+OVER = (DONE, EXPIRED, UNDONE)
 
 
 class CaseRow(SQLModel, table=True):

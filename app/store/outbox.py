@@ -95,6 +95,11 @@ def refuse(session: Session, id: int, problem: str) -> None:
     session.execute(update(OutboxRow).where(col(OutboxRow.id) == id).values(problem=problem))
 
 
+def set_aside(session: Session, event: Event, problem: str) -> None:
+    """Keep an event that came from elsewhere and can't be published."""
+    session.add(OutboxRow(due=AT_ONCE, event=event.to_bytes().decode(), problem=problem))
+
+
 def refused(session: Session, limit: int = 50) -> list[OutboxRow]:
     """Those that can't be published."""
     query = select(OutboxRow).where(col(OutboxRow.problem).is_not(None)).limit(limit)

@@ -12,11 +12,12 @@ any, everything drains at the next look.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
+from sqlmodel import Session
 
 from app.errors import EventTooLarge, InvalidEvents, PenstockError
 from app.events.event import Event
@@ -40,6 +41,7 @@ class Relay:
         self.owner = owner
         self.fence: int | None = None
         self._claimed = float("-inf")
+        self._position: int | None = None
 
     def drain(self) -> int:
         """Publish everything that is due, if this relay is the active one; how many events."""
@@ -74,29 +76,66 @@ class Relay:
                 self.fence = None
                 return False
         with self.platform.database.session() as session:
-            self.fence = ownership.claim(session, WHAT, self.owner, now, TERM)
+            fence = ownership.claim(session, WHAT, self.owner, now, TERM)
+        if fence != self.fence:
+            self.fence, self._position = fence, None
         self._claimed = now
         return self.fence is not None
 
     # -- one batch
 
     def _pass_on(self) -> int:
+        """One batch of each source; how many events the larger had."""
+        return max(self._pass_on_outbox(), self._pass_on_store())
+
+    def _pass_on_outbox(self) -> int:
         with self.platform.database.read() as session:
             waiting = outbox.due(session, self.platform.clock.now(), BATCH)
         if not waiting:
             return 0
         bad = self._publish([one.event for one in waiting])
+
+        def forget(session: Session, _: ownership.OwnerRow) -> None:
+            outbox.drop(session, [one.id for one in waiting if one.event.id not in bad])
+            for one in waiting:
+                if one.event.id in bad:
+                    outbox.refuse(session, one.id, bad[one.event.id])
+
+        self._fenced(forget)
+        return len(waiting)
+
+    def _pass_on_store(self) -> int:
+        """What was appended behind the position that the owners have come to."""
+        if self._position is None:
+            self._fenced(self._look_up)
+        if self._position is None:
+            return 0
+        found = self.platform.event_store.read_all(self._position, BATCH, typed=False)
+        if not found:
+            return 0
+        bad = self._publish([one.event for one in found])
+
+        def go_on(session: Session, row: ownership.OwnerRow) -> None:
+            row.position = self._position = found[-1].position
+            session.add(row)
+            for one in found:
+                if one.event.id in bad:
+                    outbox.set_aside(session, one.event, bad[one.event.id])
+
+        self._fenced(go_on)
+        return len(found)
+
+    def _look_up(self, _: Session, row: ownership.OwnerRow) -> None:
+        self._position = row.position
+
+    def _fenced(self, write: Callable[[Session, ownership.OwnerRow], None]) -> None:
+        """A transaction that holds only while this relay is the owner."""
         try:
             with self.platform.database.session() as session:
-                ownership.holding(session, WHAT, self.fence or 0)
-                outbox.drop(session, [one.id for one in waiting if one.event.id not in bad])
-                for one in waiting:
-                    if one.event.id in bad:
-                        outbox.refuse(session, one.id, bad[one.event.id])
+                write(session, ownership.holding(session, WHAT, self.fence or 0))
         except ownership.Fenced:
             log.warning("another relay has taken over")
-            self.fence = None
-        return len(waiting)
+            self.fence = self._position = None
 
     def _publish(self, events: Sequence[Event]) -> dict[str, str]:
         """Publish in order; the ids of those that can't be, each with its problem."""

@@ -31,7 +31,8 @@ def pick(handlers: Handlers, choice: Chosen) -> list[Subscription]:
     found = [
         one
         for one in handlers.subscriptions.values()
-        if choice in (one.name, one.handler, getattr(one.handler, "__wrapped__", None))
+        if choice in (one.name, one.handler)
+        or choice in (getattr(one.handler, mark, None) for mark in ("__wrapped__", "declared"))
         or (isinstance(choice, ModuleType) and one.handler.__module__ == choice.__name__)
     ]
     if not found:

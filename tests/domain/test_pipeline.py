@@ -149,6 +149,25 @@ def test_a_persons_no_ends_the_run(memory: InMemoryPlatform) -> None:
     assert (found["champion"], found["versions"][0]["state"]) == (1, "rejected")
 
 
+def test_where_nobody_answers_within_a_day_the_version_is_rejected(
+    memory: InMemoryPlatform,
+) -> None:
+    id = waiting(memory)
+    memory.advance(24 * 3600 - 60)
+    assert [event.type for event in run_of(memory, id)][-1] == "model.registered"
+    memory.advance(120)
+    assert memory.dead_letters == [], memory.deliveries[-3:]
+
+    assert [event.type for event in run_of(memory, id)][-1] == "model.rejected"
+    version = memory.platform.models.get("stays")["versions"][0]
+    assert (version["state"], version["reason"]) == (
+        "rejected",
+        "Nobody approved it within 24h.",
+    )
+    with pytest.raises(Conflict, match="doesn't wait"):
+        memory.platform.models.approve("stays", 2, "user:ann", "too late")
+
+
 def test_promoting_what_waits_by_hand_ends_the_waiting(memory: InMemoryPlatform) -> None:
     waiting(memory)
     models = memory.platform.models

@@ -138,3 +138,20 @@ def test_what_is_due_later_waits_and_can_be_called_back(platform):
 
     assert topic(platform) == [3]
     assert platform.relay.next_due() == now + 3600
+
+
+def test_what_is_appended_to_the_event_store_is_published_in_order(platform):
+    def append(stream: str, *numbers: int) -> None:
+        events = [Event(type="order.placed", data=number) for number in numbers]
+        platform.event_store.append(stream, events)
+
+    append("order-1", *range(600))
+    append("order-2", 600)
+    platform.relay.drain()
+    assert topic(platform) == list(range(601))
+
+    other = Relay(platform, "other")
+    platform.relay.resign()
+    append("order-1", 601)
+    other.drain()
+    assert topic(platform) == list(range(602))

@@ -9,7 +9,7 @@ is still writing (decision 31). Writers' throughput rises with their number.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,6 +28,7 @@ from app.store.eventstore.reading import Reader
 from app.store.eventstore.recorded import Appended, Recorded
 from app.store.eventstore.request import Request, Row, check_expected, check_stream, row
 from app.store.failures import translated
+from app.store.outbox import wake_after
 from app.store.page import Page
 
 Entry = tuple[str, Sequence[Event], int | None]
@@ -37,7 +38,10 @@ LARGEST_EVENT = 1024 * 1024
 
 
 class EventStore:
-    """`catalogue` knows the types: what is appended is checked, what is read is of their newest class."""
+    """`catalogue` knows the types: what is appended is checked, what is read is of their newest class.
+
+    `wake` is called after a commit: a hint to those who read on.
+    """
 
     def __init__(
         self,
@@ -45,11 +49,13 @@ class EventStore:
         clock: Clock | None = None,
         catalogue: Catalogue | None = None,
         largest_event: int = LARGEST_EVENT,
+        wake: Callable[[], None] | None = None,
     ):
         self._database = database
         self._clock = clock or SystemClock()
         self._catalogue = catalogue or Catalogue(TYPES)
         self._largest = largest_event
+        self._wake = wake
         self._appender = (
             sqlite.SqliteAppender(database)
             if database.on_sqlite
@@ -96,7 +102,12 @@ class EventStore:
         ]
         with self._translated():
             if session is None:
-                return self._appender.append(requests)
+                done = self._appender.append(requests)
+                if self._wake:
+                    self._wake()
+                return done
+            if self._wake:
+                wake_after(session, self._wake)
             # In the session's transaction, so behind what it wrote and before what it will.
             cursor: Any = session.connection().connection.cursor()
             try:
