@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Any
 
-from flask import Response
+from flask import Response, stream_with_context
 
 from app.errors import NotFound
+from app.store.audit_export import lines as audit_lines
 from web.platform import current_platform
 
 
@@ -20,6 +22,17 @@ def csv_file(lines: Iterable[str], filename: str) -> Response:
         chain(first, rest),
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{filename}"'},
+    )
+
+
+def audit_file(format: str, filters: dict[str, Any]) -> Response:
+    """The audit log's entries that match, as CSV or JSON lines."""
+    media = {"csv": "text/csv", "jsonl": "application/x-ndjson"}[format]
+    rows = current_platform().audit.all(**filters)
+    return Response(
+        stream_with_context(audit_lines(rows, format)),
+        mimetype=media,
+        headers={"Content-Disposition": f'attachment; filename="penstock-audit.{format}"'},
     )
 
 

@@ -20,7 +20,8 @@ from flask import Response
 
 from app.errors import Unavailable
 
-MOST_STREAMS = 32
+MOST_STREAMS = 64
+"""Streams of one process. `threads` in config/gunicorn.py leaves as many for everything else."""
 HEARTBEAT = 10.0  # seconds; a router cuts a connection that is silent for 55
 LONGEST = 900.0
 RECONNECT = 2000  # milliseconds

@@ -34,6 +34,7 @@ COMMANDS = {
     "models": "List, promote and roll back models; predict.",
     "projections": "List the read models and how far behind they are.",
     "bench": "Measure this machine.",
+    "audit": "Who changed what; export it.",
     "users": "List and add people; set a password.",
     "tokens": "List, create and revoke API tokens.",
 }

@@ -6,6 +6,7 @@ triggers are in the first migration).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Index
@@ -16,6 +17,8 @@ from app.store.columns import JsonText, Key, Moment, Serial, key
 from app.store.database import Database
 from app.store.moments import iso, seconds
 from app.store.page import Page, paged, read_cursor
+
+EXPORT_PAGE = 500
 
 
 class AuditRow(SQLModel, table=True):
@@ -94,6 +97,16 @@ class Audit:
             query = query.where(col(AuditRow.id) < read_cursor(cursor, int)[0])
         with self._database.read() as session:
             return paged(session.exec(query).all(), limit, lambda row: (row.id,), _show)
+
+    def all(self, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Everything that `find` would list, newest first, read a page at a time."""
+        cursor = None
+        while True:
+            page = self.find(**filters, limit=EXPORT_PAGE, cursor=cursor)
+            yield from page.items
+            if page.next is None:
+                return
+            cursor = page.next
 
 
 def _show(row: AuditRow) -> dict[str, Any]:

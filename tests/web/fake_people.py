@@ -54,12 +54,17 @@ class FakeUsers:
     def find(self) -> list[FakeUser]:
         return list(self._users.values())
 
+    def _known(self, name: str) -> FakeUser:
+        if name not in self._users:
+            raise NotFound(f"There is no user {name!r}.")
+        return self._users[name]
+
     def set_password(self, name: str, password: str) -> None:
-        self._users[name].password = password
+        self._known(name).password = password
         self._users[name].session_version += 1
 
     def set_role(self, name: str, role: str) -> None:
-        self._users[name].role = role
+        self._known(name).role = role
         self._users[name].session_version += 1
 
 
@@ -157,6 +162,8 @@ class FakeAudit:
         actor: str | None = None,
         action: str | None = None,
         target: str | None = None,
+        since: Any = None,
+        until: Any = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
@@ -171,3 +178,6 @@ class FakeAudit:
             limit,
             cursor,
         )
+
+    def all(self, **filters: Any) -> list[Json]:
+        return list(self.find(**filters, limit=10_000).items)

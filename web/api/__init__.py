@@ -11,6 +11,7 @@ from flask import Blueprint
 
 from web.api import (  # noqa: F401  (each adds its routes to the table)
     alerts,
+    audit,
     datasets,
     dead_letters,
     events,
