@@ -121,6 +121,34 @@ def rewind(name: str, to: str, yes: bool) -> None:
     click.echo(f"Rewound {name} to {to}.")
 
 
+@subscriptions.command(
+    epilog="\b\nExample:\n  python -m app subscriptions figures shop.handlers.charge --range 24h"
+)
+@click.argument("name")
+@click.option(
+    "--range", "over", type=click.Choice(["15m", "1h", "24h", "7d", "30d"]), default="1h",
+    show_default=True, help="How far back.",
+)  # fmt: skip
+@json_option
+def figures(name: str, over: str, as_json: bool) -> None:
+    """What a subscription did over time: throughput, lag, times, failures."""
+    with opened() as platform:
+        platform.subscriptions.get(name)
+        found = platform.charted.over(over, subscription=name)
+    if as_json:
+        show_json(found)
+        return
+    columns: dict[str, Any] = {name: name for name in ("at", "in", "done", "retried", "parked")}
+    for what, share in (("waited", "p95"), ("worked", "p50"), ("worked", "p95")):
+        columns[f"{what} {share}"] = _time(what, share)
+    columns["lag"] = _time("lag", "seconds")
+    show_table(found["rows"], columns, "Nothing yet.")
+
+
+def _time(what: str, part: str) -> Any:
+    return lambda row: duration(row[what][part])
+
+
 def _state(row: Any) -> str:
     if row["paused"]:
         reason = f": {row['paused']['reason']}" if row["paused"].get("reason") else ""

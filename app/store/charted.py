@@ -21,6 +21,7 @@ from app.store.bulk import Bulk
 from app.store.columns import from_json, key
 from app.store.database import Database
 from app.store.moments import iso
+from app.store.projection.consumers import SYSTEM_LANE
 from app.store.projection.counts import FIGURES, HISTOGRAMS, total
 from app.store.subscriptions import SubscriptionRow, show
 from app.telemetry.histogram import quantile
@@ -58,7 +59,7 @@ class Charted:
         topic: str | None = None,
         worker: str | None = None,
     ) -> dict[str, Any]:
-        """`step` (seconds) and `rows`, oldest first, of one of the three.
+        """`step` (seconds) and `rows`, oldest first, of one of the three, or of all subscriptions but our own.
 
         A row: `at`, `in` (events that came; None for a worker), `done`, `failed`, `retried`, `parked`,
         `waited` and `worked` (each `{"p50", "p95", "p99"}`, seconds), `lag` (`{"events", "seconds"}`).
@@ -66,8 +67,8 @@ class Charted:
         """
         if range not in RANGES:
             raise Refused(f"range is {range[:20]!r}; it must be one of: {', '.join(RANGES)}.")
-        if sum(1 for one in (subscription, topic, worker) if one) != 1:
-            raise Refused("Say whose figures: name one subscription, topic or worker.")
+        if sum(1 for one in (subscription, topic, worker) if one) > 1:
+            raise Refused("Name one subscription, topic or worker, or none of them for all.")
         length, step = RANGES[range]
         now = int(self._clock.now() // 60)
         start = (now - length) // step * step + step
@@ -100,7 +101,9 @@ def _readers(
         types = show(row)["types"] if row else []
         return [subscription], None if types and "*" in types else list(types or [])
     rows = [show(row) for row in session.exec(select(SubscriptionRow))]
-    return [row["name"] for row in rows if topic in (row["topics"] or ())], None
+    if topic:
+        return [row["name"] for row in rows if topic in (row["topics"] or ())], None
+    return [row["name"] for row in rows if row["lane"] != SYSTEM_LANE], None
 
 
 def _sums(

@@ -15,8 +15,8 @@ from tests.web.fakes import FakePlatform
 
 HOSTILE = "<script>alert(1)</script>\"'></textarea>" + "W" * 300 + " \u202eרתל 🦆 {{ 7*7 }}"
 PAGES = (
-    "/", "/runs", "/failures", "/replays", "/events", "/topics", "/subscriptions", "/datasets",
-    "/models", "/workers", "/alerts",
+    "/", "/flow", "/runs", "/failures", "/replays", "/events", "/topics", "/subscriptions",
+    "/datasets", "/models", "/workers", "/alerts",
 )  # fmt: skip
 ADMINISTRATORS = ("/people", "/tokens", "/audit")
 
@@ -32,7 +32,10 @@ def details(platform: FakePlatform) -> list[str]:
         "/topics/order",
         *(f"/subscriptions/{s['name']}" for s in data["subscriptions"]),
         *(f"/runs/{r['correlationid']}" for r in data["runs"][:6]),
-        f"/runs/{run['correlationid']}",
+        f"/runs/{run['correlationid']}?step=2",
+        f"/runs/{run['correlationid']}/compare",
+        "/runs?state=stuck&data=customer.id%3D42&key=k&until=2026-01-31T14:00Z",
+        "/subscriptions/shop.handlers.charge?range=7d",
         f"/failures/{letter['id']}",
         f"/failures?group={letter['group']}",
         "/replays/rp000001",

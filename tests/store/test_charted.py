@@ -59,6 +59,7 @@ def test_a_range_has_the_percentiles_of_all_records_in_each_step(store, clock):
     of_worker = charted(store).over("15m", worker="w2")["rows"]
     assert [r["done"] for r in of_worker if r["done"]] == [4]
     assert of_worker[0]["in"] is None
+    assert sum(row["done"] for row in charted(store).over("15m")["rows"]) == 100
     of_topic = charted(store).over("24h", topic="order")["rows"]
     assert [r["done"] for r in of_topic if r["done"]] == [100]
 
@@ -95,6 +96,6 @@ def test_old_rollups_are_folded_and_charts_stay_the_same(store, clock):
 def test_ranges_and_names_are_checked(store):
     with pytest.raises(Refused, match="must be one of: 15m, 1h, 24h, 7d, 30d"):
         charted(store).over("2y", topic="order")
-    with pytest.raises(Refused, match="name one"):
-        charted(store).over("1h")
+    with pytest.raises(Refused, match="Name one"):
+        charted(store).over("1h", topic="order", worker="w")
     assert all(one.length / one.step <= 180 for one in RANGES.values())

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from app.errors import NotFound, Refused
+from app.store.charted import RANGES
 from app.store.data_match import DataMatch
 from app.store.run_comparison import compare
 from tests.web.fake_paging import Page, between, page
@@ -221,3 +222,15 @@ class FakeRollups:
             }
             for i in range(int(3600 // step))
         ]
+
+
+class FakeCharted:
+    def over(self, range: str, **whose: str | None) -> Json:
+        if range not in RANGES:
+            raise Refused(f"range is {range!r}")
+        if sum(1 for one in whose.values() if one) > 1:
+            raise Refused("Name one subscription, topic or worker.")
+        times = {"p50": 0.05, "p95": 0.4, "p99": None}
+        more = {"waited": times, "worked": times, "lag": {"events": 3, "seconds": 1.5}}
+        rows = FakeRollups().series(0, 60)
+        return {"step": 60, "rows": [row | more for row in rows]}

@@ -30,7 +30,13 @@ from tests.web.fake_parts import FakeBlobs, FakeChanges, FakeSchemas, FakeWorker
 from tests.web.fake_people import API_TOKEN, TOKENS, FakeAudit, FakeTokens, FakeUsers
 from tests.web.fake_subscriptions import SUBSCRIPTIONS
 from tests.web.fake_time import Json, at
-from tests.web.fake_views import FakeDeadLetters, FakeFailures, FakeRollups, FakeRuns
+from tests.web.fake_views import (
+    FakeCharted,
+    FakeDeadLetters,
+    FakeFailures,
+    FakeRollups,
+    FakeRuns,
+)
 
 __all__ = ["API_TOKEN", "TOKENS", "FakePlatform"]
 
@@ -143,6 +149,7 @@ class FakePlatform:
         self.dead_letters = FakeDeadLetters(self)
         self.failures = FakeFailures(self)
         self.rollups = FakeRollups()
+        self.charted = FakeCharted()
         self.subscriptions = FakeSubscriptions(self)
         self.replays = FakeReplays(self)
         self.datasets = FakeDatasets(self)

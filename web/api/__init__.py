@@ -15,6 +15,7 @@ from web.api import (  # noqa: F401  (each adds its routes to the table)
     datasets,
     dead_letters,
     events,
+    figures,
     models,
     replays,
     runs,

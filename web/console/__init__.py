@@ -13,6 +13,7 @@ from web.console import (
     datasets,
     events,
     failures,
+    flow,
     live,
     models,
     overview,
@@ -31,6 +32,6 @@ from web.console.pages import blueprint
 
 __all__ = ["blueprint"]
 _PAGES = (
-    alerts, audit, datasets, events, failures, live, models, overview, people, problems,
+    alerts, audit, datasets, events, failures, flow, live, models, overview, people, problems,
     replays, run_steps, runs, subscriptions, theme, tokens, topics, workers,
 )  # fmt: skip

@@ -46,7 +46,7 @@ class Snapshot:
 @requires("viewer")
 def overview() -> ResponseReturnValue:
     shot = recent("overview", snapshot)
-    loads = {name: load(rows, shot.at) for name, rows in shot.each.items()}
+    loads = loads_of(shot)
     picture = flow.flow(shot.subscriptions, loads, edge_text, note, link)
     return render_template(
         "overview.html",
@@ -63,6 +63,10 @@ def overview() -> ResponseReturnValue:
         stuck=shot.stuck,
         failed={name: sum(r["failed"] for r in rows) for name, rows in shot.each.items()},
     )
+
+
+def loads_of(shot: Snapshot) -> dict[str, flow.Load]:
+    return {name: load(rows, shot.at) for name, rows in shot.each.items()}
 
 
 def snapshot() -> Snapshot:

@@ -30,6 +30,7 @@ blueprint = Blueprint("console", __name__)
 
 NAVIGATION = (
     ("/", "Overview"),
+    ("/flow", "Flow"),
     ("/runs", "Runs"),
     ("/alerts", "Alerts"),
     ("/failures", "Failures"),

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from app.errors import NotFound, Refused
 from web.auth import current_actor, requires
 from web.console import words
+from web.console.charted import charts_of
 from web.console.figures import HOUR, STEP, load, load_text
 from web.console.overview import in_order, worst_first
 from web.console.pages import act, back, blueprint, chosen, field, go, now, say, since
@@ -55,6 +56,7 @@ def subscription(name: str) -> ResponseReturnValue:
         failed_sum=sum(r["failed"] for r in rows),
         groups=platform.failures.groups(subscription=name),
         settings=settings_of(found),
+        charted=charts_of(subscription=name),
         rewinds=REWINDS,
     )
 

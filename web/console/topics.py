@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import NotFound
 from web.auth import requires
+from web.console.charted import charts_of
 from web.console.pages import blueprint, text_filter
 from web.platform import current_platform
 
@@ -27,6 +28,7 @@ def topic(name: str) -> ResponseReturnValue:
     return render_template(
         "topic.html",
         topic=found,
+        charted=charts_of(topic=name),
         page=platform.archive.find(topic=name, limit=50, cursor=text_filter("cursor")),
         subscriptions=[
             s for s in platform.subscriptions.list() if name in s["topics"] and s["active"]
