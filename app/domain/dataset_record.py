@@ -12,8 +12,10 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from app.domain.aggregates import PIPELINE, Dataset
 from app.domain.rows import locked
 from app.domain.tables import DatasetRow, DatasetVersionRow
+from app.sourcing.repository import Repository
 from app.store.columns import clean, key, key_or_none
 
 
@@ -48,14 +50,17 @@ class Judged:
     reasons: list[str] = field(default_factory=list)
 
 
-def record_dataset(session: Session, change: Uploaded | Judged) -> int:
-    """Apply a change; the version's number. A judgement needs its upload recorded first."""
+def record_dataset(session: Session, change: Uploaded | Judged, aggregates: Repository) -> int:
+    """Apply a change, and record it in the dataset's history; the version's number.
+
+    A judgement needs its upload recorded first.
+    """
     if isinstance(change, Uploaded):
-        return _upload(session, change)
-    return _judge(session, change)
+        return _upload(session, change, aggregates)
+    return _judge(session, change, aggregates)
 
 
-def _upload(session: Session, change: Uploaded) -> int:
+def _upload(session: Session, change: Uploaded, aggregates: Repository) -> int:
     row = DatasetRow(
         name=change.dataset, target=clean(change.target), created=change.at, updated=change.at
     )
@@ -85,22 +90,37 @@ def _upload(session: Session, change: Uploaded) -> int:
         )
     )
     session.flush()
+    by = change.by or PIPELINE
+    with aggregates.edit(Dataset, change.dataset, actor=by, session=session) as history:
+        history.upload(
+            dataset.versions,
+            change.correlationid,
+            target=clean(change.target),
+            file=change.file,
+            filename=clean(change.filename),
+        )
     return dataset.versions
 
 
-def _judge(session: Session, change: Judged) -> int:
+def _judge(session: Session, change: Judged, aggregates: Repository) -> int:
     version = _find(session, change.dataset, change.event)
     if version is None:
         raise LookupError(f"the upload {change.event} of {change.dataset} is not recorded")
+    repeated = (version.state, version.reasons) == (change.state, change.reasons)
     version.state = change.state
     version.summary = change.summary
     version.rows = change.summary.get("rows")
     version.task = change.summary.get("task") or version.task
     version.report = change.report
     version.reasons = change.reasons
-    dataset = session.get_one(DatasetRow, change.dataset)
+    dataset = session.get_one(
+        DatasetRow, change.dataset, with_for_update=True, populate_existing=True
+    )
     dataset.updated = max(dataset.updated, change.at)
     session.flush()
+    if not repeated:
+        with aggregates.edit(Dataset, change.dataset, actor=PIPELINE, session=session) as history:
+            history.judge(version.version, change.state, version.rows, list(change.reasons))
     return version.version
 
 

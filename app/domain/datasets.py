@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, cast, get_args
 from sqlmodel import Session, col, select
 
 from app.clock import Clock, SystemClock
+from app.domain.aggregates import Dataset
 from app.domain.announcing import Announcer, announce_after
 from app.domain.dataset_record import Judged, Uploaded, record_dataset
 from app.domain.events import NAME_PATTERN, DatasetUploaded
@@ -29,10 +30,12 @@ from app.ml.rejected import rejected_csv
 from app.ml.report import Report
 from app.ml.rules import MOST_RULES, BadRule, parse
 from app.ml.schema import Task
+from app.sourcing.repository import Repository
 from app.store.audit import Audit
 from app.store.blobs import BlobStore
 from app.store.columns import clean, key
 from app.store.database import Database
+from app.store.eventstore.store import EventStore
 from app.store.moments import iso
 from app.store.page import Page, paged
 from app.streams.publisher import Publisher
@@ -58,6 +61,7 @@ class Datasets:
         self._clock = clock or SystemClock()
         self._audit = audit
         self._changes = changes
+        self._aggregates = Repository(EventStore(database, self._clock), database, self._clock)
 
     def upload(
         self,
@@ -118,6 +122,7 @@ class Datasets:
                 task=data.task,
                 by=data.by,
             ),
+            self._aggregates,
         )
 
     def record_judgement(
@@ -137,6 +142,7 @@ class Datasets:
                 ref,
                 report.reasons,
             ),
+            self._aggregates,
         )
 
     def validated_before(self, name: str, event: str) -> tuple[int, str] | None:
@@ -186,6 +192,8 @@ class Datasets:
                     at=self._clock.now(),
                 )
             )  # fmt: skip
+            with self._aggregates.edit(Dataset, name, actor=key(actor), session=session) as history:
+                history.rule(wanted)
             if self._audit:
                 old = before.rules if before else []
                 self._audit.record(actor, "dataset.rules", name, old, wanted, session=session)

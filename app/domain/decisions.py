@@ -98,7 +98,7 @@ class Decisions:
                 )
             champion = self._steps.champion_in(session, name)
             self._steps.decide(
-                session, name, version, state, f"{state.capitalize()} by hand: {reason}"
+                session, name, version, state, f"{state.capitalize()} by hand: {reason}", actor
             )
             verdict = ModelApproved if state == "approved" else ModelRejected
             data = verdict(

@@ -12,9 +12,11 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from app.domain.aggregates import PIPELINE, Model
 from app.domain.rows import locked
 from app.domain.tables import ModelRow, ModelVersionRow, PromotionRow
 from app.errors import Conflict, NotFound
+from app.sourcing.repository import Repository
 from app.store.columns import clean, key, key_or_none
 
 
@@ -50,6 +52,7 @@ class Decided:
     state: str
     reason: str
     at: float
+    by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,21 +71,21 @@ class Promoted:
 Change = Registered | Decided | Promoted
 
 
-def record_model(session: Session, change: Change) -> int:
-    """Apply a change; the version's number.
+def record_model(session: Session, change: Change, aggregates: Repository) -> int:
+    """Apply a change, and record it in the model's history; the version's number.
 
     Raises `NotFound`, or `Conflict` where the champion is not the expected one.
     """
     match change:
         case Registered():
-            return _register(session, change)
+            return _register(session, change, aggregates)
         case Decided():
-            return _decide(session, change)
+            return _decide(session, change, aggregates)
         case Promoted():
-            return _promote(session, change)
+            return _promote(session, change, aggregates)
 
 
-def _register(session: Session, change: Registered) -> int:
+def _register(session: Session, change: Registered, aggregates: Repository) -> int:
     new = ModelRow(name=change.model, task=change.task, created=change.at, updated=change.at)
     model = locked(session, ModelRow, change.model, new)
     known = session.exec(
@@ -119,21 +122,35 @@ def _register(session: Session, change: Registered) -> int:
         )
     )
     session.flush()
+    with aggregates.edit(Model, change.model, actor=PIPELINE, session=session) as history:
+        history.register(
+            model.versions,
+            change.correlationid,
+            task=change.task,
+            artefact=change.artefact,
+            metrics=change.metrics,
+            reason=clean(change.reason),
+        )
     return model.versions
 
 
-def _decide(session: Session, change: Decided) -> int:
+def _decide(session: Session, change: Decided, aggregates: Repository) -> int:
+    _locked(session, change.model)
     version = _version(session, change.model, change.version)
-    if version.state not in ("champion", "retired"):  # a late decision doesn't depose anybody
-        version.state = change.state
-        version.reason = clean(change.reason)
+    said = (change.state, clean(change.reason))
+    # A late decision doesn't depose anybody, and a repeated one is none.
+    if version.state not in ("champion", "retired") and said != (version.state, version.reason):
+        version.state, version.reason = said
         session.flush()
+        by = change.by or PIPELINE
+        with aggregates.edit(Model, change.model, actor=by, session=session) as history:
+            history.decide(change.version, *said)
     return version.version
 
 
-def _promote(session: Session, change: Promoted) -> int:
+def _promote(session: Session, change: Promoted, aggregates: Repository) -> int:
     version = _version(session, change.model, change.version)
-    model = session.get_one(ModelRow, change.model, with_for_update=True, populate_existing=True)
+    model = _locked(session, change.model)
     if model.champion == change.version:
         return version.version  # done before: a repetition changes nothing
     if model.champion != change.expected:
@@ -158,7 +175,18 @@ def _promote(session: Session, change: Promoted) -> int:
         )
     )
     session.flush()
+    by = change.by or PIPELINE
+    with aggregates.edit(Model, change.model, actor=by, session=session) as history:
+        history.promote(change.version, change.expected, clean(change.reason), change.back)
     return version.version
+
+
+def _locked(session: Session, model: str) -> ModelRow:
+    """The model's row: who decides on it waits until the one before has committed."""
+    row = session.get(ModelRow, model, with_for_update=True, populate_existing=True)
+    if row is None:
+        raise NotFound(f"There is no model {model!r}; `python -m app models list` lists them.")
+    return row
 
 
 def _version(session: Session, model: str, version: int) -> ModelVersionRow:

@@ -16,6 +16,7 @@ from app.domain.model_reading import ModelReading
 from app.domain.model_record import Decided, Promoted, Registered, record_model
 from app.domain.serving import Champion, Serving
 from app.domain.tables import ModelRow
+from app.sourcing.repository import Repository
 from app.store import holds
 from app.store.blobs import BlobStore
 
@@ -30,7 +31,9 @@ class ModelSteps:
         changes: Announcer | None,
         reading: ModelReading,
         serving: Serving,
+        aggregates: Repository,
     ):
+        self._aggregates = aggregates
         self._blobs = blobs
         self._clock = clock
         self._changes = changes
@@ -65,12 +68,22 @@ class ModelSteps:
                 gain=evaluated.gain,
                 details=evaluated.details,
             ),
+            self._aggregates,
         )
 
-    def decide(self, session: Session, name: str, version: int, state: str, reason: str) -> None:
+    def decide(
+        self,
+        session: Session,
+        name: str,
+        version: int,
+        state: str,
+        reason: str,
+        by: str | None = None,
+    ) -> None:
         """The version is now `approved`, `rejected` or `rolledback`, and why."""
         announce_after(session, self._changes, "models")
-        record_model(session, Decided(name, version, state, reason, self._clock.now()))
+        decided = Decided(name, version, state, reason, self._clock.now(), by)
+        record_model(session, decided, self._aggregates)
 
     def hold(
         self, session: Session, name: str, version: int, correlationid: str, event: str
@@ -91,9 +104,8 @@ class ModelSteps:
     ) -> None:
         """Make the version the champion if `expected` still is, else raise `Conflict`."""
         announce_after(session, self._changes, "models")
-        record_model(
-            session, Promoted(name, version, expected, by, reason, self._clock.now(), back)
-        )
+        promoted = Promoted(name, version, expected, by, reason, self._clock.now(), back)
+        record_model(session, promoted, self._aggregates)
         self.serving.forget(name)
 
     def champion_in(self, session: Session, name: str) -> int | None:

@@ -19,10 +19,12 @@ from app.domain.model_steps import ModelSteps
 from app.domain.serving import Serving
 from app.errors import Refused
 from app.events.event import Event
+from app.sourcing.repository import Repository
 from app.store.audit import Audit
 from app.store.blobs import BlobStore
 from app.store.columns import clean
 from app.store.database import Database
+from app.store.eventstore.store import EventStore
 from app.streams.publisher import Publisher
 
 MOST_ROWS = 10_000
@@ -48,7 +50,8 @@ class Models:
         reading = ModelReading(database, blobs, self.serving)
         self.find, self.get = reading.find, reading.get
         self.version, self.evaluation = reading.version, reading.evaluation
-        steps = ModelSteps(blobs, clock, changes, reading, self.serving)
+        aggregates = Repository(EventStore(database, clock), database, clock)
+        steps = ModelSteps(blobs, clock, changes, reading, self.serving, aggregates)
         self.champion, self.champion_in = steps.champion, steps.champion_in
         self.register, self.decide, self.hold = steps.register, steps.decide, steps.hold
         self.swap, self.check = steps.swap, steps.check

@@ -23,6 +23,8 @@ from app.errors import InvalidEvents
 from app.events.ids import uuid7
 
 DEFAULT_SOURCE = "penstock"
+PRIVATE = "private"
+"""The extension of an event that stays in the event store and is not published."""
 _EXTENSION_NAME = re.compile(r"[a-z0-9]{1,64}")
 
 

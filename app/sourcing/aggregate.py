@@ -28,7 +28,7 @@ import msgspec
 from pydantic import ValidationError
 
 from app.errors import InvalidEvents, PenstockError, Refused
-from app.events.event import Event, plain
+from app.events.event import PRIVATE, Event, plain
 from app.events.schema import TYPES, field_problems
 from app.sourcing import fields
 from app.sourcing.fingerprint import fingerprint
@@ -53,13 +53,15 @@ def applies(*types: str) -> Callable[[Applying], Applying]:
 
 class Aggregate:
     """Base of aggregates. `category` (by default the class's name in small letters) begins its streams'
-    names; with `snapshot_every`, its fields are kept once for so many events.
+    names; with `snapshot_every`, its fields are kept once for so many events. Events of a `private`
+    one stay in the store: the relay doesn't publish them (they carry the extension `private`).
 
     `id` is its own name, `version` the number of its events, `pending` those not yet saved.
     """
 
     category: ClassVar[str] = ""
     snapshot_every: ClassVar[int | None] = None
+    private: ClassVar[bool] = False
     _fields: ClassVar[dict[str, Any]] = {}
     _methods: ClassVar[dict[str, Applying]] = {}
 
@@ -85,6 +87,8 @@ class Aggregate:
         """Record what happened: an `Event`, a type with its data, or an object of an event type."""
         made = _made(event, data, attributes)
         made = made if made.subject else made.but(subject=self.id)
+        if self.private:
+            made = made.but(extensions={**made.extensions, PRIVATE: True})
         self._apply(made)
         self.pending.append(made)
         return made
