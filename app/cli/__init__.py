@@ -32,6 +32,7 @@ COMMANDS = {
     "runs": "List runs and show one with its steps.",
     "datasets": "Upload and list datasets.",
     "models": "List, promote and roll back models; predict.",
+    "aggregates": "Show models, datasets and your aggregates as they were, and why.",
     "projections": "List the read models and how far behind they are.",
     "bench": "Measure this machine.",
     "audit": "Who changed what; export it.",

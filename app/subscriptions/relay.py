@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from sqlmodel import Session
 
 from app.errors import EventTooLarge, InvalidEvents, PenstockError
-from app.events.event import Event
+from app.events.event import PRIVATE, Event
 from app.store import outbox, ownership
 
 WHAT = "relay"
@@ -113,7 +113,7 @@ class Relay:
         found = self.platform.event_store.read_all(self._position, BATCH, typed=False)
         if not found:
             return 0
-        bad = self._publish([one.event for one in found])
+        bad = self._publish([one.event for one in found if PRIVATE not in one.event.extensions])
 
         def go_on(session: Session, row: ownership.OwnerRow) -> None:
             row.position = self._position = found[-1].position
@@ -139,6 +139,8 @@ class Relay:
 
     def _publish(self, events: Sequence[Event]) -> dict[str, str]:
         """Publish in order; the ids of those that can't be, each with its problem."""
+        if not events:
+            return {}
         try:
             self.platform.publisher.publish(events)
             return {}

@@ -155,3 +155,13 @@ def test_what_is_appended_to_the_event_store_is_published_in_order(platform):
     append("order-1", 601)
     other.drain()
     assert topic(platform) == list(range(602))
+
+
+def test_private_events_stay_in_the_store(platform):
+    kept = Event(type="order.placed", data=1, extensions={"private": True})
+    platform.event_store.append("order:1", [kept, Event(type="order.placed", data=2)])
+    platform.event_store.append("order:2", [kept])
+    relay = Relay(platform, "relay")
+    relay.drain()
+    assert topic(platform) == [2]
+    assert relay.drain() == 0  # and they are behind it

@@ -27,6 +27,7 @@ from tests.web.fake_control import FakeReplays, FakeSubscriptions
 from tests.web.fake_flow import FakeArchive, FakePublisher, FakeTopics
 from tests.web.fake_ml import FakeDatasets, FakeModels
 from tests.web.fake_parts import FakeBlobs, FakeChanges, FakeSchemas, FakeWorkers
+from tests.web.fake_past import fake_past
 from tests.web.fake_people import API_TOKEN, TOKENS, FakeAudit, FakeTokens, FakeUsers
 from tests.web.fake_subscriptions import SUBSCRIPTIONS
 from tests.web.fake_time import Json, at
@@ -67,6 +68,7 @@ class FakePlatform:
     """Everything a page or a route may ask for; `data` is there for a test to change."""
 
     def __init__(self, **settings: Any) -> None:
+        self.past = fake_past()
         invented = fake_data.invent()
         done = next(r for r in invented["runs"] if r["outcome"] == "deployment.finished")
         cid = done["correlationid"]

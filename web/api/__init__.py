@@ -10,6 +10,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from web.api import (  # noqa: F401  (each adds its routes to the table)
+    aggregates,
     alerts,
     audit,
     datasets,

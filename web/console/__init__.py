@@ -8,6 +8,7 @@ leads back to a page. `blueprint` is all that `create_app` needs.
 from __future__ import annotations
 
 from web.console import (
+    aggregates,
     alerts,
     audit,
     datasets,
@@ -32,6 +33,6 @@ from web.console.pages import blueprint
 
 __all__ = ["blueprint"]
 _PAGES = (
-    alerts, audit, datasets, events, failures, flow, live, models, overview, people, problems,
+    aggregates, alerts, audit, datasets, events, failures, flow, live, models, overview, people, problems,
     replays, run_steps, runs, subscriptions, theme, tokens, topics, workers,
 )  # fmt: skip

@@ -15,7 +15,7 @@ from markupsafe import Markup
 NAMES = (
     "archive", "ban", "box", "check", "chevron-right", "circle",
     "circle-check", "circle-dot", "circle-pause", "clock", "database", "download", "eye",
-    "file-text", "git-branch",
+    "file-text", "git-branch", "rotate-ccw-clock",
     "info", "inbox", "key", "list", "log-out", "moon", "octagon-x", "pause", "pencil", "play", "plus",
     "rotate-cw", "scale", "search", "server", "skip-back", "sun", "sun-moon", "trash", "triangle-alert",
     "trophy", "undo-2", "upload", "user", "users", "waypoints", "x", "zap",

@@ -40,6 +40,7 @@ NAVIGATION = (
     ("/subscriptions", "Subscriptions"),
     ("/datasets", "Datasets"),
     ("/models", "Models"),
+    ("/aggregates", "History"),
     ("/workers", "Workers"),
 )
 SINCE = (
