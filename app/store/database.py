@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from sqlmodel import Session
 
 from app.errors import Unavailable
 from app.store.failures import translated
+from app.store.forking import GATE
 
 BUSY_SECONDS = 30
 _BEGIN = "penstock_begin"
@@ -75,7 +76,7 @@ class Database:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Session]:
-        with translated(self.name):
+        with translated(self.name), GATE.inside() if self.on_sqlite else nullcontext():
             engine = self.engine.execution_options(**{_BEGIN: begin})
             with Session(engine, expire_on_commit=False) as session:
                 yield session
