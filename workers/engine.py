@@ -16,6 +16,7 @@ from app import bootstrap
 from app.errors import PenstockError
 from app.streams.client import LOST
 from app.subscriptions.caretaker import Caretaker
+from app.subscriptions.declaration import LANES
 from app.subscriptions.doorbell import Doorbell
 from app.subscriptions.identity import worker_id, worker_of
 from app.subscriptions.reclaim import Reaper, release_consumers
@@ -114,7 +115,8 @@ class Engine:
         watch = Watch(
             self.slots,
             self.platform.broker(),
-            Roster(self.platform, self.lanes),
+            # All lanes: what a lease had in hand may have been moved to another one since.
+            Roster(self.platform, LANES),
             self.worker,
             clock,
         )

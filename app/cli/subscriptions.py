@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
@@ -21,7 +22,7 @@ Examples:
 """
 )
 def subscriptions() -> None:
-    """List, pause, resume and rewind subscriptions."""
+    """List, change, pause, resume, skip and rewind subscriptions."""
 
 
 @subscriptions.command("list", epilog="\b\nExample:\n  python -m app subscriptions list --json")
@@ -39,6 +40,7 @@ def list_(as_json: bool) -> None:
             "subscription": "name",
             "state": _state,
             "lane": "lane",
+            "priority": "priority",
             "types": "types",
             "backlog": lambda row: "unknown" if row["backlog"] is None else f"{row['backlog']:,}",
             "open": "open",
@@ -99,6 +101,52 @@ def resume(name: str) -> None:
 @subscriptions.command(
     epilog="""\b
 Examples:
+  python -m app subscriptions change shop.handlers.charge rate=50 concurrency=2 priority=low
+  python -m app subscriptions change shop.handlers.charge retry='{"attempts": 8}' lane=training
+  python -m app subscriptions change shop.handlers.notify filter='{"cel": "event.data.total > 100"}'
+  python -m app subscriptions change shop.handlers.charge rate=null
+"""
+)
+@click.argument("name")
+@click.argument("settings", nargs=-1, required=True, metavar="SETTING=VALUE...")
+@json_option
+def change(name: str, settings: tuple[str, ...], as_json: bool) -> None:
+    """Change how a subscription is served, while it runs; deploys keep it.
+
+    The settings are those that the API changes: retry, filter, timeout, concurrency, rate, lane
+    and priority. A value is JSON or a word; null lets the code's value count again.
+    """
+    with opened() as platform:
+        platform.subscriptions.update(name, dict(map(_setting, settings)), ACTOR)
+        found = platform.subscriptions.get(name)
+    if as_json:
+        show_json(found)
+        return
+    click.echo(f"Changed {name}. Workers take it up within a second.")
+    for field, values in found["changed"].items():
+        click.echo(f"{field}: the code says {values['code']}, now {values['now']}")
+
+
+@subscriptions.command(
+    epilog="\b\nExample:\n  python -m app subscriptions skip shop.handlers.notify --yes"
+)
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def skip(name: str, yes: bool) -> None:
+    """Leave out what waits: go on with what comes from now on."""
+    if not yes:
+        click.confirm(f"{name} will leave out every event that waits now. Go on?", abort=True)
+    with opened() as platform:
+        platform.subscriptions.skip(name, ACTOR)
+    click.echo(
+        f"Skipped the backlog of {name}. The events are kept: "
+        f"`python -m app subscriptions rewind {name} --to 1h` brings them back."
+    )
+
+
+@subscriptions.command(
+    epilog="""\b
+Examples:
   python -m app subscriptions rewind shop.handlers.profile --to 2h --yes
   python -m app subscriptions rewind shop.handlers.profile --to start
 """
@@ -147,6 +195,17 @@ def figures(name: str, over: str, as_json: bool) -> None:
 
 def _time(what: str, part: str) -> Any:
     return lambda row: duration(row[what][part])
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """`rate=50`: a setting and its value, JSON where it is some, else a word."""
+    field, equals, value = text.partition("=")
+    if not equals:
+        raise click.UsageError(f"{text!r} is no setting with a value: write rate=50")
+    try:
+        return field, json.loads(value)
+    except ValueError:
+        return field, value
 
 
 def _state(row: Any) -> str:

@@ -20,9 +20,19 @@ from app.store.moments import iso
 
 DECLARED = (
     "types", "topics", "emits", "lane", "filter", "retry", "timeout", "batch", "linger",
-    "ordered", "start", "module", "doc",
+    "ordered", "start", "priority", "module", "doc",
 )  # fmt: skip
-CHANGEABLE = ("lane", "filter", "retry", "timeout", "batch", "linger", "concurrency", "rate")
+CHANGEABLE = (
+    "lane",
+    "filter",
+    "retry",
+    "timeout",
+    "batch",
+    "linger",
+    "concurrency",
+    "rate",
+    "priority",
+)
 
 
 class SubscriptionRow(SQLModel, table=True):

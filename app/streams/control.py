@@ -21,8 +21,8 @@ class Decision(msgspec.Struct, omit_defaults=True):
 
     `concurrency` is how many leases may serve it at once, `rate` its events a second,
     both over all workers. `generation` rises with each rewind: outputs of what is handled again are new events.
-    `rewound` is where the last rewind went (ms since 1970): what came back before from
-    later than that comes again from its topic, so it is dropped.
+    `lane` and `priority` are those that count now. `rewound` is where the last rewind went (ms
+    since 1970): what came back before from later than that comes again from its topic, so it is dropped.
     """
 
     paused: bool = False
@@ -33,6 +33,8 @@ class Decision(msgspec.Struct, omit_defaults=True):
     timeout: float | None = None
     concurrency: int | None = None
     rate: float | None = None
+    lane: str | None = None
+    priority: str | None = None
 
 
 def decisions(client: redis.Redis) -> tuple[int, dict[str, Decision]]:

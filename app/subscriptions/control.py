@@ -16,7 +16,8 @@ from app.errors import Refused
 from app.events.filters import compile_filter
 from app.streams import control
 from app.streams.backlog import Backlog, backlogs
-from app.subscriptions.declaration import EVERYTHING
+from app.subscriptions.declaration import EVERYTHING, LANES
+from app.subscriptions.priority import PRIORITIES
 from app.subscriptions.retry import RetryPolicy
 from app.subscriptions.rewind import rewind
 from app.subscriptions.streams import row_streams
@@ -26,7 +27,10 @@ LATE = 30.0
 RECENT = 300.0
 FAILING = 0.1
 """The share of failed attempts in the last five minutes from which a subscription is failing."""
-CHANGEABLE = ("retry", "filter", "timeout", "concurrency", "rate")
+CHANGEABLE = ("retry", "filter", "timeout", "concurrency", "rate", "lane", "priority")
+
+CHOICES = {"lane": LANES[:-1], "priority": PRIORITIES}
+"""Fields with a fixed set of values; nothing moves into the system lane."""
 
 Rows = list[dict[str, Any]]
 
@@ -128,7 +132,7 @@ class Subscriptions:
         self._told(actor, "subscription.resumed", name, before["paused"], None)
 
     def update(self, name: str, changes: Mapping[str, Any], actor: str) -> None:
-        """Change `retry`, `filter`, `timeout`, `concurrency` or `rate`; a deploy keeps the change.
+        """Change one or more of CHANGEABLE; a deploy keeps the change.
 
         Raises `Refused` where a value can't work.
         """
@@ -176,6 +180,13 @@ class Subscriptions:
         generation = rewind(self.platform, name, row, to)
         self._told(actor, "subscription.rewound", name, None, {"to": to, "generation": generation})
 
+    def skip(self, name: str, actor: str) -> None:
+        """Leave out what waits: go on with what comes from now on. It stays in the archive.
+
+        Raises `NotFound`.
+        """
+        self.rewind(name, "now", actor)
+
     def _told(self, actor: str, action: str, name: str, before: Any, after: Any) -> None:
         self.platform.audit.record(
             actor, action, f"subscription:{name}", before=before, after=after
@@ -197,12 +208,24 @@ def _checked(changes: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, An
             value = _retry(value, row["retry"])
         elif field == "filter":
             compile_filter(value)
+        elif field in CHOICES:
+            _choose(field, value, row)
         elif isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             raise Refused(f"{field} is a number above 0, or null for what the code says")
         elif field == "concurrency" and (value != int(value) or value > 1000):
             raise Refused("concurrency is a whole number from 1 to 1000")
         checked[field] = value
     return checked
+
+
+def _choose(field: str, value: Any, row: Mapping[str, Any]) -> None:
+    """Raises `Refused` for what is none of the choices."""
+    if value not in CHOICES[field]:
+        raise Refused(
+            f"{field} is one of {', '.join(CHOICES[field])}, or null for what the code says"
+        )
+    if field == "lane" and row["lane"] == "system":
+        raise Refused(f"{row['name']} is Penstock's own and stays in the system lane")
 
 
 def _retry(value: Any, before: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from app.errors import Refused
 from app.events.filters import Filter, compile_filter
 from app.events.topics import check_type
+from app.subscriptions.priority import NORMAL, PRIORITIES
 from app.subscriptions.retry import RetryPolicy
 
 LANES = ("default", "inference", "training", "system")
@@ -30,7 +31,8 @@ class Subscription:
 
     `batch` is 0 for a handler of single events, else the most events it takes
     at once; `linger` the seconds it may wait for more; `timeout` seconds per
-    event; `start` where a new subscription begins.
+    event; `start` where a new subscription begins; `priority` who goes first
+    where several subscriptions of a lane have work: `high`, `normal` or `low`.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Subscription:
     linger: float = 0.0
     ordered: bool = False
     start: Literal["earliest", "now"] = "earliest"
+    priority: str = NORMAL
 
     @property
     def everything(self) -> bool:
@@ -94,6 +97,7 @@ def on(
     linger: float = 0.0,
     ordered: bool = False,
     start: Literal["earliest", "now"] = "earliest",
+    priority: Literal["low", "normal", "high"] = "normal",
     name: str | None = None,
     handlers: Handlers = HANDLERS,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -122,6 +126,7 @@ def on(
                     linger=linger,
                     ordered=ordered,
                     start=start,
+                    priority=priority,
                 )
             )
         )
@@ -164,6 +169,8 @@ def checked(subscription: Subscription) -> Subscription:
         raise Refused(f"{where}: linger is from 0 to 60 seconds")
     if subscription.start not in ("earliest", "now"):
         raise Refused(f'{where}: start is "earliest" or "now"')
+    if subscription.priority not in PRIORITIES:
+        raise Refused(f"{where}: priority is {', '.join(PRIORITIES[:-1])} or {PRIORITIES[-1]}")
     try:
         compile_filter(subscription.filter)
     except Refused as error:

@@ -24,6 +24,7 @@ from app.streams.client import LOST
 from app.subscriptions.delivery import Handling
 from app.subscriptions.doorbell import Doorbell
 from app.subscriptions.prefetch import Prefetch
+from app.subscriptions.priority import Precedence
 from app.subscriptions.roster import Roster
 from app.subscriptions.slots import Slot, Slots
 from app.subscriptions.turn import OrderedTurn, Turn
@@ -56,6 +57,7 @@ class Lease:
         self.clock = roster.platform.clock
         self.prefetch = Prefetch()
         self.agenda: deque[str] = deque()
+        self.precedence = Precedence()
         self.slot: Slot = NO_SLOT
         self.parent = os.getppid()
         self._refused: set[str] = set()
@@ -76,6 +78,8 @@ class Lease:
                     if self.roster.version < slot.slots.control or self.roster.version < 0:
                         self.refresh()
                     if self.agenda:
+                        if self.roster.ranks:
+                            self.precedence.arrange(self.agenda, self.roster.ranks)
                         handled += self.turn(self.agenda[0])
                         self._look_around()
                     elif not self._wait() and not slot.slots.detached:

@@ -6,12 +6,14 @@ Kept fresh by a version number that every read of a stream brings along.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from app.streams import keys
 from app.streams.control import Decision
 from app.subscriptions.declaration import Subscription
 from app.subscriptions.delivery import Handling
+from app.subscriptions.priority import rank
 from app.subscriptions.retry import RetryPolicy
 from app.subscriptions.streams import subscription_streams
 
@@ -27,6 +29,8 @@ class Roster:
         self.paused: set[str] = set()
         self.streams: dict[str, list[list[str]]] = {}
         self.readers: dict[str, list[str]] = {}
+        self.ranks: dict[str, int] = {}
+        """Each one's priority; empty where all have the same."""
 
     def refresh(self) -> None:
         """Read the decisions and the topics again."""
@@ -38,9 +42,15 @@ class Roster:
         self.readers.clear()
         for subscription in self.platform.handlers.subscriptions.values():
             decision = decisions.get(subscription.name) or Decision()
-            if subscription.lane not in self.lanes:
-                continue
-            self._add(subscription, decision, topics)
+            subscription = replace(
+                subscription,
+                lane=decision.lane or subscription.lane,
+                priority=decision.priority or subscription.priority,
+            )
+            if subscription.lane in self.lanes:
+                self._add(subscription, decision, topics)
+        ranks = {name: rank(one.subscription.priority) for name, one in self.handlings.items()}
+        self.ranks = ranks if len(set(ranks.values())) > 1 else {}
         self.version = version
 
     def _add(self, subscription: Subscription, decision: Decision, topics: dict[str, int]) -> None:

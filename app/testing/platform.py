@@ -39,7 +39,7 @@ LONG = 10 * 365 * 86_400.0
 """Seconds of a lease that ends by itself: when there is nothing left to do."""
 LIMIT = 100_000
 ROUNDS = 1_000
-CHANGEABLE = ("retry", "filter", "timeout")
+CHANGEABLE = ("retry", "filter", "timeout", "priority")
 
 
 class InMemoryPlatform:
@@ -276,7 +276,7 @@ class InMemoryPlatform:
         self._decide(subscription, paused=False)
 
     def change(self, subscription: Chosen, **changes: Any) -> None:
-        """What an operator can change: `retry` (a mapping), `filter`, `timeout`."""
+        """What an operator can change: `retry` (a mapping), `filter`, `timeout`, `priority`."""
         if unknown := changes.keys() - CHANGEABLE:
             raise Refused(f"{', '.join(unknown)}: here {', '.join(CHANGEABLE)} can be changed")
         self._decide(subscription, **changes)

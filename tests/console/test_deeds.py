@@ -75,6 +75,21 @@ def test_a_setting_is_changed_and_shown_beside_what_the_code_says(
     assert page.count('<span class="badge">changed</span>') == 2
 
 
+def test_priority_filter_and_rate_are_changed_in_the_same_form(
+    operator: FlaskClient, platform: Any
+) -> None:
+    path = "/subscriptions/workers.handlers.validate/change"
+    send(operator, path, priority="low", rate="50", filter="event.data.rows > 10", lane="default")
+    changed = platform.subscriptions.get("workers.handlers.validate")["changed"]
+    assert {name: told["now"] for name, told in changed.items()} == {
+        "priority": "low", "rate": 50.0, "filter": {"cel": "event.data.rows > 10"},
+    }  # fmt: skip
+    send(operator, path, filter='{"prefix": {"subject": "a/"}}')
+    changed = platform.subscriptions.get("workers.handlers.validate")["changed"]
+    assert changed["filter"]["now"] == {"prefix": {"subject": "a/"}}
+    assert "is no number" in send(operator, path, rate="fast")
+
+
 def test_a_change_to_the_same_changes_nothing(operator: FlaskClient) -> None:
     path = "/subscriptions/workers.handlers.validate/change"
     assert "nothing was changed" in send(operator, path, attempts="5", timeout="60.0")

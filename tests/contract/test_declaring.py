@@ -25,6 +25,7 @@ def _plain(event, ctx):
         ({"batch": -1}, "batch is from 1 to 10000"),
         ({"batch": "many"}, "batch is from 1 to 10000"),
         ({"linger": 61}, "linger is from 0 to 60 seconds"),
+        ({"priority": "urgent"}, "priority is low, normal or high"),
         ({"start": "yesterday"}, 'start is "earliest" or "now"'),
         ({"name": "a b"}, "characters that don't fit"),
         ({"filter": {"like": {}}}, "unknown filter 'like'"),

@@ -51,6 +51,69 @@ def test_a_changed_policy_is_seen_within_a_second(rig: Rig) -> None:
     assert time.monotonic() - changed < 20
 
 
+def test_a_subscription_moves_to_another_lane_while_it_runs(rig: Rig) -> None:
+    """What is in hand is finished where it is; the rest goes on in the other lane, once and at once."""
+    first, other = rig.start(), rig.start(lanes="inference")
+    first.ready(), other.ready()
+    rig.publish("plain", range(600), sleep=0.01)
+    until(lambda: len(rig.outputs("plain")) > 50, what="events flow")
+    rig.platform.subscriptions.update(NAME, {"lane": "inference"}, "test")
+    moved = time.time()
+    theirs = {other.pid, *other.children()}
+    until(lambda: {line.pid for line in rig.trace.lines("begin")} & theirs, what=rig.logs)
+    taken = min(line.at for line in rig.trace.lines("begin") if line.pid in theirs)
+    assert taken - moved < 5
+    rig.await_outputs("plain", range(600))
+    last = max(line.at for line in rig.trace.lines("begin") if line.pid not in theirs)
+    assert last - moved < 5, "the lane that it left goes on with it"
+    assert set(rig.trace.ended().values()) == {1}, "handled twice because of the move"
+    rig.platform.subscriptions.update(NAME, {"lane": None}, "test")
+    rig.publish("plain", range(600, 620))
+    rig.await_outputs("plain", range(620))
+    assert {rig.trace.begun(n)[0].pid for n in range(600, 620)}.isdisjoint(theirs)
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_handler_in_hand_keeps_its_time_limit_when_its_subscription_moves(
+    rig: Rig, pool: str
+) -> None:
+    first, other = rig.start(pool=pool), rig.start(lanes="training")
+    first.ready(), other.ready()
+    rig.publish("hung", [1], hang=True)
+    until(lambda: rig.trace.begun(1), what="it hangs")
+    rig.platform.subscriptions.update("tests.engine.handlers.hung", {"lane": "training"}, "test")
+    rig.await_outputs("hung", [1])
+    assert rig.trace.begun(1)[1].pid in (other.pid, *other.children())
+    rig.let_go("let-go")
+
+
+def test_a_high_ones_event_passes_a_low_ones_backlog(rig: Rig) -> None:
+    rig.start().ready()
+    rig.platform.subscriptions.update(NAME, {"priority": "low"}, "test")
+    rig.platform.subscriptions.update("tests.engine.handlers.effect", {"priority": "high"}, "test")
+    rig.publish("plain", range(1000), sleep=0.005)
+    until(lambda: len(rig.outputs("plain")) > 50, what="events flow")
+    rig.publish("effect", range(1000, 1005))
+    until(lambda: rig.trace.ended().keys() >= set(range(1000, 1005)), what="the high ones are done")
+    assert len(rig.outputs("plain")) < 1000, "they waited for the whole backlog"
+    rig.await_outputs("plain", range(1000))
+    rig.await_outputs("effect", range(1000, 1005))
+
+
+def test_skipping_the_backlog_leaves_it_out_and_takes_what_comes(rig: Rig) -> None:
+    rig.start().ready()
+    rig.publish("plain", range(500), sleep=0.02)
+    until(lambda: len(rig.outputs("plain")) > 10, what="events flow")
+    rig.platform.subscriptions.skip(NAME, "test")
+    skipped = time.time()
+    rig.publish("plain", range(500, 520))
+    until(lambda: set(rig.outputs("plain")) >= set(range(500, 520)), what=rig.logs)
+    until(lambda: rig.settled("plain"), what="nothing is open")
+    assert rig.trace.begun(500)[0].at - skipped < 5
+    assert len(rig.outputs("plain")) < 500
+    assert not rig.parked()
+
+
 def test_a_rewind_with_leases_open(rig: Rig) -> None:
     rig.pair()
     rig.publish("plain", range(40), sleep=0.01)

@@ -63,6 +63,11 @@ def test_null_lets_the_codes_value_count_again(platform: Platform) -> None:
         ({"rate": 0}, "rate is a number above 0"),
         ({"concurrency": 1.5}, "whole number"),
         ({"filter": {"equals": {}}}, "unknown filter"),
+        ({"filter": {"cel": "event.data >"}}, "can't be read"),
+        ({"priority": "urgent"}, "priority is one of low, normal, high"),
+        ({"priority": 2}, "priority is one of"),
+        ({"lane": "fast"}, "lane is one of default, inference, training"),
+        ({"lane": "system"}, "lane is one of"),
         ({"types": ["a.b"]}, "decided by the code"),
     ],
 )
@@ -72,6 +77,25 @@ def test_a_value_that_cannot_work_is_refused(
     with pytest.raises(Refused, match=says):
         platform.subscriptions.update(NAME, change, "user:ann")
     assert in_force(platform) == control.Decision()
+
+
+def test_lane_and_priority_are_in_force_and_told(platform: Platform) -> None:
+    platform.subscriptions.update(NAME, {"lane": "inference", "priority": "low"}, "user:ann")
+    assert (in_force(platform).lane, in_force(platform).priority) == ("inference", "low")
+    told = platform.subscriptions.get(NAME)
+    assert (told["lane"], told["priority"]) == ("inference", "low")
+    assert told["changed"]["priority"] == {"code": "normal", "now": "low"}
+    platform.subscriptions.update(NAME, {"lane": None, "priority": None}, "user:ann")
+    assert in_force(platform) == control.Decision()
+
+
+def test_penstocks_own_subscriptions_stay_in_their_lane(platform: Platform) -> None:
+    on("penstock.settled", name="ours", lane="system", handlers=platform.handlers)(
+        lambda event, ctx: None
+    )
+    declare(platform)
+    with pytest.raises(Refused, match="system lane"):
+        platform.subscriptions.update("ours", {"lane": "default"}, "user:ann")
 
 
 def test_decisions_that_redis_lost_come_back(platform: Platform) -> None:

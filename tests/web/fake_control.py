@@ -55,10 +55,22 @@ class FakeSubscriptions:
         self._row(name)
         self._platform.audit.record(actor, "subscription.rewound", name, to=to)
 
+    def skip(self, name: str, actor: str) -> None:
+        self.rewind(name, "now", actor)
+
     def update(self, name: str, changes: Json, actor: str) -> None:
         row = self._row(name)
         for key, value in changes.items():
-            if key not in ("retry", "timeout", "filter", "batch", "linger", "lane"):
+            if key not in (
+                "retry",
+                "timeout",
+                "filter",
+                "batch",
+                "linger",
+                "lane",
+                "priority",
+                "rate",
+            ):
                 raise Refused(f"{key} is decided by the code and can't be changed here.")
             row["changed"][key] = {"code": row[key], "now": value}
             row[key] = value

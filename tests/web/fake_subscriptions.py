@@ -33,6 +33,7 @@ def subscription(name: str, types: list[str], emits: list[str], **over: Any) -> 
         "module": name.rsplit(".", 1)[0],
         "doc": "",
         "start": "earliest",
+        "priority": "normal",
         "concurrency": None,
         "rate": None,
         "created": at(86_400 * 9),

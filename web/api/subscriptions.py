@@ -25,6 +25,7 @@ from web.platform import current_platform
 
 SUBSCRIPTION = obj({
     "name": TEXT, "types": many(TEXT), "topics": many(TEXT), "lane": TEXT, "emits": many(TEXT),
+    "priority": TEXT, "concurrency": MAYBE_COUNT, "rate": MAYBE_NUMBER,
     "ordered": FLAG, "batch": COUNT, "timeout": MAYBE_NUMBER, "retry": ANY_OBJECT, "filter": {},
     "state": {"enum": ["healthy", "late", "failing", "paused"]},
     "paused": {"type": ["object", "null"]}, "backlog": MAYBE_COUNT, "open": COUNT,
@@ -73,10 +74,19 @@ def rewind_subscription(name: str, body: dict[str, Any]) -> Any:
     return control.get(name)
 
 
+@route("POST", "/subscriptions/<path:name>/skip", "operator",
+       body=Body(closed({}), optional=True), **ONE)  # fmt: skip
+def skip_backlog(name: str, body: dict[str, Any]) -> Any:
+    """Leave out what waits and go on with what comes from now on: a rewind to `now`."""
+    control = current_platform().subscriptions
+    control.skip(name, current_actor())
+    return control.get(name)
+
+
 @route("PATCH", "/subscriptions/<path:name>", "operator",
        body=Body({"type": "object", "minProperties": 1}), **ONE)  # fmt: skip
 def change_subscription(name: str, body: dict[str, Any]) -> Any:
-    """Change fields such as `retry`, `timeout` or `filter`; they survive deploys."""
+    """Change `retry`, `filter`, `timeout`, `concurrency`, `rate`, `lane` or `priority`; deploys keep it."""
     control = current_platform().subscriptions
     control.update(name, body, current_actor())
     return control.get(name)

@@ -17,7 +17,8 @@ NAMES = (
     "circle-check", "circle-dot", "circle-pause", "clock", "database", "download", "eye",
     "file-text", "git-branch", "rotate-ccw-clock",
     "info", "inbox", "key", "list", "log-out", "moon", "octagon-x", "pause", "pencil", "play", "plus",
-    "rotate-cw", "scale", "search", "server", "skip-back", "sun", "sun-moon", "trash", "triangle-alert",
+    "rotate-cw", "scale", "search", "server", "skip-back",
+    "skip-forward", "sun", "sun-moon", "trash", "triangle-alert",
     "trophy", "undo-2", "upload", "user", "users", "waypoints", "x", "zap",
 )  # fmt: skip
 _INSIDE = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import render_template
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.errors import NotFound, Refused
+from app.subscriptions.control import CHOICES
 from web.auth import current_actor, requires
-from web.console import words
+from web.console import changing, words
 from web.console.charted import charts_of
 from web.console.figures import HOUR, STEP, load, load_text
 from web.console.overview import in_order, worst_first
@@ -57,6 +58,9 @@ def subscription(name: str) -> ResponseReturnValue:
         groups=platform.failures.groups(subscription=name),
         settings=settings_of(found),
         charted=charts_of(subscription=name),
+        filter_text=changing.shown_filter(found["filter"]),
+        lanes=CHOICES["lane"],
+        priorities=CHOICES["priority"],
         rewinds=REWINDS,
     )
 
@@ -76,6 +80,9 @@ def settings_of(row: dict[str, Any]) -> list[dict[str, Any]]:
         "types",
         "filter",
         "lane",
+        "priority",
+        "concurrency",
+        "rate",
         "batch",
         "linger",
         "ordered",
@@ -106,6 +113,8 @@ def written(name: str, value: Any) -> str:
         return "one at a time"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if name == "rate":
+        return f"{value:g} a second"
     if name in ("timeout", "linger") and isinstance(value, (int, float)):
         return words.span(float(value)) if value else "none"
     if name == "retry" and isinstance(value, dict):
@@ -148,18 +157,7 @@ def resume_subscription(name: str) -> ResponseReturnValue:
 @requires("operator")
 def change_subscription(name: str) -> ResponseReturnValue:
     found = fetch(name)
-    changes: dict[str, Any] = {}
-    try:
-        if field("attempts"):
-            attempts = int(field("attempts"))
-            if attempts != found["retry"].get("attempts"):
-                changes["retry"] = {**found["retry"], "attempts": attempts}
-        if field("timeout"):
-            timeout = float(field("timeout"))
-            if timeout != found["timeout"]:
-                changes["timeout"] = timeout
-    except ValueError:
-        raise Refused("Attempts is a whole number, and the timeout a number of seconds.") from None
+    changes = changing.changes(found, request.form)
     if not changes:
         say("Nothing was different, so nothing was changed.", "warn")
     else:
