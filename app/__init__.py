@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.events.event import Event as Event
     from app.events.schema import event_type as event_type
     from app.events.schema import upcast as upcast
+    from app.events.sensitive import sensitive as sensitive
     from app.producing import publish as publish
     from app.producing import publish_many as publish_many
     from app.sourcing.aggregate import Aggregate as Aggregate
@@ -50,6 +51,7 @@ _HOMES = {
     "process": "app.subscriptions.processes",
     "publish": "app.producing",
     "publish_many": "app.producing",
+    "sensitive": "app.events.sensitive",
     "upcast": "app.events.schema",
     "when": "app.subscriptions.processes",
 }

@@ -14,7 +14,11 @@ from typing import Any
 
 from flask import Flask, current_app
 
+from web.masking import MaskedPlatform, Masks
+
 EXTENSION = "penstock"
+MASKS = "penstock.masks"
+SEES = "penstock.sees"  # set by the guard: whether who asks may see sensitive fields
 
 
 class PlatformHolder:
@@ -41,5 +45,16 @@ def hold_platform(app: Flask, holder: PlatformHolder) -> None:
 
 
 def current_platform() -> Any:
-    """The Platform of the app that serves this request (`app.bootstrap.Platform`)."""
-    return current_app.extensions[EXTENSION].get()
+    """The Platform of the app that serves this request (`app.bootstrap.Platform`).
+
+    Its answers are masked for those who may not see sensitive fields (`web.masking`).
+    """
+    platform = current_app.extensions[EXTENSION].get()
+    masks = current_app.extensions.get(MASKS)
+    if masks is None or masks.platform is not platform:
+        masks = current_app.extensions[MASKS] = Masks(platform)
+    return MaskedPlatform(platform, masks, current_app.extensions.get(SEES, nobody))
+
+
+def nobody() -> bool:
+    return False

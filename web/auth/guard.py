@@ -19,10 +19,12 @@ from werkzeug.urls import iri_to_uri
 
 from web.auth.bearer import has_bearer, identity_of_bearer
 from web.auth.identity import LEVELS, Identity
+from web.platform import SEES
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 USUAL_BODY = 4 * 1024 * 1024
+SEES_SENSITIVE = "operator"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 csrf = CSRFProtect()
@@ -75,6 +77,12 @@ def accepts_body(bytes: int) -> Callable[[View], View]:
     return decorate
 
 
+def sees_everything() -> bool:
+    """Whether who asks may see fields that a schema marks as sensitive."""
+    identity = current_identity()
+    return identity is not None and identity.may(SEES_SENSITIVE)
+
+
 def _refusal(level: str) -> Any:
     identity = current_identity()
     if identity is None:
@@ -112,6 +120,7 @@ def add_guard(app: Flask) -> None:
         MAX_FORM_PARTS=200,
     )
     csrf.init_app(app)
+    app.extensions[SEES] = sees_everything
     app.before_request(guard)
 
 

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from flask import current_app
 
+from web.auth.guard import sees_everything
+
 T = TypeVar("T")
 EXTENSION = "penstock.recent"
 KEPT = 0.5
@@ -21,6 +23,7 @@ KEPT = 0.5
 def recent(name: str, make: Callable[[], T]) -> T:
     """What `make` answered within the last `KEPT` seconds in this process, or what it says now."""
     kept: dict[str, tuple[float, Any]] = current_app.extensions.setdefault(EXTENSION, {})
+    name = f"{name} {sees_everything()}"  # what one may not see is not kept for them by another
     at, answer = kept.get(name, (0.0, None))
     if at and time.monotonic() - at < KEPT:
         return answer

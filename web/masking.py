@@ -1,0 +1,148 @@
+"""What somebody who may not see sensitive fields is given instead of the platform's answers.
+
+`current_platform()` hands out its reading parts through `Masked`, so a page, a
+route, a stream and an export can't forget: whatever CloudEvent is in an answer
+has its marked fields masked, and their texts are taken out of the errors and
+tracebacks that stand beside it. Roles operator and administrator see them, and
+tokens with the scopes `operate` and `admin`. A search finds nothing by what is
+masked, or it could be guessed letter by letter.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from app.errors import Refused
+from app.events import sensitive
+from app.events.event import Event
+from app.store.page import Page
+from web.rendering import encode
+
+PARTS = ("archive", "dead_letters", "failures", "replays", "runs", "topics")
+BELIEVED = 2.0
+"""Seconds for which the schemas in SQL are believed without looking again."""
+
+
+class Masks:
+    """The marked fields of every type, by the schemas in SQL. One for each process."""
+
+    def __init__(self, platform: Any):
+        self.platform = platform
+        self._looked = float("-inf")
+        self._schemas: dict[str, list[Any]] = {}
+
+    def of(self, type: str) -> list[Any]:
+        """The schemas of a type that mark something."""
+        return self._known().get(type, [])
+
+    def any(self) -> bool:
+        return bool(self._known())
+
+    def names(self) -> set[str]:
+        return {
+            n for schemas in self._known().values() for s in schemas for n in sensitive.names(s)
+        }
+
+    def _known(self) -> dict[str, list[Any]]:
+        if time.monotonic() - self._looked > BELIEVED:
+            known: dict[str, list[Any]] = {}
+            for row in self.platform.schemas.all():
+                if sensitive.marks_any(row["schema"]):
+                    known.setdefault(row["type"], []).append(row["schema"])
+            self._schemas, self._looked = known, time.monotonic()
+        return self._schemas
+
+    def applied(self, value: Any) -> Any:
+        """An answer of the platform with every event in it masked."""
+        if isinstance(value, Event):
+            schemas = self.of(value.type)
+            return value.but(data=sensitive.masked(plain(value), schemas)) if schemas else value
+        if isinstance(value, dict):
+            return self._mapping(value)
+        if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+            return type(value)(map(self.applied, value))
+        if hasattr(value, "items") and hasattr(value, "next") and isinstance(value.items, list):
+            return Page(self.applied(value.items), value.next)
+        if isinstance(value, Iterator):
+            return (self.applied(each) for each in value)
+        return value
+
+    def _mapping(self, value: dict[str, Any]) -> dict[str, Any]:
+        if "specversion" in value and "data" in value:
+            schemas = self.of(str(value.get("type")))
+            return {**value, "data": sensitive.masked(value["data"], schemas)} if schemas else value
+        shown = {name: self.applied(inner) for name, inner in value.items()}
+        event, seen = value.get("event"), shown.get("event")
+        if isinstance(event, dict) and event != seen and isinstance(seen, dict):
+            hidden = sensitive.hidden_texts(event.get("data"), seen.get("data"))
+            shown = {n: _without(v, hidden) if n != "event" else v for n, v in shown.items()}
+        return shown
+
+
+class Masked:
+    """One part of the platform, whose answers are masked."""
+
+    def __init__(self, part: Any, masks: Masks):
+        self._part, self._masks = part, masks
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._part, name)
+        if not callable(found):
+            return found
+
+        def called(*arguments: Any, **named: Any) -> Any:
+            if not self._masks.any():
+                answer = found(*arguments, **named)
+                return self._masks.applied(answer) if isinstance(answer, Iterator) else answer
+            self._refuse_guessing(named)
+            answer = self._masks.applied(found(*arguments, **named))
+            words = named.get("q")
+            if words and isinstance(answer, Page):
+                return Page([i for i in answer.items if self._finds(i, words)], answer.next)
+            return answer
+
+        return called
+
+    def _refuse_guessing(self, named: dict[str, Any]) -> None:
+        """A condition on a masked field would tell its value."""
+        condition = named.get("data")
+        if isinstance(condition, str):
+            for name in self._masks.names():
+                if name in condition:
+                    raise Refused(f"The field {name} is masked for you: search by another one.")
+
+    def _finds(self, item: Any, words: str) -> bool:
+        """Whether it is found by what is shown; by its other parts where nothing is masked."""
+        event = item.get("event", item) if isinstance(item, dict) else {}
+        if not (isinstance(event, dict) and self._masks.of(str(event.get("type")))):
+            return True
+        return words.casefold() in encode(item).decode().casefold()
+
+
+class MaskedPlatform:
+    """The platform as whoever asks may see it; `sees` says whether that is everything."""
+
+    def __init__(self, platform: Any, masks: Masks, sees: Callable[[], bool]):
+        self._platform, self._masks, self._sees = platform, masks, sees
+
+    def __getattr__(self, name: str) -> Any:
+        part = getattr(self._platform, name)
+        return Masked(part, self._masks) if name in PARTS and not self._sees() else part
+
+
+def plain(event: Event) -> Any:
+    return event.to_dict().get("data")
+
+
+def _without(value: Any, hidden: set[str]) -> Any:
+    if isinstance(value, str):
+        for text in sorted(hidden, key=len, reverse=True):
+            value = value.replace(text, sensitive.MASK)
+        return value
+    if isinstance(value, dict):
+        return {name: _without(inner, hidden) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_without(inner, hidden) for inner in value]
+    return value
