@@ -13,6 +13,7 @@ from app.domain import batches, inference, pipeline
 from app.domain.events import (
     BatchCompleted,
     BatchProgressed,
+    DatasetProgressed,
     DatasetRejected,
     DatasetValidated,
     DeploymentFinished,
@@ -36,7 +37,7 @@ APPROVAL_TIME = "24h"
     emits=["dataset.validated", "dataset.rejected"],
     lane="default",
     retry=RetryPolicy(attempts=5),
-    timeout=600,
+    timeout=HOUR,
 )
 def validate(event: Event, ctx: Context) -> Event:
     """Judge the table."""
@@ -45,8 +46,11 @@ def validate(event: Event, ctx: Context) -> Event:
         raise Reject("an upload without a file")
     before = ctx.platform.datasets.validated_before(upload.dataset, event.id)
     rules = ctx.platform.datasets.rules(upload.dataset)["rules"]
+    progress = Progress(
+        ctx.platform.publisher, event, ctx.delivery_id, ctx.attempt, DatasetProgressed
+    )
     try:
-        report, ref = pipeline.judge(ctx.blobs, upload, before, rules)
+        report, ref = pipeline.judge(ctx.blobs, upload, before, rules, progress.tell)
     except NotFound as error:
         raise Reject(str(error)) from error
     version = ctx.platform.datasets.record_judgement(ctx.session, event, report, ref)

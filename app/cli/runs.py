@@ -10,6 +10,7 @@ import click
 from app.cli.parameters import between_options, page_options
 from app.cli.platform import ACTOR, opened
 from app.cli.render import ago, duration, json_option, show_json, show_page, show_table
+from app.domain.progress import under_way
 from app.errors import NotFound
 
 
@@ -61,6 +62,7 @@ def show(correlationid: str, as_json: bool) -> None:
     """One run: every step with its state, times and error."""
     with opened() as platform:
         found = platform.runs.get(correlationid)
+        told = under_way(platform.archive, correlationid)
     if found is None:
         raise NotFound(
             f"There is no run {correlationid!r} (yet): `python -m app runs list` shows all"
@@ -69,6 +71,8 @@ def show(correlationid: str, as_json: bool) -> None:
         show_json(found)
         return
     click.echo(f"{found['state']}; last event {found['outcome']}; took {duration(_took(found))}\n")
+    if told and found["state"] == "running":
+        click.echo(f"{told['step']}, {told['share']:.0%} after {told['seconds']:.0f} s\n")
     columns: Any = {
         "type": "type",
         "subscription": "subscription",

@@ -16,7 +16,7 @@ from app.errors import Conflict, NotFound
 from app.ml.errors import Unreadable
 from app.ml.reading import Table
 from app.ml.rejected import line
-from app.ml.training import Watch
+from app.ml.watching import Watch
 from app.store.blobs import BlobStore
 
 ADDED = ("prediction", "probability", "model_version", "problem")

@@ -41,6 +41,8 @@ from app.store.page import Page, paged
 from app.streams.publisher import Publisher
 
 SHOWN_VERSIONS = 100
+LARGEST_UPLOAD = 2 * 1024**3
+"""Bytes of a file that the console and the API take; it is on disk only, never in memory."""
 
 
 class Datasets:

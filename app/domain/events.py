@@ -59,6 +59,16 @@ class DatasetUploaded(BaseModel):
     by: str | None = None
 
 
+@event_type("dataset.progressed", version=1, tracking="packed")
+class DatasetProgressed(BaseModel):
+    """So much of a large upload is read; `share` of its bytes, `seconds` since it began."""
+
+    dataset: Name
+    step: str
+    share: float
+    seconds: float
+
+
 @event_type("dataset.validated", version=1)
 class DatasetValidated(BaseModel):
     """The table can be learned from. `summary` is what people look at first of `report`."""

@@ -26,7 +26,7 @@ from app.ml import artefact, candidates, evaluation, validation
 from app.ml.code import code_version, library_versions
 from app.ml.reading import Table
 from app.ml.report import Plan, Report
-from app.ml.training import Watch
+from app.ml.watching import Watch, nobody
 from app.store.blobs import BlobStore
 
 
@@ -35,8 +35,9 @@ def judge(
     upload: DatasetUploaded,
     before: tuple[int, str] | None = None,
     rules: Sequence[str] = (),
+    watch: Watch = nobody,
 ) -> tuple[Report, str]:
-    """The report on an uploaded table, and its reference.
+    """The report on an uploaded table, and its reference; `watch` hears how far the reading is.
 
     `before`: the version to compare with, and its report. `rules`: the operator's, for its rows.
     """
@@ -53,6 +54,7 @@ def judge(
             evaluation=second,
             before=compared,
             rules=rules,
+            watch=watch,
         )
     return report, put_json(blobs, report.to_dict())
 

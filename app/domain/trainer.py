@@ -21,7 +21,8 @@ from typing import Any, BinaryIO, Protocol
 
 from app.errors import PenstockError
 from app.ml import apart
-from app.ml.training import Untrainable, Watch
+from app.ml.training import Untrainable
+from app.ml.watching import Watch
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK = 0.5

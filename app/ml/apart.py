@@ -22,7 +22,7 @@ from app.ml import artefact, building
 from app.ml.dialect import Dialect
 from app.ml.reading import Table
 from app.ml.schema import Schema
-from app.ml.training import Watch
+from app.ml.watching import Watch
 
 ORPHANED = 3
 

@@ -11,7 +11,11 @@ from app.ml.artefact import Model
 from app.ml.reading import Table
 from app.ml.schema import Schema
 from app.ml.split import held_out
-from app.ml.training import Trained, Untrainable, Watch, nobody, train
+from app.ml.training import Trained, Untrainable, train
+from app.ml.watching import Watch, nobody, part
+
+READING = 0.2
+"""Of the whole training, for those who watch."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ def build(
 ) -> Built:
     """Train on the table's rows, but for those held out (`split`)."""
     watch("reading the table", 0.0)
-    data = matrix.read(table, schema, expected_rows=expected_rows)
+    reading = part(watch, 0.0, READING)
+    data = matrix.read(table, schema, expected_rows=expected_rows, watch=reading)
     held = (
         held_out(data.keys, data.target, schema.task) if split else np.zeros(len(data), dtype=bool)
     )

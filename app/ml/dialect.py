@@ -1,4 +1,4 @@
-"""How a text file spells a table: encoding, delimiter, decimal sign, header or none.
+"""How a file spells a table: encoding, delimiter, decimal sign, header or none; or Parquet.
 
 Detected once, from the whole file for the encoding and from its first part
 for the rest, and then kept with the schema, so that training and evaluation
@@ -11,9 +11,11 @@ import csv
 import io
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
 
+from app.ml import parquet
 from app.ml.encodings import detect_encoding
 from app.ml.errors import Unreadable
 from app.ml.values import MISSING, is_grouped, number
@@ -49,6 +51,8 @@ class Dialect:
 
 def detect(stream: BinaryIO, *, header: bool | None = None, target: str | None = None) -> Dialect:
     """The dialect of the file; `target` helps: a header that has a column of this name is one."""
+    if parquet.is_parquet(stream):
+        return Dialect(parquet.ENCODING, "", ".", True, _named(parquet.columns_of(stream)))
     encoding = detect_encoding(stream)
     lines = _sample(stream, encoding)
     _refuse_other_formats(lines)
@@ -63,8 +67,11 @@ def detect(stream: BinaryIO, *, header: bool | None = None, target: str | None =
     names = rows[0] if header else [f"column_{i}" for i in range(width)]
     if header and not any(names):
         raise Unreadable("The first line should name the columns, and it is blank.")
-    columns = tuple(name or f"column_{i}" for i, name in enumerate(names))
-    return Dialect(encoding, delimiter, decimal, header, columns)
+    return Dialect(encoding, delimiter, decimal, header, _named(names))
+
+
+def _named(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name or f"column_{i}" for i, name in enumerate(names))
 
 
 def parse(lines: list[str], delimiter: str) -> list[list[str]]:

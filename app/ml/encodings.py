@@ -25,7 +25,7 @@ _SIGNATURES = (
     (b"\xd0\xcf\x11\xe0", "an old Excel file"),
     (b"%PDF", "a PDF"),
     (b"\x1f\x8b", "a gzip file in a gzip file"),
-    (b"PAR1", "a Parquet file"),
+    (b"PAR1", "a Parquet file in a gzip file"),
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
     (b"SQLite format 3", "a database"),

@@ -1,9 +1,9 @@
 """An honest test: the new model, the baseline and the champion on the very same rows.
 
 The rows are a second file's where there is one, else those that were held out
-of the training. The verdict: `rejected` where it is no better than guessing, or
-than the champion; `approved` where there is no champion, or its lead is more
-than chance gives; else `waiting` for a person, who sees the comparison.
+of the training. The verdict on a first model: `approved` where it is better than
+guessing, else `rejected`. Where there is a champion: `approved` where the lead
+is more than chance gives, else `waiting` for a person, who sees the comparison.
 """
 
 from __future__ import annotations
@@ -139,30 +139,28 @@ def _ask_champion(champion: Model, model: Model, table: Table, data: Data) -> np
 def _judge(result: Evaluation, *, had_champion: bool) -> None:
     metric, own = result.metric, result.metrics[result.metric]
     result.reasons.append(_compared("the baseline", metric, own, result.baseline[metric]))
-    if not metrics.better(metric, own, result.baseline[metric]):
-        result.verdict = "rejected"
-    elif not had_champion:
-        result.verdict = "approved"
-    elif result.champion is None or not result.gain:
-        result.verdict = "waiting"
+    guesses = not metrics.better(metric, own, result.baseline[metric])
+    if not had_champion:
+        result.verdict = "rejected" if guesses else "approved"
+        return
+    result.verdict = "waiting"
+    if result.champion is None or not result.gain:
         result.reasons.append(
             f"It can't be compared with the champion: {result.incomparable} A person decides."
         )
+        return
+    result.reasons.append(_compared("the champion", metric, own, result.champion[metric]))
+    low, high = result.gain
+    lead = f"Its lead is between {low:.4g} and {high:.4g} (95 %)"
+    if guesses:
+        result.reasons.append(f"{lead}, but guessing is as good: a person decides.")
+    elif metrics.better("gain", low, 0.0):
+        result.verdict = "approved"
+        result.reasons.append(f"{lead}.")
+    elif metrics.better(metric, own, result.champion[metric]):
+        result.reasons.append(f"{lead}, so it may be chance: a person decides.")
     else:
-        result.reasons.append(_compared("the champion", metric, own, result.champion[metric]))
-        low, high = result.gain
-        if metrics.better("gain", low, 0.0):
-            result.verdict = "approved"
-            result.reasons.append(f"Its lead is between {low:.4g} and {high:.4g} (95 %).")
-        elif not metrics.better(metric, own, result.champion[metric]):
-            result.verdict = "rejected"
-            result.reasons.append("Whoever wants it all the same can promote it by hand.")
-        else:
-            result.verdict = "waiting"
-            result.reasons.append(
-                f"Its lead is between {low:.4g} and {high:.4g} (95 %), so it may be chance: "
-                "a person decides."
-            )
+        result.reasons.append(f"{lead}: a person decides.")
 
 
 def _compared(other: str, metric: str, own: float, theirs: float) -> str:

@@ -20,6 +20,7 @@ from app.ml.labels import Labels
 from app.ml.reading import Table
 from app.ml.schema import Feature, Schema, find_column
 from app.ml.values import MISSING, numbers
+from app.ml.watching import Watch, nobody
 
 MOST_CELLS = 60_000_000
 """Larger tables are thinned to this many cells (240 MB), by their rows' hashes."""
@@ -76,16 +77,21 @@ def _days(cells: Sequence[str], form: str) -> np.ndarray:
 
 
 def read(
-    table: Table, schema: Schema, *, most_cells: int = MOST_CELLS, expected_rows: int = 0
+    table: Table,
+    schema: Schema,
+    *,
+    most_cells: int = MOST_CELLS,
+    expected_rows: int = 0,
+    watch: Watch = nobody,
 ) -> Data:
     """Every row of the table that has a target. Raises Incompatible where a column is absent."""
     places = feature_positions(table.columns, schema)
     target_place = find_column(table.columns, schema.target)
     converters = [converter(feature, table.dialect.decimal) for feature in schema.features]
-    keep = _share(expected_rows, len(places), most_cells)
+    keep = kept_share(expected_rows, len(places), most_cells)
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
     rows = start = 0
-    for chunk in table.chunks():
+    for chunk in table.told(watch, "reading the table"):
         with_target = [i for i, row in enumerate(chunk) if row[target_place] not in MISSING]
         rows += len(with_target)
         keys = row_keys([chunk[i] for i in with_target], places)
@@ -135,7 +141,8 @@ def row_keys(rows: Iterable[Sequence[str]], places: Sequence[int]) -> np.ndarray
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
-def _share(rows: int, features: int, most_cells: int) -> float:
+def kept_share(rows: int, features: int, most_cells: int = MOST_CELLS) -> float:
+    """How much of a table is learned from: less than 1 where it is too large for a matrix."""
     return min(1.0, most_cells / max(1, rows * features))
 
 

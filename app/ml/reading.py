@@ -1,4 +1,4 @@
-"""A table's rows in chunks, in bounded memory, as text.
+"""A table's rows in chunks, in bounded memory, as text: of a CSV or a Parquet file.
 
 `Table` is a file that has been recognised: its dialect, and its rows as often
 as one asks. Rows whose number of cells is wrong are left out and counted; they
@@ -13,18 +13,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
+from app.ml import parquet
 from app.ml.dialect import Dialect, broken, detect
 from app.ml.packed import unpacked
 from app.ml.rules import Rules
+from app.ml.watching import Watch
 
 CHUNK_ROWS = 4096
 CHUNK_CELLS = 1 << 18
+SHARE_TOLD = 0.05
 
 Row = list[str]
 
 
 class Table:
-    """A CSV file and how to read it.
+    """A file and how to read it.
 
     `misshapen`, `padded` (rows with spaces after cells) and `breaking` (rows that break a rule,
     and are left out) are known once a pass has ended.
@@ -36,7 +39,11 @@ class Table:
         self.misshapen = self.padded = self.breaking = 0
         self.rules = Rules(dialect.rules, self.columns, dialect.decimal)
         self.last_line_cut = False
+        self._packed = stream
+        self._size = max(1, stream.seek(0, io.SEEK_END))
         self._stream = unpacked(stream)
+        packed = dialect.encoding == parquet.ENCODING
+        self._expected = parquet.count(stream) if packed else None
 
     @classmethod
     def open(
@@ -48,8 +55,7 @@ class Table:
         rules: Sequence[str] = (),
     ) -> Table:
         """Recognises the file; `stream` must be seekable. Raises Unreadable."""
-        stream = unpacked(stream)
-        dialect = detect(stream, header=header, target=target)
+        dialect = detect(unpacked(stream), header=header, target=target)
         return cls(stream, replace(dialect, rules=tuple(rules)))
 
     def chunks(self) -> Iterator[list[Row]]:
@@ -76,6 +82,25 @@ class Table:
         if chunk:
             yield chunk
 
+    def told(self, watch: Watch, what: str) -> Iterator[list[Row]]:
+        """The chunks, while `watch` hears at most twenty times how far they are.
+
+        A table of a chunk or two is read before anybody could look, and tells nothing.
+        """
+        rows, next_ = 0, SHARE_TOLD
+        for chunk in self.chunks():
+            yield chunk
+            rows += len(chunk)
+            if next_ <= (share := self._share(rows)) < 1:
+                watch(f"{what}: {rows:,} rows", share)
+                next_ = share + SHARE_TOLD
+
+    def _share(self, rows: int) -> float:
+        """How much of the file a pass has taken after so many rows: of its bytes, if of a text."""
+        if self._expected is not None:
+            return rows / max(1, self._expected)
+        return self._packed.tell() / self._size
+
     def rows_at(self, positions: set[int]) -> dict[int, Row]:
         """The rows at these positions, counted over well-shaped rows from 0."""
         found: dict[int, Row] = {}
@@ -94,6 +119,9 @@ class Table:
         return enumerate(self._rows(), 1)
 
     def _rows(self) -> Iterator[Row]:
+        if self.dialect.encoding == parquet.ENCODING:
+            yield from parquet.rows(self._stream)
+            return
         self._stream.seek(0)
         # Detection decided on the encoding; a stray byte must not end a reading half way.
         text = io.TextIOWrapper(self._stream, self.dialect.encoding, errors="replace", newline="")

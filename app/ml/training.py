@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,18 +18,11 @@ from app.ml import candidates, metrics
 from app.ml.matrix import Data
 from app.ml.schema import Schema
 from app.ml.threads import threads_for
+from app.ml.watching import Watch, nobody
 
 FOLDS = 3
 ONE_SPLIT_ABOVE = 10_000
 """With more rows than this one split tells the candidates apart as well as three folds."""
-
-
-Watch = Callable[[str, float], None]
-"""Hears of each step that begins: its name, and the share of all steps that is done."""
-
-
-def nobody(step: str, share: float) -> None:
-    """Watches nothing."""
 
 
 class Untrainable(PenstockError):

@@ -16,6 +16,7 @@ from app.ml.duplicates import Duplicates
 from app.ml.errors import Unreadable
 from app.ml.features import choose_features
 from app.ml.labels import Labels
+from app.ml.matrix import kept_share
 from app.ml.profile import (
     DISTINCT_BUDGET,
     DISTINCT_LIMIT,
@@ -28,6 +29,7 @@ from app.ml.report import Report
 from app.ml.sampling import RowSample
 from app.ml.schema import NoSuchColumn, Schema, Task, find_column
 from app.ml.target import judge_target
+from app.ml.watching import Watch, nobody
 
 LEAST_ROWS = 10
 MISSHAPEN_SHARE = 0.05
@@ -63,10 +65,12 @@ def validate(
     evaluation: BinaryIO | None = None,
     before: Before | None = None,
     rules: Sequence[str] = (),
+    watch: Watch = nobody,
 ) -> Report:
     """Judge a table, and a second one with the same columns for evaluation where there is one.
 
     `before` is the upload to compare with. Rows that break one of the `rules` are left out.
+    `watch` hears how far the reading of a large file is.
     """
     report = Report()
     try:
@@ -77,7 +81,7 @@ def validate(
             return report
         position = find_column(table.columns, target)
         report.target = table.columns[position]
-        seen = look(table)
+        seen = look(table, watch)
     except (Unreadable, NoSuchColumn) as problem:
         report.reasons.append(str(problem))
         return report
@@ -92,15 +96,16 @@ def validate(
         _judge_schema(report, profiles, position, task)
         _note_padding(report, table)
         _count_duplicates(report, seen.duplicates)
+        _note_thinning(report)
         _compare(report, profiles, before)
     if report.schema:
         _look_for_leaks(report, seen.sample, position)
     if evaluation is not None and report.accepted:
-        _judge_evaluation(report, evaluation)
+        _judge_evaluation(report, evaluation, watch)
     return report
 
 
-def look(table: Table) -> Seen:
+def look(table: Table, watch: Watch = nobody, what: str = "reading the table") -> Seen:
     """One pass over the table."""
     wide = len(table.columns)
     limit = max(300, min(DISTINCT_LIMIT, DISTINCT_BUDGET // wide))
@@ -108,7 +113,7 @@ def look(table: Table) -> Seen:
     decimal = table.dialect.decimal
     columns = [ColumnProfile(name, decimal, limit, numbers) for name in table.columns]
     seen = Seen(columns, Duplicates(), RowSample(min(SAMPLE_ROWS, max(50, SAMPLE_CELLS // wide))))
-    for chunk in table.chunks():
+    for chunk in table.told(watch, what):
         for column, cells in zip(columns, zip(*chunk, strict=True), strict=True):
             column.update(cells)
         seen.duplicates.add(chunk)
@@ -133,6 +138,18 @@ def _count_duplicates(report: Report, duplicates: Duplicates) -> None:
         report.warnings.append(f"{text} Equal rows are never on both sides of the test.")
     else:
         report.notes.append(text)
+
+
+def _note_thinning(report: Report) -> None:
+    if report.schema is None:
+        return
+    share = kept_share(report.rows, len(report.schema.features))
+    if share < 1:
+        report.notes.append(
+            f"The table is larger than what a model is trained on at once: about "
+            f"{share * report.rows:,.0f} of its {report.rows:,} rows are taken, chosen by a hash "
+            "of each row, the same every time."
+        )
 
 
 def _compare(report: Report, profiles: list[ColumnProfile], before: Before | None) -> None:
@@ -226,7 +243,7 @@ def _judge_schema(
     )
 
 
-def _judge_evaluation(report: Report, file: BinaryIO) -> None:
+def _judge_evaluation(report: Report, file: BinaryIO, watch: Watch) -> None:
     """The second file needs the target and every feature, and labels that the first one knows."""
     schema = report.schema
     assert schema is not None and report.dialect is not None
@@ -237,7 +254,8 @@ def _judge_evaluation(report: Report, file: BinaryIO) -> None:
             target=schema.target,
             rules=report.dialect.rules,
         )
-        profiles = {p.name: p for p in look(table).columns}
+        what = "reading the evaluation file"
+        profiles = {p.name: p for p in look(table, watch, what).columns}
     except Unreadable as problem:
         report.reasons.append(f"The evaluation file: {problem}")
         return

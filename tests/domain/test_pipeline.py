@@ -87,6 +87,18 @@ def test_from_an_upload_to_a_model_that_answers(memory: InMemoryPlatform) -> Non
     assert run[-1].data.checked_rows > 0
 
 
+def test_a_model_that_is_worse_waits_for_a_person_too(memory: InMemoryPlatform) -> None:
+    upload(memory, two_classes(1500))
+    worse = upload(memory, two_classes(80, seed=1).replace(b"Oslo", b"Rome"))
+
+    assert [event.type for event in run_of(memory, worse)][-1] == "model.registered"
+    found = memory.platform.models.get("stays")
+    assert (found["champion"], found["versions"][0]["state"]) == (1, "waiting")
+    assert "Better than the champion" not in found["versions"][0]["reason"]
+    assert "a person decides" in found["versions"][0]["reason"]
+    assert found["versions"][0]["champion"]["metrics"]["auc"] > 0.5
+
+
 def test_the_same_table_again_is_no_better(memory: InMemoryPlatform) -> None:
     upload(memory, two_classes(400))
     again = upload(memory, two_classes(400))
@@ -186,6 +198,18 @@ def test_a_training_tells_its_steps_in_its_run(memory: InMemoryPlatform) -> None
     assert {event.correlationid for event in told} == {id}
     assert {event.causationid for event in told} == {memory.events("training.started")[0].id}
     assert [event.data.share for event in told] == sorted(event.data.share for event in told)
+
+
+def test_reading_a_large_file_tells_how_far_it_is(memory: InMemoryPlatform) -> None:
+    upload(memory, b"a,stays\n1,no\n" + b"2,yes\n" * 20_000)
+    told = memory.events("dataset.progressed")
+
+    assert told[0].data.dataset == "stays"
+    assert told[0].data.step.startswith("reading the table: ")
+    assert [one.data.share for one in told] == sorted(one.data.share for one in told)
+    small = len(told)
+    upload(memory, two_classes(400))
+    assert len(memory.events("dataset.progressed")) == small
 
 
 def test_a_cancelled_run_trains_nothing(memory: InMemoryPlatform) -> None:

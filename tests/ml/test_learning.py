@@ -142,7 +142,8 @@ def test_champion_and_candidate_are_measured_on_the_same_rows() -> None:
     assert beside_itself.champion == beside_itself.metrics
     assert not beside_itself.better
     assert "No better than the champion" in beside_itself.reasons[1]
-    assert beside_itself.verdict == "rejected"
+    assert beside_itself.verdict == "waiting"
+    assert "a person decides" in beside_itself.reasons[-1]
     assert beside_champion.champion
     lead = beside_champion.metrics["auc"] - beside_champion.champion["auc"]
     low, high = beside_champion.gain or ()

@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Response, request
 
+from app.domain.datasets import LARGEST_UPLOAD
 from app.errors import Refused
 from web.api.models import found
 from web.api.pages import rendered
@@ -20,8 +21,6 @@ from web.auth import current_actor
 from web.downloads import csv_file
 from web.platform import current_platform
 from web.problems import Unsupported
-
-LARGEST_UPLOAD = 2 * 1024**3
 
 FORM_FIELDS = ("name", "target", "task", "header", "csrf_token")
 FORM_FILES = ("file", "evaluation")

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, request
 
+from app.domain.datasets import LARGEST_UPLOAD
 from app.errors import NotFound, Refused
 from web.api.pages import rendered
 from web.api.parameters import PAGE
@@ -16,7 +17,7 @@ from web.downloads import batch_result
 from web.platform import current_platform
 
 MOST_ROWS = 10_000
-LARGEST_UPLOAD = 2 * 1024**3
+
 FORM = closed({"file": {"type": "string", "format": "binary"}})
 VERSION = obj({"version": COUNT, "state": TEXT, "metrics": ANY_OBJECT})
 MODEL = obj({"name": TEXT, "champion": MAYBE_COUNT}, versions=many(VERSION))

@@ -7,6 +7,8 @@ from typing import Any
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
+from app.domain.datasets import LARGEST_UPLOAD
+from app.domain.progress import under_way
 from app.errors import Conflict, NotFound, Refused
 from web.auth import accepts_body, current_actor, requires
 from web.console import words
@@ -15,8 +17,6 @@ from web.console.runs import at_work
 from web.downloads import csv_file
 from web.drawing import histogram
 from web.platform import current_platform
-
-LARGEST_UPLOAD = 512 * 1024 * 1024
 
 
 @blueprint.get("/datasets")
@@ -84,6 +84,7 @@ def dataset(name: str) -> ResponseReturnValue:
         dataset=found,
         run=run_of(correlationid) if correlationid else None,
         correlationid=correlationid,
+        progress=under_way(platform.archive, correlationid) if correlationid else None,
         histogram=histogram.of_column,
         rules=platform.datasets.rules(name),
         models=models_of(name),

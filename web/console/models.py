@@ -8,6 +8,7 @@ from typing import Any
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
+from app.domain.datasets import LARGEST_UPLOAD
 from app.errors import NotFound, Refused
 from web.auth import accepts_body, current_actor, requires
 from web.console import evaluation, words
@@ -15,7 +16,6 @@ from web.console.pages import act, blueprint, field, go, say, text_filter
 from web.downloads import batch_result
 from web.platform import current_platform
 
-LARGEST_UPLOAD = 512 * 1024 * 1024
 SMALLER_IS_BETTER = ("rmse", "mae", "mse", "log_loss", "logloss", "brier")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from flask import render_template
 from flask.typing import ResponseReturnValue
 
+from app.domain.progress import under_way
 from app.errors import NotFound
 from web.auth import current_actor, requires
 from web.console import words
@@ -84,6 +85,7 @@ def run(correlationid: str) -> ResponseReturnValue:
         "run.html",
         run=found,
         sentence=sentence(found, now()),
+        progress=under_way(platform.archive, correlationid),
         root=root_of(found),
         events=list({s["event"]: s for s in steps}),
         graph=graph.draw(nodes, edges, label),
