@@ -121,6 +121,17 @@ def mlops(
     _show(result, as_json)
 
 
+@bench.command(epilog="\b\nExample:\n  python -m app bench reading --megabytes 1000")
+@click.option("--megabytes", type=click.IntRange(4), default=200, show_default=True)
+@click.option(
+    "--kind", type=click.Choice(["csv", "gzip", "parquet"]), default="csv", show_default=True
+)
+@json_option
+def reading(megabytes: int, kind: str, as_json: bool) -> None:
+    """Read a large made-up table: how long, and how much memory at most."""
+    _show(_benchmark("reading").run(megabytes, kind, _tell), as_json)
+
+
 def _benchmark(name: str) -> Any:
     """Its module, imported only when it is asked for: app.bench sits beside app.cli, not below it."""
     return importlib.import_module(f"app.bench.{name}")
