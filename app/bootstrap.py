@@ -262,7 +262,7 @@ class Platform:
 
     @cached_property
     def workers(self) -> Workers:
-        return Workers(self.redis)
+        return Workers(self.redis, self.audit)
 
     @cached_property
     def datasets(self) -> Datasets:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import structlog
@@ -25,6 +27,7 @@ from app.subscriptions.slots import BUSY, Slots
 from app.subscriptions.streams import row_streams
 from app.subscriptions.watch import Watch
 from app.telemetry import logs
+from app.telemetry.memory import resident
 from config.errors import SettingsError
 from config.settings import Settings
 from workers import runtime
@@ -58,6 +61,10 @@ class Engine:
         self.desks = Desks(self.slots, lanes, concurrency)
         self.threads: list[threading.Thread] = []
         self.dispatcher: Dispatcher | None = None
+        self.versions = {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("celery", "redis", "pydantic")},
+        }
         self.closed = 0.0
         self.ending = threading.Event()
 
@@ -168,11 +175,15 @@ class Engine:
                         "since": time.time() - (now - hand.started),
                     }
                 )
+        pids = {self.slots.slot(number).pid() for number in range(self.slots.count)} - {0}
         return {
             "lanes": self.lanes,
             "pool": self.pool,
             "concurrency": self.concurrency,
             "slots": slots,
+            "memory": resident({os.getpid(), *pids}),
+            "versions": self.versions,
+            "stopping": self.slots.closing,
         }
 
     def all_streams(self) -> list[str]:

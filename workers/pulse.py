@@ -7,6 +7,7 @@ slots' deadlines, the operators' decisions), one for the chores.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -20,6 +21,7 @@ from redis.exceptions import RedisError
 from app.errors import PenstockError
 from app.streams import keys
 from app.streams.client import LOST, Wire
+from app.streams.control import stop_field
 from app.subscriptions.identity import place
 from app.subscriptions.watch import Watch
 
@@ -50,6 +52,7 @@ class Pulse:
         self.tend = tend
         self.stopping = threading.Event()
         self.count = 0
+        self.told_to_stop = False
         self.identity = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
@@ -89,12 +92,18 @@ class Pulse:
         self.wire.script("beat", (keys.WORKERS,), (self.worker, msgspec.json.encode(told)))
 
     def look_at_control(self) -> None:
-        """Let the leases know which version of the decisions holds."""
-        self.watch.slots.control = int(self.wire("HGET", keys.CONTROL, "version") or 0)
+        """Let the leases know which version of the decisions holds; stop where somebody says so."""
+        version, stop = self.wire("HMGET", keys.CONTROL, "version", stop_field(self.worker))
+        self.watch.slots.control = int(version or 0)
+        if stop and not self.told_to_stop:
+            self.told_to_stop = True
+            log.info("told to stop; what is in hand is finished", by=stop.decode())
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def leave(self) -> None:
         """Take this worker off the list."""
         self.wire("HDEL", keys.WORKERS, self.worker)
+        self.wire("HDEL", keys.CONTROL, stop_field(self.worker))
 
 
 class Chores:

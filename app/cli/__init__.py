@@ -29,6 +29,7 @@ COMMANDS = {
     "replays": "List, pause, resume and cancel replays.",
     "alerts": "List, acknowledge and mute alerts; change their rules.",
     "schedules": "List and cancel what fires by the calendar.",
+    "workers": "List workers and stop one.",
     "runs": "List runs and show one with its steps.",
     "datasets": "Upload and list datasets.",
     "models": "List, promote and roll back models; predict.",

@@ -87,6 +87,13 @@ class Charted:
             rows.append(_row(minute, came, sums.get(minute), lags.get(minute)))
         return {"step": step * 60, "rows": rows}
 
+    def last_settles(self) -> dict[str, str | None]:
+        """The minute in which each worker of the last two days last settled something, by its id."""
+        since = int(self._clock.now() // 60) - 2880
+        with self._database.read() as session:
+            sql = "SELECT worker, MAX(minute) FROM worker_rollups WHERE minute >= ? GROUP BY worker"
+            return {id: iso(minute * 60.0) for id, minute in Bulk(session).rows(sql, since)}
+
 
 def _steps(start: int, now: int, step: int) -> Sequence[int]:
     return range(start, now + 1, step)

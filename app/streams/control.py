@@ -37,6 +37,11 @@ class Decision(msgspec.Struct, omit_defaults=True):
     priority: str | None = None
 
 
+def stop_field(worker: str) -> str:
+    """Where it stands that a worker is to stop; the worker takes it away when it leaves."""
+    return f"stop:{worker}"
+
+
 def decisions(client: redis.Redis) -> tuple[int, dict[str, Decision]]:
     """The version and the decisions by subscription, as of one moment."""
     found = client.hgetall(keys.CONTROL)

@@ -1,4 +1,9 @@
-"""The workers that are alive, as their beats tell."""
+"""The workers, as their beats tell: what each does, and stopping one.
+
+A worker that is told to stop finishes what it has in hand, gives back the rest,
+and ends as on SIGTERM: its pulse reads the word from Redis. Whatever keeps
+workers running (a platform, `up`) starts another one in its place.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +13,47 @@ from typing import Any
 import msgspec
 import redis
 
+from app.errors import Conflict, NotFound
 from app.streams import keys
+from app.streams.control import stop_field
 from app.subscriptions.reclaim import RECLAIM
 
 
 class Workers:
     """What each worker said of itself with its last beat."""
 
-    def __init__(self, client: redis.Redis):
+    def __init__(self, client: redis.Redis, audit: Any = None):
         self.client = client
+        self.audit = audit
 
     def list(self) -> list[dict[str, Any]]:
-        """Workers by id. `alive` is False where the last beat is older than a dead one's may be."""
+        """Workers by id. `alive` is False where the last beat is older than a dead one's may be;
+        `stopping` is True once it was told to stop."""
         found = [
             {"id": id.decode(), **msgspec.json.decode(beat)}
             for id, beat in self.client.hgetall(keys.WORKERS).items()
         ]
         now = time.time()
-        for worker in found:
+        told = self.client.hmget(keys.CONTROL, [stop_field(one["id"]) for one in found] or ["-"])
+        for worker, word in zip(found, told, strict=False):
             worker["alive"] = now - worker["beat"] < RECLAIM + 1
+            worker["stopping"] = bool(word) or worker.get("stopping", False)
             worker.pop("place", None)
         return sorted(found, key=lambda worker: worker["id"])
+
+    def get(self, id: str) -> dict[str, Any]:
+        """One worker. Raises `NotFound`."""
+        for worker in self.list():
+            if worker["id"] == id:
+                return worker
+        raise NotFound(f"There is no worker {id!r}: it has ended, or never was.")
+
+    def stop(self, id: str, actor: str, reason: str = "") -> None:
+        """Have a worker finish what it has in hand and end. Raises `NotFound`, `Conflict`."""
+        worker = self.get(id)
+        if not worker["alive"]:
+            raise Conflict(f"The worker {id} is silent: it can't hear this, or is dead already.")
+        if worker["stopping"]:
+            raise Conflict(f"The worker {id} was told to stop already.")
+        self.client.hset(keys.CONTROL, stop_field(id), actor)
+        self.audit.record(actor, "worker.stopped", f"worker:{id}", reason=reason)

@@ -36,6 +36,7 @@ def details(platform: FakePlatform) -> list[str]:
         f"/runs/{run['correlationid']}/compare",
         "/runs?state=stuck&data=customer.id%3D42&key=k&until=2026-01-31T14:00Z",
         "/subscriptions/shop.handlers.charge?range=7d",
+        "/workers/pc-4711-ab12?range=30d",
         f"/failures/{letter['id']}",
         f"/failures?group={letter['group']}",
         "/replays/rp000001",

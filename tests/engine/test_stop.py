@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from app.errors import Conflict
 from tests.engine.rig import Rig, until
 
 
@@ -42,3 +43,21 @@ def test_a_handler_that_does_not_end_in_the_time_given_is_handed_back(rig: Rig, 
     rig.await_outputs("plain", [1])
     assert len(rig.trace.begun(1)) == 2
     assert not rig.parked()
+
+
+@pytest.mark.parametrize("pool", ["prefork", "solo"])
+def test_an_operator_stops_one_worker_and_another_goes_on(rig: Rig, pool: str) -> None:
+    ending, other = rig.start(pool=pool).ready(), rig.start(pool=pool).ready()
+    workers = rig.platform.workers
+    id = next(worker["id"] for worker in workers.list() if worker["pid"] == ending.pid)
+    assert workers.get(id)["memory"] > 1_000_000
+    rig.publish("plain", range(100), sleep=0.02)
+    until(lambda: len(rig.outputs("plain")) > 10, what="some are done")
+    workers.stop(id, "user:ann", "it leaks")
+    with pytest.raises(Conflict):
+        workers.stop(id, "user:ann")
+    assert ending.status(15) == 0, rig.logs()
+    rig.await_outputs("plain", range(100))
+    assert set(rig.trace.ended().values()) == {1}
+    assert [worker["pid"] for worker in workers.list()] == [other.pid]
+    assert rig.platform.audit.find(action="worker.stopped").items[0]["target"] == f"worker:{id}"

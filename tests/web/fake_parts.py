@@ -9,10 +9,25 @@ import threading
 from collections.abc import Iterator
 from typing import ClassVar
 
+from app.errors import Conflict, NotFound
 from tests.web.fake_time import NOW, Json
 
 
 class FakeWorkers:
+    def __init__(self) -> None:
+        self.stopped: set[str] = set()
+
+    def get(self, id: str) -> Json:
+        for worker in self.list():
+            if worker["id"] == id:
+                return worker | {"stopping": id in self.stopped}
+        raise NotFound(f"There is no worker {id!r}.")
+
+    def stop(self, id: str, actor: str, reason: str = "") -> None:
+        if self.get(id)["stopping"]:
+            raise Conflict(f"The worker {id} was told to stop already.")
+        self.stopped.add(id)
+
     def list(self) -> list[Json]:
         return [
             {

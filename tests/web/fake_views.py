@@ -225,6 +225,9 @@ class FakeRollups:
 
 
 class FakeCharted:
+    def last_settles(self) -> dict[str, str]:
+        return {"pc-4711-ab12": at(60)}
+
     def over(self, range: str, **whose: str | None) -> Json:
         if range not in RANGES:
             raise Refused(f"range is {range!r}")

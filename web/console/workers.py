@@ -1,12 +1,16 @@
-"""Workers: which processes run, which lanes they serve, and what each slot does now."""
+"""Workers: which processes run, which lanes they serve, what each slot does now; and stopping one."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from flask import render_template
 from flask.typing import ResponseReturnValue
 
-from web.auth import requires
-from web.console.pages import blueprint
+from web.auth import current_actor, requires
+from web.console import words
+from web.console.charted import charts_of
+from web.console.pages import act, blueprint, field, go
 from web.platform import current_platform
 
 
@@ -21,4 +25,42 @@ def workers() -> ResponseReturnValue:
     for each in subscriptions:
         if each["lane"] not in served:
             unserved.setdefault(each["lane"], []).append(each["name"])
-    return render_template("workers.html", workers=found, unserved=unserved)
+    return render_template(
+        "workers.html",
+        workers=found,
+        unserved=unserved,
+        versions=versions(found),
+        settled=platform.charted.last_settles(),
+    )
+
+
+def versions(workers: list[dict[str, Any]]) -> dict[str, str]:
+    """For each worker its versions in a line, where it told them."""
+    return {
+        worker["id"]: ", ".join(f"{k} {v}" for k, v in worker.get("versions", {}).items())
+        for worker in workers
+    }
+
+
+@blueprint.get("/workers/<id>")
+@requires("viewer")
+def worker(id: str) -> ResponseReturnValue:
+    platform = current_platform()
+    found = platform.workers.get(id)
+    return render_template(
+        "worker.html",
+        worker=found,
+        versions=versions([found])[id],
+        settled=platform.charted.last_settles().get(id),
+        charted=charts_of(worker=id),
+    )
+
+
+@blueprint.post("/workers/<id>/stop")
+@requires("operator")
+def stop_worker(id: str) -> ResponseReturnValue:
+    act(
+        f"{id} was told to stop. It finishes what it has in hand, gives back the rest, and ends.",
+        current_platform().workers.stop, id, current_actor(), field("reason"),
+    )  # fmt: skip
+    return go(f"/workers#worker-{words.segment(id)}")
