@@ -34,7 +34,7 @@ from workers import runtime
 from workers.dispatcher import LEASE, Dispatcher
 from workers.message import LeaseMessage
 from workers.pulse import Chores, Pulse
-from workers.slots import Desks
+from workers.slots import SYSTEM_LANE, Desks
 
 SOLO_LEASE = 1.0
 """Seconds of a lease in a solo pool, which has no other thread for Celery's own work."""
@@ -57,7 +57,9 @@ class Engine:
         self._declare()
         self.worker = worker_id()
         self.slots = Slots(concurrency * 4)  # room for autoscale
-        self.runtime = runtime.current = runtime.Runtime(self.platform, self.worker, self.slots)
+        self.runtime = runtime.current = runtime.Runtime(
+            self.platform, self.worker, self.slots, yields=lanes == (SYSTEM_LANE,)
+        )
         self.desks = Desks(self.slots, lanes, concurrency)
         self.threads: list[threading.Thread] = []
         self.dispatcher: Dispatcher | None = None

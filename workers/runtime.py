@@ -22,13 +22,16 @@ from app.subscriptions.roster import Roster
 from app.subscriptions.slots import Slots
 
 _PR_SET_PDEATHSIG = 1
+YIELD = 5
+"""How nice the children are that do nothing but our own bookkeeping (docs/decisions/0025)."""
 
 
 class Runtime:
     """Made in the parent before the pool forks; leases find it through `current`."""
 
-    def __init__(self, platform: Platform, worker: str, slots: Slots):
+    def __init__(self, platform: Platform, worker: str, slots: Slots, yields: bool = False):
         self.platform = platform
+        self.yields = yields
         self.worker = worker
         self.slots = slots
         self.parent = os.getpid()
@@ -61,6 +64,8 @@ class Runtime:
     def after_fork(self) -> None:
         """In a new child: own connections, and an end together with the parent."""
         tune_collector()
+        if self.yields:
+            os.nice(YIELD)
         self.platform.after_fork()
         bootstrap.use(self.platform)
         self._threads = threading.local()

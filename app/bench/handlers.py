@@ -26,6 +26,14 @@ class SingleMade(BaseModel):
     at: float
 
 
+@event_type("tracked.made")
+class TrackedMade(BaseModel):
+    """For deliveries of which each has a row in SQL."""
+
+    n: int
+    at: float
+
+
 @event_type("batch.made", tracking="packed")
 class BatchMade(BaseModel):
     """For a handler of batches."""
@@ -53,6 +61,11 @@ else:
     @on("batch.made", filter=KEEP, batch=500, name="bench.batch")
     def batch(events: list[Event], ctx: Context) -> None:
         """Many at a time."""
+
+
+@on("tracked.made", name="bench.tracked")
+def tracked(event: Event, ctx: Context) -> None:
+    """One event at a time, whose run is told."""
 
 
 @on("timed.made", name="bench.timed")

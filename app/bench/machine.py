@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import redis
 
 from app import bootstrap
@@ -23,6 +24,21 @@ from app.store.migrate import upgrade_all
 from config.settings import Settings
 
 SECRET = "benchmark" * 8
+BARE = """
+import json
+from celery import Celery
+
+app = Celery("bare", broker={broker!r})
+
+@app.task(name="bare.handle", ignore_result=True)
+def handle(event):
+    json.loads(event)
+
+if __name__ == "__main__":
+    for number in range({tasks}):
+        handle.delay('{{"n": 1}}')
+"""
+"""A Celery application with one task: written to a file, since nothing in `app` imports Celery."""
 
 
 class Machine:
@@ -57,8 +73,33 @@ class Machine:
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start a worker and wait until it beats."""
-        command = [sys.executable, "-m", "celery", "-q", "-A", "workers", "worker", "-Q", lanes]
-        command += ["-c", str(children), "--pool", pool, "-n", f"bench{len(self.workers)}@%h"]
+        worker = self._start_celery(
+            ["-A", "workers", "worker", "-Q", lanes, "-c", str(children), "--pool", pool],
+            environment,
+        )
+        self.wait_for(
+            lambda: any(one["pid"] == worker.pid for one in self.platform.workers.list()),
+            60,
+            "a worker to start",
+        )
+        return worker
+
+    def start_bare_worker(self, children: int, tasks: int) -> subprocess.Popen[bytes]:
+        """Start a worker of a Celery application that has nothing of ours, and have it handle some tasks."""
+        file = self.folder / "bare.py"
+        file.write_text(BARE.format(broker=self.settings.broker_url, tasks=tasks))
+        worker = self._start_celery(
+            ["--workdir", str(self.folder), "-A", "bare", "worker", "-c", str(children)]
+        )
+        subprocess.run([sys.executable, str(file)], check=True, timeout=120)
+        self.wait_for(lambda: not self.client.llen("celery"), 120, "bare Celery to be done")
+        return worker
+
+    def _start_celery(
+        self, arguments: list[str], environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "celery", "-q", *arguments]
+        command += ["-n", f"bench{len(self.workers)}@%h"]
         log = (self.folder / f"worker{len(self.workers)}.log").open("wb")
         worker = subprocess.Popen(
             [*command, "--without-gossip", "--without-mingle"],
@@ -68,11 +109,6 @@ class Machine:
             start_new_session=True,
         )
         self.workers.append(worker)
-        self.wait_for(
-            lambda: any(one["pid"] == worker.pid for one in self.platform.workers.list()),
-            60,
-            "a worker to start",
-        )
         return worker
 
     def stop_worker(self, worker: subprocess.Popen[bytes]) -> None:
@@ -82,6 +118,10 @@ class Machine:
         except subprocess.TimeoutExpired:
             os.killpg(worker.pid, signal.SIGKILL)
         self.workers.remove(worker)
+
+    @property
+    def server_pid(self) -> int:
+        return int(self.client.info("server")["process_id"])
 
     @staticmethod
     def wait_for(condition: Any, seconds: float, what: str) -> None:
@@ -118,3 +158,19 @@ def machine(fsync: str | None) -> Iterator[Machine]:
             yield made
         finally:
             made.close()
+
+
+def own_cpu(pid: int) -> float:
+    """CPU time that a process has used."""
+    return sum(psutil.Process(pid).cpu_times()[:2])
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a process and its living descendants have used."""
+    family = (pid, *(child.pid for child in psutil.Process(pid).children(recursive=True)))
+    return sum(map(own_cpu, family))
+
+
+def private_memory(pid: int) -> float:
+    """Megabytes that the largest child of a process shares with nobody."""
+    return max(child.memory_full_info().uss for child in psutil.Process(pid).children()) / 1e6

@@ -1,74 +1,110 @@
-"""`bench scale`: what does not grow: the cost per event with the backlog and with subscriptions, idle CPU, memory."""
+"""`bench scale`: what does not grow: the cost of an event with the backlog and with subscriptions,
+the CPU of an idle worker, and the memory of a child, with the number of events it has handled.
+
+Costs are told twice: as rates, and as CPU time of worker and server per event, which other work
+on the machine disturbs much less.
+"""
 
 from __future__ import annotations
 
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-import psutil
-
-from app.bench.delivery import _round
-from app.bench.machine import Machine, machine
+from app.bench.delivery import deliver
+from app.bench.machine import Machine, cpu_seconds, machine, private_memory
 
 SMALL = 20_000
+"""A small backlog. One of 1,000 is over in some ten milliseconds, most of which is starting."""
+BARE_TASKS = 500
+IDLE_SECONDS = 10.0
+GOAL, IDLE_GOAL, MEMORY_GOAL, GROWTH_GOAL = 0.8, 0.02, 1.5, 1.1
+
+
+class Cost(NamedTuple):
+    """What a round took: events a second, and CPU seconds per event."""
+
+    rate: float
+    cpu: float
 
 
 def run(
     backlog: int, subscriptions: int, rounds: int, fsync: str | None, tell: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Rates with little and much of each, as ratios; CPU of an idle worker; memory of a child."""
+    """Costs with little and much of each, as ratios; CPU of an idle worker; memory of a child."""
     result: dict[str, Any] = {"benchmark": "scale"}
     with machine(fsync) as ours:
-        result |= ours.describe()
-        ours.start_worker("default", 2)
+        result |= {**ours.describe(), "backlog": backlog, "subscriptions": subscriptions}
+        bare_child = _bare_child(ours)
+        worker = ours.start_worker("default", 2)
+        _cost(ours, worker.pid, SMALL)  # the first round imports and grows; it counts for nothing
+        memory = [private_memory(worker.pid)]
         pairs = []
         for number in range(rounds):
-            little, _ = _round(ours, "single", SMALL, archive=False)
-            much, _ = _round(ours, "single", backlog, archive=False)
-            pairs.append((much, little))
-            tell(
-                f"round {number + 1}: backlog of {backlog:,}: {much:,.0f}/s, of {SMALL:,}: {little:,.0f}/s"
+            pairs.append(
+                (_cost(ours, worker.pid, backlog), _cost(ours, worker.pid, SMALL)),
             )
-        result["with a large backlog"] = _ratio(pairs)
-        few = [_round(ours, "single", SMALL, archive=False)[0] for _ in range(rounds)]
-    with machine(fsync) as ours:
-        worker = ours.start_worker(
-            "default", 2, environment={"PENSTOCK_BENCH_SUBSCRIPTIONS": str(subscriptions)}
-        )
-        many = [_round(ours, "single", SMALL, archive=False)[0] for _ in range(rounds)]
-        tell(
-            f"{subscriptions} subscriptions: {statistics.median(many):,.0f}/s, one: {statistics.median(few):,.0f}/s"
-        )
-        result["with many subscriptions"] = _ratio(list(zip(many, few, strict=True)))
+            memory.append(private_memory(worker.pid))
+            (much, little) = pairs[-1]
+            tell(
+                f"round {number + 1}: backlog of {backlog:,}: {much.rate:,.0f}/s, of {SMALL:,}:"
+                f" {little.rate:,.0f}/s; a child has {memory[-1]:.1f} MB"
+            )
+        result["with a large backlog"] = _compared(pairs)
+        few = [little for _, little in pairs]
         result["idle CPU (share of a core)"] = _idle(worker.pid)
-        result["private memory of a child (MB)"] = _private(ours, worker.pid)
+    with machine(fsync) as ours:
+        environment = {"PENSTOCK_BENCH_SUBSCRIPTIONS": str(subscriptions)}
+        worker = ours.start_worker("default", 2, environment=environment)
+        _cost(ours, worker.pid, SMALL)
+        many = [_cost(ours, worker.pid, SMALL) for _ in range(rounds)]
+        tell(f"{subscriptions} subscriptions: {statistics.median(one.rate for one in many):,.0f}/s")
+        result["with many subscriptions"] = _compared(list(zip(many, few, strict=True)))
+        result["idle CPU with many subscriptions"] = _idle(worker.pid)
+    result["idle goal (at most)"] = IDLE_GOAL
+    result["private memory of a child (MB)"] = {
+        "ours": memory[-1],
+        "bare Celery": bare_child,
+        "ratio": memory[-1] / bare_child,
+        "goal (at most)": MEMORY_GOAL,
+        "events handled": rounds * (backlog + SMALL) + SMALL,
+        "growth over them": memory[-1] / memory[0],
+        "goal of growth (at most)": GROWTH_GOAL,
+    }
     return result
 
 
-def _ratio(pairs: list[tuple[float, float]]) -> dict[str, float]:
+def _cost(ours: Machine, worker: int, events: int) -> Cost:
+    done = deliver(ours, "single", events, [worker, ours.server_pid])
+    return Cost(done.rate, done.cpu)
+
+
+def _compared(pairs: list[tuple[Cost, Cost]]) -> dict[str, float]:
+    """Of (much, little): the rates, and by how much an event costs less or more."""
     return {
-        "ours": statistics.median(one for one, _ in pairs),
-        "without": statistics.median(other for _, other in pairs),
-        "ratio": statistics.median(one / other for one, other in pairs),
-        "goal": 0.8,
+        "rate": statistics.median(much.rate for much, _ in pairs),
+        "rate with little": statistics.median(little.rate for _, little in pairs),
+        "ratio": statistics.median(much.rate / little.rate for much, little in pairs),
+        "ratio by CPU per event": statistics.median(
+            little.cpu / much.cpu for much, little in pairs
+        ),
+        "goal": GOAL,
     }
 
 
-def _idle(pid: int, seconds: float = 10.0) -> float:
+def _idle(pid: int) -> float:
     """The share of a core that a worker with nothing to do uses, its children included."""
     time.sleep(2.0)
-    processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-
-    def used() -> float:
-        return sum(sum(process.cpu_times()[:2]) for process in processes)
-
-    before = used()
-    time.sleep(seconds)
-    return (used() - before) / seconds
+    before = cpu_seconds(pid)
+    time.sleep(IDLE_SECONDS)
+    return (cpu_seconds(pid) - before) / IDLE_SECONDS
 
 
-def _private(ours: Machine, pid: int) -> float:
-    """The memory that a child shares with nobody."""
-    return max(child.memory_full_info().uss for child in psutil.Process(pid).children()) / 1e6
+def _bare_child(ours: Machine) -> float:
+    """The private memory of a child of a bare Celery worker that has handled something."""
+    worker = ours.start_bare_worker(2, BARE_TASKS)
+    time.sleep(1.0)
+    size = private_memory(worker.pid)
+    ours.stop_worker(worker)
+    return size

@@ -41,6 +41,24 @@ def delivery(kind: str, events: int, archive: bool, rounds: int, fsync: str, as_
     _show(_benchmark("delivery").run(kind, events, rounds, _policy(fsync), _tell, archive), as_json)
 
 
+@bench.command(epilog="\b\nExample:\n  python -m app bench archive --tracking run --events 50000")
+@click.option(
+    "--tracking",
+    type=click.Choice(["packed", "run"]),
+    default="packed",
+    show_default=True,
+    help="What SQL keeps of each delivery: counts, or a row.",
+)
+@click.option("--events", default=100_000, show_default=True)
+@ROUNDS
+@FSYNC
+@json_option
+def archive(tracking: str, events: int, rounds: int, fsync: str, as_json: bool) -> None:
+    """How long archive and projections take to catch up, against bare SQLite."""
+    result = _benchmark("archive").run(tracking, events, rounds, _policy(fsync), _tell)
+    _show(result, as_json)
+
+
 @bench.command(epilog="\b\nExample:\n  python -m app bench publish --json")
 @ROUNDS
 @FSYNC

@@ -1,0 +1,101 @@
+"""`bench archive`: how long after the last event is handled the archive and the projections are done.
+
+The reference is what SQLite takes for the same events in the barest form: one table with one key,
+2,000 rows to a transaction, nothing decoded, nothing to be searched by.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.bench.delivery import drained, made_events, publish
+from app.bench.machine import Machine, cpu_seconds, machine
+
+TYPES = {"packed": "single", "run": "tracked"}
+GOAL = 60.0
+"""Seconds to catch up after a million events, where their tracking is `packed`."""
+MILLION = 1_000_000
+PORTION = 2000
+
+
+def run(
+    tracking: str, events: int, rounds: int, fsync: str | None, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Seconds until archive and projections have caught up, once all is handled."""
+    kind = TYPES[tracking]
+    bare, archived, projected, rates, used = [], [], [], [], []
+    with machine(fsync) as ours:
+        stored = [event.to_bytes() for event in made_events(kind, events)]
+        ours.start_worker("default", 2)
+        system = ours.start_worker("system", 1)
+        for number in range(rounds):
+            bare.append(_bare(ours.folder / f"bare{number}.sqlite", stored))
+            before = cpu_seconds(system.pid)
+            begun = time.perf_counter()
+            behind = _round(ours, kind, events)
+            rates.append(events / (time.perf_counter() - begun))
+            used.append((cpu_seconds(system.pid) - before) / events)
+            archived.append(behind[0])
+            projected.append(behind[1])
+            tell(
+                f"round {number + 1}: archive {behind[0]:.1f} s, projections {behind[1]:.1f} s after"
+                f" the last event was handled; from the start {rates[-1]:,.0f}/s, bare {bare[-1]:,.0f}/s"
+            )
+        scale = MILLION / events
+        result: dict[str, Any] = {
+            "benchmark": f"archive, {tracking}",
+            **ours.describe(),
+            "events": events,
+            "reference": statistics.median(bare),
+            "ours": statistics.median(rates),
+            "ratio": statistics.median(a / b for a, b in zip(rates, bare, strict=True)),
+            "archive caught up after (s)": statistics.median(archived),
+            "projections caught up after (s)": statistics.median(projected),
+            "CPU of the projector (microseconds an event)": statistics.median(used) * 1e6,
+        }
+        if tracking == "packed":
+            slower = max(result[f"{one} caught up after (s)"] for one in ("archive", "projections"))
+            result["after a million events (s), at this rate"] = slower * scale
+            result["goal (s)"] = GOAL
+        return result
+
+
+def _round(ours: Machine, kind: str, events: int) -> tuple[float, float]:
+    """Open the gate on a backlog; how long archive and projections took beyond its handling."""
+    name, gates = f"bench.{kind}", ("penstock.archive", "penstock.projector")
+    control = ours.platform.subscriptions
+    for one in (name, *gates):
+        control.pause(one, "bench")
+    stream = publish(ours, kind, events)
+    for one in (name, *gates):
+        control.resume(one, "bench")
+    drained(ours, name, stream)
+    handled = time.perf_counter()
+    drained(ours, "penstock.archive", stream)
+    archived = time.perf_counter() - handled
+    drained(ours, "penstock.projector", "penstock:topic:penstock:0")
+    projected = time.perf_counter() - handled
+    ours.client.xtrim(stream, maxlen=0, approximate=False)
+    return archived, projected
+
+
+def _bare(file: Path, events: list[bytes]) -> float:
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("CREATE TABLE events (number INTEGER PRIMARY KEY, event TEXT)")
+    begun = time.perf_counter()
+    for start in range(0, len(events), PORTION):
+        connection.execute("BEGIN IMMEDIATE")
+        rows = [(event.decode(),) for event in events[start : start + PORTION]]
+        connection.executemany("INSERT INTO events (event) VALUES (?)", rows)
+        connection.execute("COMMIT")
+    taken = time.perf_counter() - begun
+    connection.close()
+    file.unlink()
+    return len(events) / taken

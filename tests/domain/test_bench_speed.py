@@ -1,0 +1,38 @@
+"""The benchmarks of speed run with real workers, and tell what a reader needs beside each figure."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.bench import archive, delivery, scale
+
+
+@pytest.mark.parametrize("kind", ["single", "batch"])
+def test_delivery_is_told_beside_the_reference_of_the_same_run(kind: str) -> None:
+    told: list[str] = []
+    result = delivery.run(kind, 2000, 1, None, told.append)
+
+    assert result["ratio"] == pytest.approx(result["ours"] / result["reference"])
+    assert result["fsync"] == "no append-only file"
+    assert min(result["CPU (microseconds an event)"].values()) > 0
+    assert result["archive caught up after (s)"] >= 0
+    assert "reference" in told[0]
+
+
+def test_how_long_archive_and_projections_take() -> None:
+    result = archive.run("run", 500, 1, None, lambda line: None)
+
+    assert 0 <= result["archive caught up after (s)"] < 120
+    assert 0 <= result["projections caught up after (s)"] < 120
+    assert result["ratio"] > 0
+
+
+def test_what_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scale, "SMALL", 1000)
+    monkeypatch.setattr(scale, "IDLE_SECONDS", 0.5)
+    result = scale.run(3000, 5, 1, None, lambda line: None)
+
+    assert result["with a large backlog"]["ratio by CPU per event"] > 0
+    assert result["with many subscriptions"]["ratio"] > 0
+    assert result["private memory of a child (MB)"]["bare Celery"] > 1
+    assert result["private memory of a child (MB)"]["events handled"] == 5000
