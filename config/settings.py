@@ -102,6 +102,8 @@ VARIABLES = {
     "grace_seconds": "PENSTOCK_GRACE_SECONDS",
     "training_seconds": "PENSTOCK_TRAINING_SECONDS",
     "training_memory": "PENSTOCK_TRAINING_MEMORY",
+    "approve_above": "PENSTOCK_APPROVE_ABOVE",
+    "release": "PENSTOCK_RELEASE",
 }
 
 
@@ -134,6 +136,9 @@ class Settings(BaseModel):
     # A training is stopped beyond these; without a memory in bytes, at most of the machine's.
     training_seconds: float = Field(3300, gt=0)
     training_memory: int | None = Field(None, ge=1 << 20)
+    # Replays of more events than this wait for a second person's approval.
+    approve_above: int | None = Field(None, ge=0)
+    release: str | None = Field(None, max_length=100)  # what failures say they happened in
     embedded: bool = True  # the server, if any, is the one that `up` started in data_dir
 
     @classmethod

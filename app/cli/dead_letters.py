@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from app.cli.following import follow_replay
-from app.cli.parameters import Span, between_options, page_options
+from app.cli.parameters import Json, Span, between_options, page_options
 from app.cli.platform import ACTOR, opened
+from app.cli.preview import show_preview
 from app.cli.render import ago, json_option, show_json, show_page, show_table
 from app.cli.selection import selection, selection_options
 from app.errors import NotFound
@@ -162,13 +163,17 @@ Examples:
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Events a second.")
 @click.option("--stop-above", type=click.FloatRange(0, 1), help="Stop above this failure share.")
 @click.option("--reason", default="", help="For the audit.")
+@click.option("--prepared-edits", is_flag=True, help="With the edits prepared in the console.")
+@click.option("--patch", type=Json(), help="A JSON Patch for all of them.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
 @click.option("--wait", is_flag=True, help="Follow it to its end; status 1 unless it succeeds.")
 @json_option
-def replay(dry_run: bool, wait: bool, as_json: bool, **given: Any) -> int:
+def replay(dry_run: bool, wait: bool, as_json: bool, patch: Any, **given: Any) -> int:
     """Send parked events again."""
-    names = ("subscription", "canary", "rate", "stop_above", "reason")
+    names = ("subscription", "canary", "rate", "stop_above", "reason", "prepared_edits")
     options = {name: value for name in names if (value := given.pop(name)) is not None}
+    if patch is not None:
+        options["edits"] = {"*": patch}
     chosen = selection(**given)
     with opened() as platform:
         if dry_run:
@@ -176,9 +181,7 @@ def replay(dry_run: bool, wait: bool, as_json: bool, **given: Any) -> int:
             if as_json:
                 show_json(preview)
                 return 0
-            click.echo(f"It would send {preview['total']:,}:")
-            for name, count in preview["subscriptions"].items():
-                click.echo(f"  {count:>8,}  to {name}")
+            show_preview(preview)
             return 0
         id = platform.replays.start(chosen, options, ACTOR)
         if wait:

@@ -53,6 +53,7 @@ class ReplayStore:
         options: Mapping[str, Any],
         actor: str,
         id: str | None = None,
+        approve_above: int | None = None,
     ) -> str:
         """Freeze a list and start; the replay's id. Raises `Refused` where the list is empty.
 
@@ -60,6 +61,7 @@ class ReplayStore:
         comes from one. `sent_id` is the event's id as it will be sent, where an edit changes it.
         Whole events are kept only where no dead letter holds them or where they were edited.
         The dead letters become `replaying`; one that is so already is refused by `Conflict`.
+        With more than `approve_above` items it is paused until a second person approves.
         """
         id = id or uuid7()
         total = 0
@@ -83,6 +85,8 @@ class ReplayStore:
             if not total:
                 raise Refused("Nothing matches: there is nothing to replay.")
             row.total = total
+            if approve_above is not None and total > approve_above:
+                row.approval, row.paused_from, row.state = "needed", row.state, "paused"
             session.add(row)
         return id
 
@@ -225,8 +229,30 @@ class ReplayStore:
         """Go on with the rest; after a canary that stopped, with all of it."""
         with self._database.read() as session:
             row = session.get(ReplayRow, id)
+        if row and row.approval == "needed":
+            raise Conflict(
+                f"Replay {id} waits for approval by somebody other than {row.created_by}:"
+                f" `python -m app replays approve {id}`, or its page."
+            )
         was = row.paused_from if row and not row.stopped else None
         return self.move(id, was or "running", ("paused",))
+
+    def approve(self, id: str, actor: str) -> dict[str, Any]:
+        """A second person's yes. Raises `Refused` for who started it, `Conflict` where none is due."""
+        with self._database.session() as session:
+            row = session.get(ReplayRow, id, with_for_update=True)
+            if row is None:
+                raise NotFound(
+                    f"There is no replay {id!r}: `python -m app replays list` shows them."
+                )
+            if row.approval != "needed" or row.state != "paused":
+                raise Conflict(f"Replay {id} is {row.state} and waits for no approval.")
+            if actor == row.created_by:
+                raise Refused("A replay of this size needs a second person: not who started it.")
+            row.approval, row.approved_by, row.approved = "given", actor, self._clock.now()
+            row.state = row.paused_from or "running"
+            session.add(row)
+            return _show(row, _counts(session, [id])[id])
 
     def cancel(self, id: str) -> dict[str, Any]:
         return self.move(id, "cancelled")
@@ -261,6 +287,9 @@ def _show(row: ReplayRow, counts: dict[str, int]) -> dict[str, Any]:
         "options": row.options,
         "reason": row.reason,
         "stopped": row.stopped,
+        "approval": row.approval,
+        "approved_by": row.approved_by,
+        "approved": iso(row.approved),
     }
 
 

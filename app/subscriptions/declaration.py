@@ -33,6 +33,7 @@ class Subscription:
     at once; `linger` the seconds it may wait for more; `timeout` seconds per
     event; `start` where a new subscription begins; `priority` who goes first
     where several subscriptions of a lane have work: `high`, `normal` or `low`.
+    `effects` is what a second execution does outside of Penstock (None: not declared).
     """
 
     name: str
@@ -48,6 +49,7 @@ class Subscription:
     ordered: bool = False
     start: Literal["earliest", "now"] = "earliest"
     priority: str = NORMAL
+    effects: Literal["none", "idempotent", "unsafe"] | None = None
 
     @property
     def everything(self) -> bool:
@@ -98,6 +100,7 @@ def on(
     ordered: bool = False,
     start: Literal["earliest", "now"] = "earliest",
     priority: Literal["low", "normal", "high"] = "normal",
+    effects: Literal["none", "idempotent", "unsafe"] | None = None,
     name: str | None = None,
     handlers: Handlers = HANDLERS,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -106,6 +109,8 @@ def on(
     The function takes `(event, ctx)`, or with `batch=n` a list of up to n
     events and `ctx`. It returns an event payload, a list of them, or nothing;
     with `batch`, a list of such outcomes as long as the batch, or nothing.
+    `effects` says what it does outside of Penstock: "none", "idempotent" (a second time
+    changes nothing), or "unsafe" (mails, payments); who replays is told.
     `timeout` is in seconds per event (None: no limit), `linger` in seconds.
     Raises `Refused` where a declaration can't work.
     """
@@ -127,6 +132,7 @@ def on(
                     ordered=ordered,
                     start=start,
                     priority=priority,
+                    effects=effects,
                 )
             )
         )
@@ -171,6 +177,8 @@ def checked(subscription: Subscription) -> Subscription:
         raise Refused(f'{where}: start is "earliest" or "now"')
     if subscription.priority not in PRIORITIES:
         raise Refused(f"{where}: priority is {', '.join(PRIORITIES[:-1])} or {PRIORITIES[-1]}")
+    if subscription.effects not in (None, "none", "idempotent", "unsafe"):
+        raise Refused(f'{where}: effects is "none", "idempotent" or "unsafe"')
     try:
         compile_filter(subscription.filter)
     except Refused as error:

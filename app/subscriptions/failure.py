@@ -47,10 +47,11 @@ def _failure(
     at: float, kind: str, message: str, text: str, frame: str, subscription: str
 ) -> Failure:
     message, text = _writable(message), _writable(text)
-    # A line number moves with every edit above it: the function is what stays.
-    place = re.sub(r":\d+ in ", " in ", frame)
-    group = hashlib.blake2b(f"{kind}\0{place}\0{subscription}".encode(), digest_size=8).hexdigest()
     title = f"{kind}: {_VARIABLE.sub('…', message)[:200]}"
+    # A line number moves with every edit above it: the function stays. Where no frame tells
+    # one cause from another, the message does, without what differs from event to event.
+    place = re.sub(r":\d+ in ", " in ", frame) or title
+    group = hashlib.blake2b(f"{kind}\0{place}\0{subscription}".encode(), digest_size=8).hexdigest()
     return Failure(at, f"{kind}: {message}", text, title, frame, group)
 
 

@@ -19,6 +19,8 @@ from typing import Any
 
 from app.errors import Conflict, NotFound, Refused
 from app.events.event import Event
+from app.events.expressions import FilterFailed
+from app.events.filters import compile_filter
 from app.events.ids import derived_id
 from app.events.topics import partition_of
 from app.store.page import Page
@@ -26,8 +28,10 @@ from app.streams import keys
 from app.streams.client import run_script
 from app.streams.entry import Entry
 from app.subscriptions.edits import child_of
+from app.subscriptions.forecast import Forecast
 
 SAMPLE = 5
+EDITS_SHOWN = 20
 BURST = 1000
 """How many are sent at once where no rate is set."""
 ENOUGH = 10
@@ -35,6 +39,7 @@ ENOUGH = 10
 LETTER_FILTER = {"subscription", "type", "group", "since", "until", "q"}
 EVENT_FILTER = {
     "ids", "type", "subject", "partitionkey", "correlationid", "topic", "since", "until", "q",
+    "expression",
 }  # fmt: skip
 
 
@@ -51,14 +56,77 @@ class Replays:
     def preview(
         self, selection: Mapping[str, Any], options: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """What a replay would send: `total`, `subscriptions` (name to count), and a `sample` of events."""
-        counts: Counter[str] = Counter()
+        """What a replay would send and cause; nothing is changed.
+
+        `total`, `subscriptions` (name to count), a `sample` of events; `effects` as the handlers'
+        authors declared them; `downstream` by recent experience (forecast.py); how many are
+        `edited`, with the first of the `edits`; and `needs_approval`.
+        """
+        options = options or {}
+        counts: Counter[tuple[str, str]] = Counter()
         sample: list[dict[str, Any]] = []
-        for item in self._items(selection, options or {}, derived_id("preview")):
-            counts[item["subscription"]] += 1
+        edits: list[dict[str, Any]] = []
+        changed = 0
+        for item in self._previewed(selection, options, counts, sample):
+            counts[item["subscription"], item["event"]["type"]] += 1
             if len(sample) < SAMPLE:
                 sample.append(item["event"])
-        return {"total": counts.total(), "subscriptions": dict(counts), "sample": sample}
+            if item.get("edited"):
+                changed += 1
+                if len(edits) < EDITS_SHOWN:
+                    edits.append(
+                        {
+                            "dead_letter": item.get("dead_letter"),
+                            "before": item["original"],
+                            "after": item["event"],
+                        }
+                    )
+        names: Counter[str] = Counter()
+        for (name, _), count in counts.items():
+            names[name] += count
+        forecast = Forecast(self.platform)
+        return {
+            "total": names.total(),
+            "subscriptions": dict(names),
+            "sample": sample,
+            "effects": {name: forecast.effects_of(name) for name in names},
+            "downstream": forecast.downstream(counts),
+            "edited": changed,
+            "edits": edits,
+            "needs_approval": self._needs_approval(names.total()),
+        }
+
+    def _previewed(
+        self,
+        selection: Mapping[str, Any],
+        options: Mapping[str, Any],
+        counts: Counter[tuple[str, str]],
+        sample: list[dict[str, Any]],
+    ) -> Iterator[dict[str, Any]]:
+        """What a preview looks at one by one; of a group or a filter, only what is edited.
+
+        The rest is counted where it is, so that a preview of many is quick.
+        """
+        if "events" in selection or "dead_letters" in selection or options.get("edits"):
+            yield from self._items(selection, options, derived_id("preview"))
+            return
+        target = options.get("subscription")
+        if target:
+            self.platform.subscription_store.get(target)
+        wanted = self._wanted(selection)
+        letters = self.platform.dead_letters
+        for (name, type), count in letters.types(**wanted).items():
+            counts[target or name, type] += count
+        sample.extend(one["event"] for one in letters.find(**wanted, limit=SAMPLE).items)
+        if options.get("prepared_edits"):
+            for letter in letters.edited(**wanted):
+                counts[target or letter["subscription"], letter["event"]["type"]] -= 1
+                item = _item(letter, target)
+                yield self._edited(item, letter["edit"]["patch"], derived_id("preview"))
+
+    def _needs_approval(self, total: int) -> bool:
+        above = self.platform.settings.approve_above
+        return above is not None and total > above
 
     def start(
         self, selection: Mapping[str, Any], options: Mapping[str, Any] | None, actor: str
@@ -75,6 +143,7 @@ class Replays:
             options=options,
             actor=actor,
             id=id,
+            approve_above=self.platform.settings.approve_above,
         )
         self._told(
             actor,
@@ -97,7 +166,9 @@ class Replays:
             else self._letters(selection, target)
         )
         for item in found:
-            patch = edits.get(item.get("dead_letter") or item["event"]["id"], edits.get("*"))
+            prepared = item.pop("prepared", None) if options.get("prepared_edits") else None
+            of_all = prepared or edits.get("*")
+            patch = edits.get(item.get("dead_letter") or item["event"]["id"], of_all)
             yield self._edited(item, patch, id) if patch else item
 
     def _letters(
@@ -112,11 +183,7 @@ class Replays:
                     f"Dead letter {letter['id']} is {letter['state']} already. To have its event"
                     " handled once more all the same, replay past events to the subscription."
                 )
-            yield {
-                "dead_letter": letter["id"],
-                "event": letter["event"],
-                "subscription": target or letter["subscription"],
-            }
+            yield _item(letter, target)
         if "dead_letters" in selection and found < len(set(ids)):
             raise NotFound(f"{len(set(ids)) - found} of these dead letters don't exist.")
 
@@ -124,12 +191,14 @@ class Replays:
         """The ids of the dead letters that a selection means."""
         if ids := selection.get("dead_letters"):
             return list(dict.fromkeys(ids))
+        return list(self.platform.dead_letters.ids(**self._wanted(selection)))
+
+    def _wanted(self, selection: Mapping[str, Any]) -> dict[str, Any]:
+        """A group or a filter, as the store's functions take it."""
         if group := selection.get("group"):
-            return self.platform.dead_letters.ids(group=group, state="parked")
+            return {"group": group, "state": "parked"}
         if "filter" in selection:
-            return self.platform.dead_letters.ids(
-                state="parked", **_known(selection["filter"], LETTER_FILTER)
-            )
+            return {"state": "parked", **_known(selection["filter"], LETTER_FILTER)}
         raise Refused(
             "Say which: dead_letters (a list of ids), group, filter, or events with a subscription."
         )
@@ -142,14 +211,31 @@ class Replays:
                 "A replay of past events needs a subscription: name the one that is to have them."
             )
         row = self.platform.subscription_store.get(target)
-        for arrival in self.platform.archive.iterate(_known(selection["events"], EVENT_FILTER)):
-            if "*" in row["types"] or arrival.event.type in row["types"]:
+        filter = _known(selection["events"], EVENT_FILTER)
+        expression = filter.pop("expression", None)
+        fits = compile_filter({"cel": expression}) if expression else None
+        for arrival in self.platform.archive.iterate(filter):
+            if not ("*" in row["types"] or arrival.event.type in row["types"]):
+                continue
+            try:
+                wanted = fits is None or fits(arrival.event)
+            except FilterFailed as failed:
+                raise Refused(
+                    f"the expression can't say whether it wants the event {arrival.event.id}: {failed}"
+                ) from failed
+            if wanted:
                 yield {"event": arrival.event.to_dict(), "subscription": target}
 
     def _edited(self, item: dict[str, Any], patch: list[dict[str, Any]], id: str) -> dict[str, Any]:
         """The item with its event edited: a child of the original, checked against its schema."""
         child = child_of(self.platform, item["event"], patch, item["subscription"], id)
-        return {**item, "event": child.to_dict(), "sent_id": child.id, "edited": True}
+        return {
+            **item,
+            "event": child.to_dict(),
+            "original": item["event"],
+            "sent_id": child.id,
+            "edited": True,
+        }
 
     # -- watching and stopping
 
@@ -173,6 +259,11 @@ class Replays:
         """Go on with the rest."""
         self.store.resume(id)
         self._told(actor, "replay.resumed", id)
+
+    def approve(self, id: str, actor: str) -> None:
+        """The second person's yes: it begins. Raises `Refused` for who started it, `Conflict`."""
+        self.store.approve(id, actor)
+        self._told(actor, "replay.approved", id)
 
     def cancel(self, id: str, actor: str) -> None:
         """End it: what was not sent stays parked."""
@@ -289,6 +380,15 @@ class Replays:
         self.platform.changes.announce("replays")
 
 
+def _item(letter: Mapping[str, Any], target: str | None) -> dict[str, Any]:
+    return {
+        "dead_letter": letter["id"],
+        "event": letter["event"],
+        "subscription": target or letter["subscription"],
+        "prepared": letter["edit"] and letter["edit"]["patch"],
+    }
+
+
 def again_entry(
     platform: Any, subscription: str, event: Event, generation: int, replay: str
 ) -> tuple[str, list[bytes | str]]:
@@ -326,6 +426,8 @@ def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
         isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1
     ):
         raise Refused("stop_above is a share from 0 to 1")
+    if not isinstance(kept.get("prepared_edits", False), bool):
+        raise Refused("prepared_edits is true or false")
     edits = kept.get("edits")
     if edits is not None and (
         not isinstance(edits, Mapping)

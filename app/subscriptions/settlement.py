@@ -18,6 +18,7 @@ from app.events.topics import SETTLED
 from app.streams import keys
 from app.streams.broker import Broker, Step
 from app.streams.entry import Entry
+from app.subscriptions.code import code_version
 from app.subscriptions.delivery import NOTHING, Handling
 from app.subscriptions.outcomes import Again, Done, Excluded, Held, Outcome, Park
 from app.telemetry.histogram import bucket_of
@@ -230,6 +231,7 @@ class Settlement:
                 "group": failure.group,
                 "title": failure.title,
                 "frame": failure.frame,
+                "code": code_version(self.handling.subscription.handler, self.handling.platform),
             }
         return told
 

@@ -10,12 +10,13 @@ import pytest
 
 from app import bootstrap
 from app.bootstrap import Platform
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NotFound, Refused
 from app.events.arrival import Arrival
 from app.events.event import Event
-from app.events.ids import letter_id
+from app.events.ids import emitted_id, letter_id
 from app.events.schema import EventTypes
 from app.store.migrate import upgrade_all
+from app.streams import keys
 from app.subscriptions.declaration import Handlers, on
 from app.subscriptions.declare import declare
 from app.subscriptions.rerun import rerun
@@ -27,7 +28,8 @@ NAME = "shop.check"
 @pytest.fixture
 def platform(redis_url: str, tmp_path: Path) -> Iterator[Platform]:
     handlers = Handlers()
-    on("order.placed", name=NAME, handlers=handlers)(lambda event, ctx: None)
+    on("order.placed", name=NAME, effects="unsafe", handlers=handlers)(lambda event, ctx: None)
+    on("payment.captured", name="shop.book", handlers=handlers)(lambda event, ctx: None)
     settings = Settings(data_dir=tmp_path, redis_url=redis_url, given_secret="x" * 32)
     made = bootstrap.build(settings, handlers=handlers, types=EventTypes())
     upgrade_all(made.database, made.archive_database)
@@ -100,3 +102,133 @@ def test_a_step_that_succeeded_is_run_again_as_a_past_event(platform: Platform) 
     assert platform.replays.get(id)["total"] == 1
     with pytest.raises(NotFound):
         rerun(platform, event.id, event.id, "shop.other", "user:ann")
+
+
+def parked(platform: Platform, *numbers: int) -> list[str]:
+    """Dead letters of as many events, in the order of their numbers."""
+    ids = []
+    for number in numbers:
+        event = Event(type="order.placed", data={"n": number}).to_dict()
+        delivery = {
+            "event": {name: event[name] for name in ("id", "source", "type", "time")},
+            "generation": 0, "attempt": 1, "state": "parked", "error": "ValueError: no",
+            "published": 1.0, "started": 1.0, "ended": 1.0 + number,
+            "letter": {"event": event, "reason": "exhausted", "group": "0" * 16, "frame": "",
+                       "attempts": [{"at": 1.0, "error": "ValueError: no", "traceback": ""}],
+                       "title": "ValueError: no", "code": "v1"},
+        }  # fmt: skip
+        record = {
+            "subscription": NAME, "worker": "w", "at": 1.0, "counts": {}, "deliveries": [delivery],
+        }  # fmt: skip
+        platform.projection.apply_records([Event(type="penstock.settled", data=record)])
+        ids.append(letter_id(event["source"], event["id"], NAME))
+    return ids
+
+
+GROUP = {"group": "0" * 16}
+PREPARED = {"prepared_edits": True}
+
+
+def test_edits_prepared_on_single_letters_go_with_the_replay_of_their_group(
+    platform: Platform,
+) -> None:
+    ids = parked(platform, *range(5))
+    patch = [{"op": "replace", "path": "/data/n", "value": 70}]
+    platform.failures.prepare_edit(ids[2], patch, "user:ann")
+    assert platform.replays.preview(GROUP, {})["edited"] == 0
+    preview = platform.replays.preview(GROUP, PREPARED)
+    assert (preview["total"], preview["edited"]) == (5, 1)
+    (edit,) = preview["edits"]
+    assert (edit["dead_letter"], edit["before"]["data"], edit["after"]["data"]) == (
+        ids[2], {"n": 2}, {"n": 70},
+    )  # fmt: skip
+    assert edit["after"]["replayedfrom"] == edit["before"]["id"] == edit["after"]["causationid"]
+    id = platform.replays.start(GROUP, PREPARED, "user:bob")
+    whole = [item["whole"] and item["whole"]["data"] for item in platform.replays.items(id).items]
+    assert whole == [None, None, {"n": 70}, None, None]
+    letter = platform.dead_letters.get(ids[2])
+    assert letter
+    assert letter["event"]["data"] == {"n": 2}
+
+
+def test_an_edit_that_does_not_fit_is_not_kept(platform: Platform) -> None:
+    (id,) = parked(platform, 1)
+    for patch in (
+        [{"op": "remove", "path": "/data/missing"}],
+        [{"op": "replace", "path": "/type", "value": "order.paid"}],
+        [{"op": "replace", "path": "/data/n", "value": 1}],
+    ):
+        with pytest.raises(Refused):
+            platform.failures.prepare_edit(id, patch, "user:ann")
+    letter = platform.dead_letters.get(id)
+    assert letter
+    assert letter["edit"] is None
+
+
+def test_a_large_replay_waits_for_a_second_person(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parked(platform, 1, 2, 3)
+    monkeypatch.setattr(
+        platform, "settings", platform.settings.model_copy(update={"approve_above": 2})
+    )
+    assert platform.replays.preview(GROUP, {})["needs_approval"]
+    id = platform.replays.start(GROUP, {"canary": 1}, "user:ann")
+    platform.replays.advance()
+    again = keys.again_stream(NAME, 0)
+    assert (platform.replays.get(id)["state"], platform.redis.xlen(again)) == ("paused", 0)
+    with pytest.raises(Conflict):
+        platform.replays.resume(id, "user:bob")
+    with pytest.raises(Refused):
+        platform.replays.approve(id, "user:ann")
+    platform.replays.approve(id, "user:bob")
+    platform.replays.advance()
+    found = platform.replays.get(id)
+    assert (found["state"], found["approved_by"], platform.redis.xlen(again)) == (
+        "canary", "user:bob", 1,
+    )  # fmt: skip
+    with pytest.raises(Conflict):
+        platform.replays.approve(id, "user:cleo")
+
+
+def test_past_events_are_chosen_by_an_expression(platform: Platform) -> None:
+    events = [Event(type="order.placed", data={"n": n}) for n in range(4)]
+    platform.archive.add([Arrival(e, "order", 0, f"1-{n}") for n, e in enumerate(events)])
+    chosen = {"events": {"expression": "event.data.n > 1"}, "subscription": NAME}
+    preview = platform.replays.preview(chosen, {})
+    assert (preview["total"], preview["effects"]) == (2, {NAME: "unsafe"})
+    with pytest.raises(Refused):
+        platform.replays.preview(
+            {"events": {"expression": "event.data.missing > 1"}, "subscription": NAME}, {}
+        )
+
+
+def test_a_preview_tells_what_follows_by_what_lately_did(platform: Platform) -> None:
+    cause = Event(type="order.placed", data={})
+    made = [
+        Event(type="payment.captured", id=emitted_id(cause.source, cause.id, NAME, 0, n),
+              correlationid=cause.id, causationid=cause.id)
+        for n in range(2)
+    ]  # fmt: skip
+    other = Event(type="mail.sent", correlationid=cause.id, causationid=cause.id)
+    arrivals = [
+        Arrival(e, e.type.partition(".")[0], 0, f"1-{n}")
+        for n, e in enumerate([cause, *made, other])
+    ]
+    platform.archive.add(arrivals)
+    platform.projection.apply_events(arrivals)
+    delivery = {
+        "event": {"id": cause.id, "source": cause.source, "type": cause.type, "time": "2026-01-01"},
+        "state": "succeeded", "published": 1.0, "started": 1.0, "ended": 2.0,
+        "emitted": [one.id for one in made],
+    }  # fmt: skip
+    record = {
+        "subscription": NAME, "worker": "w", "at": 1.0, "counts": {}, "deliveries": [delivery],
+    }  # fmt: skip
+    platform.projection.apply_records([Event(type="penstock.settled", data=record)])
+    parked(platform, 1, 2, 3)
+    down = platform.replays.preview(GROUP, {})["downstream"]
+    assert down["emitted"] == [{"level": 1, "type": "payment.captured", "events": 6}]
+    assert [
+        (row["subscription"], row["deliveries"], row["effects"]) for row in down["handled"]
+    ] == [("shop.book", 6, None)]

@@ -103,6 +103,15 @@ class FakeReplays:
             "total": len(chosen),
             "subscriptions": dict(names),
             "sample": [x["event"] for x in chosen[:5]],
+            "effects": dict.fromkeys(names, "unsafe"),
+            "downstream": {
+                "emitted": [{"level": 1, "type": "payment.captured", "events": len(chosen)}],
+                "handled": [],
+                "unknown": [],
+            },
+            "edited": 0,
+            "edits": [],
+            "needs_approval": False,
         }
 
     def start(self, selection: Json, options: Json, actor: str) -> str:
@@ -180,6 +189,9 @@ class FakeReplays:
         self._move(id, actor, "paused", ("canary", "running"))
 
     def resume(self, id: str, actor: str) -> None:
+        self._move(id, actor, "running", ("paused",))
+
+    def approve(self, id: str, actor: str) -> None:
         self._move(id, actor, "running", ("paused",))
 
     def cancel(self, id: str, actor: str) -> None:

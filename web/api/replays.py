@@ -8,15 +8,29 @@ from web.api.pages import rendered
 from web.api.parameters import PAGE, Parameter
 from web.api.routes import Body, route
 from web.api.selection import REPLAY, read_selection
-from web.api.shapes import ANY_OBJECT, CLOUD_EVENT, COUNT, TEXT, closed, many, obj, page_of
+from web.api.shapes import (
+    ANY_OBJECT,
+    CLOUD_EVENT,
+    COUNT,
+    FLAG,
+    MAYBE_TEXT,
+    TEXT,
+    closed,
+    many,
+    obj,
+    page_of,
+)
 from web.auth import current_actor
 from web.platform import current_platform
 from web.rendering import answer
 
 STATES = ["canary", "running", "paused", "succeeded", "failed", "cancelled"]
 REPLAY_STATE = obj({"id": TEXT, "state": {"enum": STATES}, "total": COUNT, "succeeded": COUNT,
-                    "failed": COUNT, "pending": COUNT})  # fmt: skip
-PREVIEW = obj({"total": COUNT, "subscriptions": ANY_OBJECT, "sample": many(CLOUD_EVENT)})
+                    "failed": COUNT, "pending": COUNT},
+                   approval={"enum": [None, "needed", "given"]}, approved_by=MAYBE_TEXT)  # fmt: skip
+PREVIEW = obj({"total": COUNT, "subscriptions": ANY_OBJECT, "sample": many(CLOUD_EVENT)},
+              effects=ANY_OBJECT, downstream=ANY_OBJECT, edited=COUNT, edits=many(ANY_OBJECT),
+              needs_approval=FLAG)  # fmt: skip
 CONTROL: dict[str, Any] = {
     "answers": REPLAY_STATE,
     "body": Body(closed({}), optional=True),
@@ -60,6 +74,13 @@ def pause_replay(id: str, body: dict[str, Any]) -> Any:
 def resume_replay(id: str, body: dict[str, Any]) -> Any:
     """Go on with a paused replay."""
     current_platform().replays.resume(id, current_actor())
+    return current_platform().replays.get(id)
+
+
+@route("POST", "/replays/<id>/approve", "operator", **CONTROL)
+def approve_replay(id: str, body: dict[str, Any]) -> Any:
+    """Approve a replay that waits for a second person."""
+    current_platform().replays.approve(id, current_actor())
     return current_platform().replays.get(id)
 
 

@@ -41,6 +41,7 @@ REPLAY: Schema = closed(
     canary={"type": "integer", "minimum": 0},
     rate={"type": "number", "exclusiveMinimum": 0},
     stop_above={"type": "number", "minimum": 0, "maximum": 1},
+    prepared_edits={"type": "boolean"},
     edits={"type": "object", "additionalProperties": many(PATCH_OPERATION)},
     reason={"type": "string", "maxLength": 2000},
 )

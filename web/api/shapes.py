@@ -48,7 +48,7 @@ REASON = closed({}, reason={"type": "string", "maxLength": 2000})
 EVENT_FILTER = closed(
     {}, ids={**many(TEXT), "minItems": 1, "maxItems": 10_000},
     type=TEXT, subject=TEXT, partitionkey=TEXT, correlationid=TEXT, topic=TEXT,
-    since={"type": ["string", "number"]}, until={"type": ["string", "number"]}, q=TEXT,
+    since={"type": ["string", "number"]}, until={"type": ["string", "number"]}, q=TEXT, expression=TEXT,
 )  # fmt: skip
 
 LETTER_FILTER = closed(

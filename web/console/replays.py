@@ -7,13 +7,14 @@ from typing import Any
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.errors import NotFound, Refused
+from app.errors import InvalidEvents, NotFound, Refused
 from web.auth import current_actor, requires
-from web.console.pages import act, back, blueprint, go, say, text_filter
-from web.console.selection import choose_again, read_options, read_selection
+from web.console.compared import compare
+from web.console.pages import act, back, blueprint, go, query, say, text_filter
+from web.console.selection import CANARY, choose_again, read_options, read_selection
 from web.platform import current_platform
 
-OPTIONS = ("canary", "rate", "stop", "subscription_to", "reason")
+OPTIONS = ("canary", "rate", "stop", "subscription_to", "reason", "edits", "patch")
 
 
 @blueprint.get("/replays")
@@ -30,9 +31,12 @@ def confirm_replay() -> ResponseReturnValue:
     platform = current_platform()
     try:
         choice, options = read_selection(request.args), read_options(request.args)
-    except Refused as refused:
+        preview = platform.replays.preview(choice.selection, options)
+    except (Refused, InvalidEvents) as refused:
+        if request.args.get("scope") == "events":
+            say(str(refused), "error")
+            return go(f"/replays/past{query(request.args.to_dict())}")
         return choose_again(str(refused))
-    preview = platform.replays.preview(choice.selection, options)
     known = {s["name"]: s for s in platform.subscriptions.list()}
     targets = [known[name] for name in preview["subscriptions"] if name in known]
     rate = options.get("rate")
@@ -42,6 +46,12 @@ def confirm_replay() -> ResponseReturnValue:
         options=options,
         fields=[*choice.fields, *((k, request.args[k]) for k in OPTIONS if request.args.get(k))],
         preview=preview,
+        edits=[
+            (edit["dead_letter"], compare(edit["before"].get("data"), edit["after"].get("data")))
+            for edit in preview["edits"]
+        ],
+        unsafe=[name for name, effects in preview["effects"].items() if effects == "unsafe"],
+        undeclared=[name for name, effects in preview["effects"].items() if effects is None],
         seconds=preview["total"] / rate if rate else None,
         paused=[s["name"] for s in targets if s["state"] == "paused"],
         failing=[s["name"] for s in targets if s["state"] == "failing"],
@@ -62,6 +72,14 @@ def start_replay() -> ResponseReturnValue:
     return go(f"/replays/{id}")
 
 
+@blueprint.get("/replays/past")
+@requires("operator")
+def past_replay() -> ResponseReturnValue:
+    """Which archived events, and to whom; the preview comes next."""
+    names = sorted(s["name"] for s in current_platform().subscriptions.list() if s["active"])
+    return render_template("replay-past.html", names=names, canary=CANARY)
+
+
 @blueprint.get("/replays/<id>")
 @requires("viewer")
 def replay(id: str) -> ResponseReturnValue:
@@ -80,12 +98,13 @@ def fetch(id: str) -> dict[str, Any]:
     return dict(found)
 
 
-@blueprint.post("/replays/<id>/<any(pause, resume, cancel):what>")
+@blueprint.post("/replays/<id>/<any(pause, resume, cancel, approve):what>")
 @requires("operator")
 def steer_replay(id: str, what: str) -> ResponseReturnValue:
     done = {
         "pause": "The replay is paused: nothing more is sent until it is resumed.",
         "resume": "The replay goes on.",
+        "approve": "Approved: the replay begins.",
         "cancel": "The replay is cancelled. What was not sent stays parked.",
     }
     act(done[what], getattr(current_platform().replays, what), id, current_actor())

@@ -6,6 +6,7 @@ that what was previewed is what is sent.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from app.errors import Refused
+from web.api.parameters import parse_time
 from web.console import words
 from web.console.pages import go, query, say, since
 
@@ -50,6 +52,8 @@ def read_selection(form: Fields) -> Choice:
         )
     if scope == "filter":
         return _filter(form)
+    if scope == "events":
+        return _past(form)
     raise Refused(
         "Choose what to send: ticked ones, a group, or everything that the filters match."
     )
@@ -79,6 +83,25 @@ def _filter(form: Fields) -> Choice:
     )
 
 
+def _past(form: Fields) -> Choice:
+    """Archived events, for one subscription."""
+    names = ("type", "partitionkey", "since", "until", "expression")
+    chosen = {name: form[name].strip() for name in names if form.get(name, "").strip()}
+    target = form.get("to", "").strip()
+    if not target:
+        raise Refused("Choose the subscription that is to have these events.")
+    for name in ("since", "until"):
+        if name in chosen:
+            chosen[name] = words.iso(parse_time(name, chosen[name]))
+    if not chosen:
+        raise Refused("Say which events: a type, a key, a time, or an expression.")
+    return Choice(
+        {"events": chosen, "subscription": target},
+        "archived events with " + ", ".join(f"{name} {value}" for name, value in chosen.items()),
+        [("scope", "events"), ("to", target), *chosen.items()],
+    )
+
+
 def read_options(form: Fields) -> dict[str, Any]:
     """Canary, rate, stop rule and reason, as `platform.replays` takes them."""
     options: dict[str, Any] = {}
@@ -91,10 +114,27 @@ def read_options(form: Fields) -> dict[str, Any]:
     stop = _number(form, "stop", float, 0, 100)
     if stop is not None:
         options["stop_above"] = stop / 100
+    if form.get("edits") == "prepared":
+        options["prepared_edits"] = True
+    if form.get("patch", "").strip():
+        options["edits"] = {"*": _patch(form["patch"])}
     for name in ("subscription_to", "reason"):
         if form.get(name, "").strip():
             options[name.removesuffix("_to")] = form[name].strip()
     return options
+
+
+def _patch(text: str) -> list[dict[str, Any]]:
+    try:
+        patch = json.loads(text)
+    except ValueError as error:
+        raise Refused(f"The patch is not JSON: {error}.") from None
+    if not isinstance(patch, list) or not all(isinstance(one, dict) for one in patch):
+        raise Refused(
+            'A patch is a list of operations: [{"op": "replace", "path": "/data/currency",'
+            ' "value": "EUR"}].'
+        )
+    return patch
 
 
 def _number(form: Fields, name: str, kind: Any, low: float, high: float) -> Any:
