@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from app.cli.parameters import MOMENT
+from app.cli.parameters import JSON, MOMENT
 from app.cli.platform import ACTOR, opened
 from app.cli.render import duration, json_option, show_fields, show_json, show_table
 from app.errors import NotFound
@@ -125,6 +125,31 @@ def change(name: str, settings: tuple[str, ...], as_json: bool) -> None:
     click.echo(f"Changed {name}. Workers take it up within a second.")
     for field, values in found["changed"].items():
         click.echo(f"{field}: the code says {values['code']}, now {values['now']}")
+
+
+@subscriptions.command(
+    "try-filter",
+    epilog="\b\nExample:\n  python -m app subscriptions try-filter shop.handlers.notify"
+    """ '{"cel": "event.data.total > 100"}'""",
+)
+@click.argument("name")
+@click.argument("filter", type=JSON)
+@json_option
+def try_filter(name: str, filter: Any, as_json: bool) -> None:
+    """What a filter would let through of the last thousand events; changes nothing."""
+    from app.subscriptions.filter_trial import try_filter as tried
+
+    with opened() as platform:
+        found = tried(platform, name, filter)
+    if as_json:
+        show_json(found)
+        return
+    click.echo(
+        f"Of the last {found['looked']:,} events {found['would_pass']:,} would pass; now"
+        f" {found['passed_now']:,} do ({found['gain']:,} more, {found['lose']:,} fewer)."
+    )
+    if found["failed"]:
+        click.echo(f"It fails on {found['failed']:,}, which would be parked: {found['problem']}")
 
 
 @subscriptions.command(

@@ -248,3 +248,10 @@ def test_a_form_leads_nowhere_else(operator: FlaskClient, path: str) -> None:
     assert answer.headers["Location"] == "/"
     assert "theme=dark" in answer.headers["Set-Cookie"]
     assert 'data-theme="dark"' in operator.get("/").text
+
+
+def test_a_filter_is_tried_before_it_is_saved(operator: FlaskClient) -> None:
+    page = send(operator, f"{CHARGE}/try-filter", filter='{"exact": {"data.currency": "none"}}')
+    assert "It would let nothing through" in page
+    assert "Save this filter" in page
+    assert "is no" in send(operator, f"{CHARGE}/try-filter", filter="{nonsense")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.subscriptions.filter_trial import try_filter
 from web.api.pages import sliced
 from web.api.parameters import PAGE
 from web.api.routes import Body, route
 from web.api.shapes import (
     ANY_OBJECT,
+    CLOUD_EVENT,
     COUNT,
     FLAG,
     MAYBE_COUNT,
     MAYBE_NUMBER,
+    MAYBE_TEXT,
     REASON,
     TEXT,
     closed,
@@ -22,6 +25,7 @@ from web.api.shapes import (
 )
 from web.auth import current_actor
 from web.platform import current_platform
+from web.rendering import cloud_event
 
 SUBSCRIPTION = obj({
     "name": TEXT, "types": many(TEXT), "topics": many(TEXT), "lane": TEXT, "emits": many(TEXT),
@@ -31,6 +35,10 @@ SUBSCRIPTION = obj({
     "paused": {"type": ["object", "null"]}, "backlog": MAYBE_COUNT, "open": COUNT,
     "retrying": COUNT, "parked": COUNT, "oldest": MAYBE_NUMBER, "changed": ANY_OBJECT,
     "active": FLAG,
+})  # fmt: skip
+TRIAL = obj({
+    "looked": COUNT, "passed_now": COUNT, "would_pass": COUNT, "gain": COUNT, "lose": COUNT,
+    "failed": COUNT, "gained": many(CLOUD_EVENT), "lost": many(CLOUD_EVENT), "problem": MAYBE_TEXT,
 })  # fmt: skip
 ONE: dict[str, Any] = {"answers": SUBSCRIPTION, "may_fail": (404, 409)}
 
@@ -81,6 +89,15 @@ def skip_backlog(name: str, body: dict[str, Any]) -> Any:
     control = current_platform().subscriptions
     control.skip(name, current_actor())
     return control.get(name)
+
+
+@route("POST", "/subscriptions/<path:name>/try-filter", "operator", answers=TRIAL, may_fail=(404,),
+       body=Body(closed({"filter": {"type": ["object", "array", "null"]}})))  # fmt: skip
+def try_subscription_filter(name: str, body: dict[str, Any]) -> Any:
+    """Try a filter on the last thousand events of its types; nothing is changed."""
+    found = try_filter(current_platform(), name, body["filter"])
+    shown = {key: [cloud_event(event) for event in found[key]] for key in ("gained", "lost")}
+    return {**found, **shown}
 
 
 @route("PATCH", "/subscriptions/<path:name>", "operator",

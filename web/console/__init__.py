@@ -14,6 +14,7 @@ from web.console import (
     datasets,
     events,
     failures,
+    filter_trial,
     flow,
     live,
     models,
@@ -33,6 +34,6 @@ from web.console.pages import blueprint
 
 __all__ = ["blueprint"]
 _PAGES = (
-    aggregates, alerts, audit, datasets, events, failures, flow, live, models, overview, people, problems,
+    aggregates, alerts, audit, datasets, events, failures, filter_trial, flow, live, models, overview, people, problems,
     replays, run_steps, runs, subscriptions, theme, tokens, topics, workers,
 )  # fmt: skip

@@ -1,0 +1,46 @@
+"""A filter is tried on past events, and nothing changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app import bootstrap
+from app.errors import Refused
+from app.events.arrival import Arrival
+from app.events.event import Event
+from app.events.schema import EventTypes
+from app.store.migrate import upgrade_all
+from app.subscriptions.declaration import Handlers, on
+from app.subscriptions.declare import declare
+from app.subscriptions.filter_trial import try_filter
+from config.settings import Settings
+
+
+def test_a_filter_is_tried_on_the_last_events(redis_url: str, tmp_path: Path) -> None:
+    handlers = Handlers()
+    few = {"exact": {"data.country": "CH"}}
+    on("order.placed", name="shop.check", filter=few, handlers=handlers)(lambda event, ctx: None)
+    settings = Settings(data_dir=tmp_path, redis_url=redis_url, given_secret="x" * 32)
+    platform = bootstrap.build(settings, handlers=handlers, types=EventTypes())
+    upgrade_all(platform.database, platform.archive_database)
+    declare(platform)
+    data = [{"country": "CH", "total": n} for n in range(3)] + [{"country": "IT"}] * 2
+    events = [Event(type="order.placed", data=each) for each in data]
+    events.append(Event(type="order.paid", data={"total": 100}))
+    platform.archive.add(
+        [Arrival(event, "order", 0, f"1700000000000-{n}") for n, event in enumerate(events)]
+    )
+    found = try_filter(platform, "shop.check", {"exact": {"data.country": "IT"}})
+    assert (found["looked"], found["passed_now"], found["would_pass"]) == (5, 3, 2)
+    assert (found["gain"], found["lose"]) == (2, 3)
+    assert {one["id"] for one in found["gained"]} == {event.id for event in events[3:5]}
+    found = try_filter(platform, "shop.check", {"cel": "event.data.total > 0"})
+    assert (found["would_pass"], found["failed"]) == (2, 2)
+    assert "total" in found["problem"]
+    assert try_filter(platform, "shop.check", None)["would_pass"] == 5
+    with pytest.raises(Refused):
+        try_filter(platform, "shop.check", {"nonsense": {}})
+    assert platform.subscription_store.get("shop.check")["filter"] == few
+    platform.close()
