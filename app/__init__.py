@@ -14,6 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from app.cqrs.declaration import projection as projection
+    from app.cqrs.declaration import reactor as reactor
     from app.events.event import Event as Event
     from app.events.schema import event_type as event_type
     from app.events.schema import upcast as upcast
@@ -49,8 +51,10 @@ _HOMES = {
     "on_all": "app.subscriptions.joins",
     "Process": "app.subscriptions.processes",
     "process": "app.subscriptions.processes",
+    "projection": "app.cqrs.declaration",
     "publish": "app.producing",
     "publish_many": "app.producing",
+    "reactor": "app.cqrs.declaration",
     "sensitive": "app.events.sensitive",
     "upcast": "app.events.schema",
     "when": "app.subscriptions.processes",

@@ -21,6 +21,9 @@ import structlog
 import app.alerts.events  # noqa: F401 (registers its types)
 from app.alerts.alerts import Alerts
 from app.clock import Clock, SystemClock
+from app.cqrs.declaration import FOLLOWERS
+from app.cqrs.following import Following
+from app.cqrs.operating import Projections
 from app.domain.datasets import Datasets
 from app.domain.models import Models
 from app.domain.trainer import TrainApart, Trainer
@@ -78,6 +81,7 @@ class Platform:
         self.settings = settings
         self.clock = clock
         self.handlers = handlers
+        self.followers = FOLLOWERS
         self.catalogue = Catalogue(types, self._stored_schemas)
         self.database, self.archive_database = open_databases(
             settings.database_url, settings.archive_url
@@ -175,6 +179,15 @@ class Platform:
     @cached_property
     def charted(self) -> Charted:
         return Charted(self.database, self.archive, self.clock)
+
+    @cached_property
+    def following(self) -> Following:
+        """This process's projections and reactors; of many processes, one runs them."""
+        return Following(self, worker_id())
+
+    @cached_property
+    def projections(self) -> Projections:
+        return Projections(self)
 
     @cached_property
     def replay_store(self) -> ReplayStore:

@@ -157,12 +157,16 @@ class Engine:
         )
 
     def _begin_relay(self) -> None:
-        """Every worker of the system lane has a relay; one of them is active."""
-        thread = threading.Thread(
-            target=self.platform.relay.run, args=(self.ending,), name="penstock-relay", daemon=True
-        )
-        thread.start()
-        self.threads.append(thread)
+        """Every worker of the system lane has a relay and followers; one of each is active."""
+        for name, run in (
+            ("relay", self.platform.relay.run),
+            ("followers", self.platform.following.run),
+        ):
+            thread = threading.Thread(
+                target=run, args=(self.ending,), name=f"penstock-{name}", daemon=True
+            )
+            thread.start()
+            self.threads.append(thread)
 
     def describe(self) -> dict[str, Any]:
         """What the console shows of this worker."""

@@ -125,8 +125,10 @@ class InMemoryPlatform:
         return len(self._look().deliveries) - before
 
     def _relay(self) -> int:
-        """Publish what handlers committed to the outbox; nothing where none used the database."""
-        return self.platform.relay.drain() if self.platform.database.begun else 0
+        """Publish what was committed, and let projections follow; nothing where none used the database."""
+        if not self.platform.database.begun:
+            return 0
+        return self.platform.following.step() + self.platform.relay.drain()
 
     def _give_back(self, lease: Lease) -> None:
         """An interrupted run leaves nothing with a lease that is gone."""

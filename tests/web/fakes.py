@@ -29,6 +29,7 @@ from tests.web.fake_ml import FakeDatasets, FakeModels
 from tests.web.fake_parts import FakeBlobs, FakeChanges, FakeSchemas, FakeWorkers
 from tests.web.fake_past import fake_past
 from tests.web.fake_people import API_TOKEN, TOKENS, FakeAudit, FakeTokens, FakeUsers
+from tests.web.fake_projections import FakeProjections
 from tests.web.fake_subscriptions import SUBSCRIPTIONS
 from tests.web.fake_time import Json, at
 from tests.web.fake_views import (
@@ -153,6 +154,7 @@ class FakePlatform:
         self.rollups = FakeRollups()
         self.charted = FakeCharted()
         self.subscriptions = FakeSubscriptions(self)
+        self.projections = FakeProjections(self)
         self.replays = FakeReplays(self)
         self.datasets = FakeDatasets(self)
         self.models = FakeModels(self)

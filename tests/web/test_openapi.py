@@ -83,7 +83,8 @@ def test_what_is_answered_fits_what_is_documented(api, platform, row) -> None:
     known = {
         "events": event["id"], "schemas": "order.placed", "subscriptions": "shop.handlers.charge",
         "dead-letters": letter["id"], "replays": "rp000001", "models": "digits",
-        "aggregates": "lamp:1", "datasets": "digits", "alerts": "late" if "rules" in row.path else "al-1",
+        "aggregates": "lamp:1", "datasets": "digits", "projections": "sales",
+        "alerts": "late" if "rules" in row.path else "al-1",
         "runs": platform.data["runs"][0]["correlationid"], "workers": "pc-4711-ab12",
     }  # fmt: skip
     path = re.sub(r"<int:\w+>", "1", row.path)

@@ -18,6 +18,7 @@ from web.api import (  # noqa: F401  (each adds its routes to the table)
     events,
     figures,
     models,
+    projections,
     replays,
     runs,
     subscriptions,

@@ -1,4 +1,4 @@
-"""/workers and /projections: who is at work, and how far the read models are."""
+"""/workers: who is at work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from web.api.shapes import (
     COUNT,
     FLAG,
     MAYBE_COUNT,
-    MAYBE_NUMBER,
     MAYBE_TEXT,
     REASON,
     TEXT,
@@ -29,8 +28,6 @@ WORKER = obj({"id": TEXT, "host": TEXT, "pid": COUNT, "lanes": many(TEXT), "pool
               "concurrency": COUNT, "started": TIME, "beat": TIME,
               "slots": many(obj({}, subscription=TEXT, event=MAYBE_TEXT, since=TIME))},
              memory=MAYBE_COUNT, versions=ANY_OBJECT, stopping=FLAG, alive=FLAG)  # fmt: skip
-PROJECTION = obj({"name": TEXT, "state": TEXT, "backlog": MAYBE_COUNT, "open": COUNT,
-                  "lag": MAYBE_NUMBER})  # fmt: skip
 
 
 @route("GET", "/workers", "viewer", answers=page_of(WORKER), query=PAGE)
@@ -53,22 +50,6 @@ def stop_worker(id: str, body: dict[str, Any]) -> Any:
     workers = current_platform().workers
     workers.stop(id, current_actor(), body.get("reason", ""))
     return _with_times(workers.get(id))
-
-
-@route("GET", "/projections", "viewer", answers=page_of(PROJECTION), query=PAGE)
-def list_projections(limit: int, cursor: str | None) -> dict[str, Any]:
-    """The archive and the console's read models, and how far behind each is in seconds."""
-    rows = [
-        {
-            "name": row["name"],
-            "state": row["state"],
-            "backlog": row["backlog"],
-            "open": row["open"],
-            "lag": row["oldest"],
-        }
-        for row in current_platform().subscriptions.projections()
-    ]
-    return sliced(rows, limit, cursor)
 
 
 def _with_times(worker: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,102 @@
+"""`@projection` and `@reactor`: what follows the event store.
+
+    @projection("sales", version=1, tables=[Sales])
+    def sales(event, view):
+        row = view.get(Sales, event.subject) or view.add(Sales(item=event.subject, pieces=0))
+        row.pieces += event.data["pieces"]
+
+A projection has rows and no effects, and may be built anew at any time. A
+reactor has effects and no rows: what it returns goes through the outbox, once,
+and it is never part of a rebuild.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlmodel import SQLModel
+
+from app.errors import Refused
+
+Kind = Literal["projection", "reactor"]
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What an author declared; `types` empty: every event. `on_error`: what a poison event does."""
+
+    name: str
+    kind: Kind
+    function: Function
+    version: int = 1
+    tables: tuple[type[SQLModel], ...] = ()
+    types: tuple[str, ...] = ()
+    emits: tuple[str, ...] = ()
+    on_error: Literal["stop", "skip"] = "stop"
+
+
+@dataclass
+class Followers:
+    """What the imported modules declare, by name."""
+
+    declared: dict[str, Declared] = field(default_factory=dict)
+
+    def add(self, one: Declared) -> None:
+        known = self.declared.get(one.name)
+        if known and known.function.__qualname__ != one.function.__qualname__:
+            raise Refused(f"two projections or reactors are called {one.name}: rename one of them.")
+        self.declared[one.name] = one
+
+
+FOLLOWERS = Followers()
+"""Where `@projection` and `@reactor` register, as modules are imported."""
+
+
+def projection(
+    name: str,
+    version: int = 1,
+    tables: Sequence[type[SQLModel]] = (),
+    *,
+    types: Sequence[str] = (),
+    on_error: Literal["stop", "skip"] = "stop",
+    followers: Followers = FOLLOWERS,
+) -> Callable[[Function], Function]:
+    """Keep `tables` in step with the event store by a function `(event, view)`.
+
+    A higher `version` is built beside the live one, and takes its place when it has caught up.
+    """
+
+    def register(function: Function) -> Function:
+        if not tables:
+            raise Refused(f"@projection {name}: name its tables, as in tables=[Sales]")
+        if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+            raise Refused(f"@projection {name}: version is a whole number from 1 on")
+        made = tuple(tables)
+        one = Declared(name, "projection", function, version, made, tuple(types), on_error=on_error)
+        followers.add(one)
+        return function
+
+    return register
+
+
+def reactor(
+    *types: str,
+    emits: Sequence[str] = (),
+    name: str | None = None,
+    on_error: Literal["stop", "skip"] = "stop",
+    followers: Followers = FOLLOWERS,
+) -> Callable[[Function], Function]:
+    """Answer events of the event store by a function `(event, view)`: the events that it returns are published."""
+
+    def register(function: Function) -> Function:
+        named = name or f"{function.__module__}.{function.__qualname__}"
+        declared = (emits,) if isinstance(emits, str) else tuple(emits)
+        followers.add(
+            Declared(named, "reactor", function, types=types, emits=declared, on_error=on_error)
+        )
+        return function
+
+    return register

@@ -1,0 +1,258 @@
+"""Following the event store: a batch of events, their rows and the position in one transaction.
+
+Whatever ends a process in between rolls all of it back, and the next one reads
+the same batch. An event whose function fails is found by taking the batch one
+by one: it stops its projection, which says so, or is skipped and noted, as its
+author chose; an operator can skip it too. A build that has caught up takes the
+place of the live one in a transaction that finds nothing left to read.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+from sqlmodel import Session
+
+from app.clock import instant
+from app.cqrs import tables
+from app.cqrs.declaration import Declared
+from app.errors import PenstockError, Refused
+from app.events.event import Event
+from app.events.ids import derived_id
+from app.store import followers, ownership
+from app.store.eventstore.recorded import Recorded
+from app.store.followers import BUILDING, LIVE, FollowerRow
+from app.streams.client import LOST
+
+BATCH = 1000
+WHAT = "followers"
+TERM = 10.0
+LOOK = 0.5
+NOTED = 100
+
+log = structlog.get_logger(__name__)
+
+
+class View:
+    """What a projection's function writes to; `session` for whatever the short ways don't do."""
+
+    def __init__(self, session: Session, classes: dict[Any, Any]):
+        self.session = session
+        self._classes = classes
+
+    def model(self, table: Any) -> Any:
+        """The class to use for this table in this build: the author's own, or its twin."""
+        return self._classes[table]
+
+    def get(self, table: Any, key: Any) -> Any:
+        """The row with this primary key, or None."""
+        return self.session.get(self._classes[table], key)
+
+    def add(self, row: Any) -> Any:
+        """Add a row, given as an object of the author's class; the row to go on with."""
+        wanted = self._classes[type(row)]
+        made = row if wanted is type(row) else wanted(**row.model_dump())
+        self.session.add(made)
+        return made
+
+
+class Follower:
+    """One projection or reactor in one process."""
+
+    def __init__(self, platform: Any, declared: Declared):
+        self.platform = platform
+        self.declared = declared
+        self._classes: dict[int, dict[Any, Any]] = {}
+        self._one_by_one = 0
+
+    def step(self) -> int:
+        """Take a batch in every build that this code can make; how many events that were."""
+        done = 0
+        for row in self._known():
+            if row.paused or row.problem or row.version != self.declared.version:
+                continue
+            done += self._advance(row)
+        return done
+
+    def _known(self) -> list[FollowerRow]:
+        """The builds there are; the first one, or one of a new version, is begun."""
+        with self.platform.database.read() as session:
+            rows = followers.builds(session, self.declared.name)
+        newest = max((row.version for row in rows), default=0)
+        if newest >= self.declared.version:
+            return rows
+        with self.platform.database.session() as session:
+            build = max((row.build for row in rows), default=0) + 1
+            state = BUILDING if rows and self.declared.kind == "projection" else LIVE
+            if self.declared.kind == "reactor" and rows:
+                return rows
+            begin(session, self.declared, build, state, self.platform.clock.now())
+            return followers.builds(session, self.declared.name)
+
+    def _advance(self, seen: FollowerRow) -> int:
+        limit = 1 if self._one_by_one else BATCH
+        found = self.platform.event_store.read_all(seen.position, limit, typed=False)
+        if not found:
+            if seen.state == BUILDING:
+                self._switch(seen)
+            return 0
+        try:
+            self._apply(seen, found)
+        except (*LOST, PenstockError):
+            raise
+        except Exception as error:
+            self._failed(seen, found, error)
+            return 0 if len(found) == 1 and self.declared.on_error == "stop" else 1
+        self._one_by_one = max(0, self._one_by_one - len(found))
+        return len(found)
+
+    def _apply(self, seen: FollowerRow, found: Sequence[Recorded]) -> None:
+        """The rows of a batch and the position, in one transaction."""
+        classes = self._classes_of(seen)
+        with self.platform.database.session() as session:
+            row = followers.locked(session, seen.name, seen.build)
+            if (
+                row is None
+                or row.position != seen.position
+                or row.state != seen.state
+                or row.paused
+            ):
+                return  # another process, or an operator, was quicker
+            tables.make(session.connection(), list(classes.values()))
+            view = View(session, classes)
+            for recorded in found:
+                if not self.declared.types or recorded.event.type in self.declared.types:
+                    self._handle(recorded, view)
+            session.flush()
+            row.position, row.updated = found[-1].position, self.platform.clock.now()
+            session.add(row)
+
+    def _handle(self, recorded: Recorded, view: View) -> None:
+        event = self.platform.event_store.typed(recorded).event
+        returned = self.declared.function(event, view)
+        if returned is None:
+            return
+        if self.declared.kind == "projection":
+            raise Refused("a projection has no effects, so it returns nothing: use @reactor")
+        outputs = returned if isinstance(returned, list | tuple) else [returned]
+        caused = [self._caused(one, event, index) for index, one in enumerate(outputs)]
+        prepared = self.platform.preparer.prepare(caused)
+        self.platform.outbox.add(view.session, [one.event for one in prepared])
+
+    def _caused(self, output: Any, cause: Event, index: int) -> Event:
+        if not isinstance(output, Event) or output.type not in self.declared.emits:
+            raise Refused(f"{self.declared.name} returns events of the types in its emits=[…]")
+        return output.but(
+            id=derived_id(cause.source, cause.id, "reactor", self.declared.name, index),
+            source=f"/reactors/{self.declared.name}",
+            time=instant(self.platform.clock.now()),
+            partitionkey=output.partitionkey or cause.partitionkey,
+            correlationid=cause.correlationid or cause.id,
+            causationid=cause.id,
+        )
+
+    def _failed(self, seen: FollowerRow, found: Sequence[Recorded], error: Exception) -> None:
+        if len(found) > 1:
+            self._one_by_one = len(found)
+            return
+        (bad,) = found
+        told = f"{type(error).__name__}: {error}"
+        log.error("an event fails its follower", follower=seen.name, position=bad.position)
+        with self.platform.database.session() as session:
+            row = followers.locked(session, seen.name, seen.build)
+            if row is None or row.position != seen.position:
+                return
+            if self.declared.on_error == "skip":
+                skip(row, bad.position, told)
+            else:
+                row.problem = f"{bad.position} {bad.event.type} {bad.event.id}: {told}"
+            row.updated = self.platform.clock.now()
+            session.add(row)
+
+    def _switch(self, seen: FollowerRow) -> None:
+        """The build takes the place of the live one, unless there is more to read."""
+        with self.platform.database.session() as session:
+            rows = [followers.locked(session, row.name, row.build)
+                    for row in followers.builds(session, seen.name)]  # fmt: skip
+            mine = next((row for row in rows if row and row.build == seen.build), None)
+            if mine is None or mine.position != seen.position or mine.state != BUILDING:
+                return
+            built, live = self._classes_of(seen), tables.own(self.declared.tables)
+            tables.make(session.connection(), list(built.values()))
+            tables.switch(session.connection(), [(live[one], built[one]) for one in live])
+            for row in rows:
+                if row and row.build != mine.build:
+                    session.delete(row)
+            mine.state, mine.updated = LIVE, self.platform.clock.now()
+            session.add(mine)
+        self._classes.clear()
+        log.info("a projection was built anew", projection=seen.name, build=seen.build)
+
+    def _classes_of(self, row: FollowerRow) -> dict[Any, Any]:
+        if row.state == LIVE:
+            return tables.own(self.declared.tables)
+        if row.build not in self._classes:
+            self._classes[row.build] = tables.suffixed(self.declared.tables, row.build)
+        return self._classes[row.build]
+
+
+def begin(session: Session, declared: Declared, build: int, state: str, now: float) -> None:
+    names = [str(one.__tablename__) for one in declared.tables]
+    followers.begin(
+        session, declared.name, build, declared.kind, declared.version, state, names, now
+    )
+
+
+def skip(row: FollowerRow, position: int, error: str) -> None:
+    """Leave this event out, and remember that."""
+    noted = [*(row.skipped or []), {"position": position, "error": error}]
+    row.skipped, row.position, row.problem = noted[-NOTED:], position, None
+
+
+class Following:
+    """All followers of a process; of many processes, one is active."""
+
+    def __init__(self, platform: Any, owner: str):
+        self.platform = platform
+        self.owner = owner
+        self._followers: dict[str, Follower] = {}
+
+    def step(self) -> int:
+        """One batch of each; how many events that were."""
+        done = 0
+        for declared in list(self.platform.followers.declared.values()):
+            one = self._followers.setdefault(declared.name, Follower(self.platform, declared))
+            done += one.step()
+        return done
+
+    def _is_active(self) -> bool:
+        now = self.platform.clock.now()
+        with self.platform.database.read() as session:
+            if ownership.is_taken(session, WHAT, self.owner, now):
+                return False
+        with self.platform.database.session() as session:
+            return ownership.claim(session, WHAT, self.owner, now, TERM) is not None
+
+    def run(self, stopping: threading.Event) -> None:
+        """Until it is to stop: everything there is, then look again at each wake-up."""
+        claimed, active = float("-inf"), False
+        while not stopping.is_set():
+            try:
+                for _ in self.platform.wakes.listen(LOOK):
+                    now = self.platform.clock.monotonic()
+                    if now - claimed > TERM / 3:
+                        claimed, active = now, self._is_active()
+                    while active and not stopping.is_set() and self.step():
+                        pass
+                    if stopping.is_set():
+                        return
+            except (RedisError, PenstockError, OSError) as error:
+                log.warning("projections have to wait", error=str(error))
+                stopping.wait(1.0)
+            except Exception:
+                log.exception("following failed; it goes on")
+                stopping.wait(1.0)

@@ -1,0 +1,189 @@
+"""What an operator does with projections and reactors: see, rebuild, pause, resume, reset, skip, wait.
+
+Works on their rows alone, so the web process, which imports no author's code, can do it as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlmodel import Session
+
+from app.cqrs import following, tables
+from app.errors import Conflict, NotFound, Refused
+from app.store import followers
+from app.store.followers import BUILDING, LIVE, FollowerRow
+from app.store.moments import iso
+
+POLL = 0.02
+
+
+class Projections:
+    """`platform.projections`."""
+
+    def __init__(self, platform: Any):
+        self.platform = platform
+
+    def list(self) -> list[dict[str, Any]]:
+        """Each with its lag (events it has yet to read), and the progress of a build beside it."""
+        head = self.platform.event_store.head()
+        with self.platform.database.read() as session:
+            rows = followers.builds(session)
+        names = dict.fromkeys(row.name for row in rows)
+        return [_told([row for row in rows if row.name == name], head) for name in names]
+
+    def get(self, name: str) -> dict[str, Any]:
+        """One of them. Raises `NotFound`."""
+        found = next((one for one in self.list() if one["name"] == name), None)
+        if found is None:
+            raise _absent(name)
+        return found
+
+    def position(self, name: str) -> int:
+        """How far the live build has come. Raises `NotFound`."""
+        with self.platform.database.read() as session:
+            return _live(followers.builds(session, name), name).position
+
+    def wait(self, name: str, position: int, seconds: float) -> bool:
+        """Whether the live build has come to this position, within so many seconds."""
+        clock = self.platform.clock
+        end = clock.monotonic() + seconds
+        while self.position(name) < position:
+            if clock.monotonic() >= end:
+                return False
+            clock.sleep(POLL)
+        return True
+
+    def rebuild(self, name: str, actor: str) -> int:
+        """Build it anew beside the live one, which it replaces when it has caught up; the build's number."""
+        with self._changing(name) as (session, rows):
+            live = _live(rows, name)
+            if live.kind == "reactor":
+                raise Refused(
+                    f"{name} is a reactor: its effects happen once, and are never rebuilt."
+                )
+            if any(row.state == BUILDING for row in rows):
+                raise Conflict(f"{name} is being rebuilt already.")
+            build = max(row.build for row in rows) + 1
+            followers.begin(
+                session, name, build, live.kind, live.version, BUILDING, live.tables,
+                self.platform.clock.now(),
+            )  # fmt: skip
+            self._noted(session, actor, "rebuilt", name)
+        return build
+
+    def pause(self, name: str, actor: str) -> None:
+        """It reads no further, until `resume`."""
+        with self._changing(name) as (session, rows):
+            for row in rows:
+                row.paused = True
+                session.add(row)
+            self._noted(session, actor, "paused", name)
+
+    def resume(self, name: str, actor: str) -> None:
+        """It goes on; one that a poison event stopped tries that again."""
+        with self._changing(name) as (session, rows):
+            for row in rows:
+                row.paused, row.problem = False, None
+                session.add(row)
+            self._noted(session, actor, "resumed", name)
+
+    def skip(self, name: str, actor: str) -> None:
+        """Leave out the event that stopped it, and go on behind it."""
+        with self._changing(name) as (session, rows):
+            stopped = [row for row in rows if row.problem]
+            if not stopped:
+                raise Conflict(f"{name} isn't stopped by an event.")
+            for row in stopped:
+                position, _, error = str(row.problem).partition(" ")
+                following.skip(row, int(position), error)
+                session.add(row)
+            self._noted(session, actor, "skipped", name, event=error)
+
+    def reset(self, name: str, actor: str) -> None:
+        """Empty its tables and begin at the first event; readers see it fill again."""
+        with self._changing(name) as (session, rows):
+            live = _live(rows, name)
+            if live.kind == "reactor":
+                raise Refused(
+                    f"{name} is a reactor: its effects happen once, and are never rebuilt."
+                )
+            for row in rows:
+                if row.state == BUILDING:
+                    tables.drop(session.connection(), [f"{one}__{row.build}" for one in row.tables])
+                    session.delete(row)
+            tables.empty(session.connection(), live.tables)
+            live.position, live.problem, live.skipped = 0, None, None
+            session.add(live)
+            self._noted(session, actor, "reset", name)
+
+    def _changing(self, name: str) -> Any:
+        return _Changing(self.platform, name)
+
+    def _noted(self, session: Session, actor: str, what: str, name: str, **details: Any) -> None:
+        self.platform.audit.record(
+            actor, f"projection.{what}", f"projection:{name}", session=session, **details
+        )
+
+
+class _Changing:
+    """A transaction that holds all builds of one of them. Raises `NotFound`."""
+
+    def __init__(self, platform: Any, name: str):
+        self._transaction = platform.database.session()
+        self._name = name
+
+    def __enter__(self) -> tuple[Session, list[FollowerRow]]:
+        session = self._transaction.__enter__()
+        found = [
+            followers.locked(session, row.name, row.build)
+            for row in followers.builds(session, self._name)
+        ]
+        rows = [row for row in found if row is not None]
+        if not rows:
+            error = _absent(self._name)
+            self._transaction.__exit__(type(error), error, None)
+            raise error
+        return session, rows
+
+    def __exit__(self, *raised: Any) -> Any:
+        return self._transaction.__exit__(*raised)
+
+
+def _live(rows: list[FollowerRow], name: str) -> FollowerRow:
+    for row in rows:
+        if row.state == LIVE:
+            return row
+    raise _absent(name)
+
+
+def _absent(name: str) -> NotFound:
+    return NotFound(
+        f"There is no projection {name!r}: `python -m app projections list` shows them."
+    )
+
+
+def _told(rows: list[FollowerRow], head: int) -> dict[str, Any]:
+    live = next((row for row in rows if row.state == LIVE), rows[0])
+    beside = next((row for row in rows if row.state == BUILDING), None)
+    state = "paused" if live.paused else "stopped" if live.problem else "running"
+    return {
+        "name": live.name,
+        "kind": live.kind,
+        "version": live.version,
+        "state": state,
+        "position": live.position,
+        "head": head,
+        "lag": max(0, head - live.position),
+        "updated": iso(live.updated),
+        "problem": live.problem,
+        "skipped": live.skipped or [],
+        "building": None
+        if beside is None
+        else {
+            "version": beside.version,
+            "position": beside.position,
+            "progress": min(1.0, beside.position / head) if head else 1.0,
+            "problem": beside.problem,
+        },
+    }

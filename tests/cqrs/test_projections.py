@@ -1,0 +1,234 @@
+"""Projections and reactors: once, whoever dies, whoever else runs, while they are built anew."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import event as hooks
+from sqlmodel import Field, SQLModel, select
+
+from app import projection, reactor
+from app.cqrs.declaration import Followers
+from app.cqrs.following import Following
+from app.errors import Conflict, NotFound, Refused
+from app.events.event import Event
+from app.store import outbox
+
+
+class Base(SQLModel):
+    """Beside the platform's own tables, so that no other test meets these."""
+
+    metadata = type(SQLModel.metadata)()
+
+
+class Sales(Base, table=True):
+    __tablename__ = "test_sales"
+
+    item: str = Field(primary_key=True)
+    pieces: int = Field(default=0, index=True)
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+def declare(platform, version: int = 1, factor: int = 1, **options) -> None:
+    @projection(
+        "sales", version, [Sales], types=["item.sold"], followers=platform.followers, **options
+    )
+    def sales(event, view):
+        if event.data == "poison":
+            raise ValueError("poison")
+        row = view.get(Sales, event.subject) or view.add(Sales(item=event.subject, pieces=0))
+        row.pieces += event.data * factor
+
+
+@pytest.fixture
+def shop(platform):
+    platform.followers = Followers()
+    declare(platform)
+    return platform
+
+
+def sell(platform, *pieces, item: str = "tea") -> None:
+    events = [Event(type="item.sold", subject=item, data=one) for one in pieces]
+    platform.event_store.append(f"item-{item}", events)
+
+
+def sold(platform) -> dict[str, int]:
+    with platform.database.read() as session:
+        return {row.item: row.pieces for row in session.exec(select(Sales))}
+
+
+def follow(platform, following: Following | None = None) -> None:
+    following = following or platform.following
+    for _ in range(100):
+        if not following.step() and not following.step():
+            return
+    raise AssertionError("it never ends")
+
+
+def test_it_catches_up_from_zero_in_batches(shop):
+    sell(shop, *[1] * 2500)
+    sell(shop, 5, item="milk")
+    follow(shop)
+
+    assert sold(shop) == {"tea": 2500, "milk": 5}
+    (told,) = shop.projections.list()
+    assert (told["state"], told["lag"]) == ("running", 0)
+
+
+def test_a_kill_at_every_statement_counts_nothing_twice(shop):
+    sell(shop, 1)
+    follow(shop)
+    sell(shop, 2, 3)
+    engine = shop.database.engine
+    statements = 0
+    while True:
+        left = [statements]
+
+        def kill(*_, left=left):
+            if left[0] == 0:
+                raise Killed
+            left[0] -= 1
+
+        hooks.listen(engine, "before_cursor_execute", kill)
+        try:
+            Following(shop, "other").step()
+        except Killed:
+            statements += 1
+            continue
+        finally:
+            hooks.remove(engine, "before_cursor_execute", kill)
+        break
+    follow(shop)
+
+    assert statements >= 5
+    assert sold(shop) == {"tea": 6}
+
+
+def test_two_who_follow_at_once_count_once(shop, monkeypatch):
+    sell(shop, 1)
+    follow(shop)
+    sell(shop, 10)
+    other = Following(shop, "other")
+    read_all = shop.event_store.read_all
+
+    def overtaken(*args, **options):
+        monkeypatch.undo()
+        found = read_all(*args, **options)
+        follow(shop, other)  # between our reading and our writing
+        return found
+
+    monkeypatch.setattr(shop.event_store, "read_all", overtaken)
+    follow(shop)
+    assert sold(shop) == {"tea": 11}
+
+
+def test_it_is_rebuilt_beside_the_live_one_while_events_keep_coming(shop, monkeypatch):
+    monkeypatch.setattr("app.cqrs.following.BATCH", 10)
+    mails = []
+
+    @reactor("item.sold", emits=["mail.wanted"], name="mailer", followers=shop.followers)
+    def mailer(event, view):
+        mails.append(event.id)
+        return Event(type="mail.wanted", data=event.data)
+
+    sell(shop, *[1] * 35)
+    follow(shop)
+    assert len(mails) == 35
+    declare(shop, version=2, factor=100)
+    shop.following = Following(shop, "newer")
+    states = []
+    for number in range(40):
+        shop.following.step()
+        states.append(sold(shop)["tea"])
+        if number < 5:
+            sell(shop, 1)
+    follow(shop)
+
+    assert sold(shop) == {"tea": 4000}
+    assert set(states) <= {35, *range(3500, 4001, 100)}  # old or new and whole, nothing in between
+    assert len(mails) == len(set(mails)) == 40
+    (told,) = [one for one in shop.projections.list() if one["name"] == "sales"]
+    assert (told["version"], told["building"], told["lag"]) == (2, None, 0)
+    with shop.database.read() as session:
+        assert len(outbox.due(session, shop.clock.now(), 100)) == 40
+
+
+def test_a_rebuild_calls_no_mailer(shop):
+    def explode(event, view):
+        raise AssertionError("mail was sent in a rebuild")
+
+    sell(shop, 1, 2)
+    follow(shop)
+    reactor("never.sent", name="mailer", followers=shop.followers)(explode)
+    follow(shop)
+    shop.projections.rebuild("sales", "user:ann")
+    with pytest.raises(Conflict, match="already"):
+        shop.projections.rebuild("sales", "user:ann")
+    with pytest.raises(Refused, match="reactor"):
+        shop.projections.rebuild("mailer", "user:ann")
+    follow(shop)
+    sell(shop, 3)
+    follow(shop)
+
+    assert sold(shop) == {"tea": 6}
+    assert shop.audit.find(action="projection.rebuilt").items[0]["actor"] == "user:ann"
+
+
+def test_a_poison_event_stops_it_and_an_operator_skips_it(shop):
+    sell(shop, 1, "poison", 2)
+    follow(shop)
+    told = shop.projections.get("sales")
+    assert (told["state"], told["lag"], sold(shop)) == ("stopped", 2, {"tea": 1})
+    assert "ValueError: poison" in told["problem"]
+
+    shop.projections.resume("sales", "cli")
+    follow(shop)
+    assert shop.projections.get("sales")["state"] == "stopped"
+    shop.projections.skip("sales", "cli")
+    follow(shop)
+    told = shop.projections.get("sales")
+    assert (told["state"], told["lag"], sold(shop)) == ("running", 0, {"tea": 3})
+    assert told["skipped"][0]["position"] == 2
+
+
+def test_a_poison_event_is_skipped_where_the_author_chose_so(shop):
+    declare(shop, on_error="skip")
+    sell(shop, 1, "poison", 2)
+    follow(shop)
+    assert sold(shop) == {"tea": 3}
+    assert len(shop.projections.get("sales")["skipped"]) == 1
+
+
+def test_pause_resume_and_reset(shop):
+    sell(shop, 1)
+    follow(shop)
+    shop.projections.pause("sales", "cli")
+    sell(shop, 2)
+    follow(shop)
+    told = shop.projections.get("sales")
+    assert (told["state"], told["lag"], sold(shop)) == ("paused", 1, {"tea": 1})
+    head = shop.event_store.head()
+    assert not shop.projections.wait("sales", head, 0.1)
+    shop.projections.resume("sales", "cli")
+    follow(shop)
+    assert shop.projections.wait("sales", head, 0)
+    shop.projections.reset("sales", "cli")
+    assert sold(shop) == {}
+    follow(shop)
+    assert sold(shop) == {"tea": 3}
+    with pytest.raises(NotFound):
+        shop.projections.pause("nothing", "cli")
+
+
+def test_what_a_reactor_returns_is_published_once(shop):
+    @reactor("item.sold", emits=["mail.wanted"], name="mailer", followers=shop.followers)
+    def mailer(event, view):
+        return Event(type="mail.wanted", data=event.data)
+
+    sell(shop, 1, 2)
+    follow(shop)
+    shop.relay.drain()
+    wanted = shop.redis.xlen("penstock:topic:mail:0")
+    assert wanted == 2
