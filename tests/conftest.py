@@ -17,9 +17,9 @@ import pytest
 import redis
 
 from app.embedded.binary import available
+from app.embedded.postgres import NoPostgres, running_postgres
 from app.embedded.server import EmbeddedServer
 from config.settings import Settings
-from tests.support.postgres import NoPostgres, running_postgres
 
 IN_CI = os.environ.get("CI") == "true"
 # Read at import, before a fixture clears the environment.

@@ -94,6 +94,23 @@ def scale(backlog: int, subscriptions: int, rounds: int, fsync: str, as_json: bo
     _show(_benchmark("scale").run(backlog, subscriptions, rounds, _policy(fsync), _tell), as_json)
 
 
+@bench.command(epilog="\b\nExample:\n  python -m app bench eventstore --database sqlite --json")
+@click.option(
+    "--database",
+    "databases",
+    type=click.Choice(["sqlite", "postgresql"]),
+    multiple=True,
+    default=("sqlite", "postgresql"),
+    show_default=True,
+)
+@click.option("--seconds", default=2.0, show_default=True, help="For each figure of a round.")
+@ROUNDS
+@json_option
+def eventstore(databases: tuple[str, ...], seconds: float, rounds: int, as_json: bool) -> None:
+    """Append, rehydrate and project, against the package eventsourcing."""
+    _show(_benchmark("eventstore").run(list(databases), seconds, rounds, _tell), as_json)
+
+
 @bench.command(epilog="\b\nExample:\n  python -m app bench soak --kills 200 --events 200000")
 @click.option("--kills", default=100, show_default=True)
 @click.option("--events", default=100_000, show_default=True)

@@ -1,6 +1,7 @@
-"""A PostgreSQL of the tests' own: from the PATH, or the usual places, else from a wheel.
+"""A PostgreSQL for the length of a block: from the PATH, or the usual places, else from a wheel.
 
-PostgreSQL refuses to run as root, so where the tests are root it runs as another user.
+For tests, and for benchmarks, which want it `durable` as it is by default. It refuses to run as
+root, so where we are root it runs as another user.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ class NoPostgres(Exception):
 
 
 @contextmanager
-def running_postgres() -> Iterator[str]:
-    """The URL of a fresh server (without a database's name), for as long as the block lasts."""
+def running_postgres(durable: bool = False) -> Iterator[str]:
+    """The URL of a fresh server (without a database's name), for as long as the block lasts.
+
+    Unless `durable` it waits for no disk, and forgets all in a power cut. Raises `NoPostgres`.
+    """
     programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="penstock-pg-"))
     user = _unprivileged()
@@ -52,8 +56,9 @@ def running_postgres() -> Iterator[str]:
 
     try:
         run("initdb", "-D", str(data), "-U", "penstock", "-A", "trust", "-E", "UTF8", "--no-sync")
-        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
-        options += " -c synchronous_commit=off -c full_page_writes=off -c max_connections=60"
+        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c max_connections=60"
+        if not durable:
+            options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         log = str(folder / "log")
         run("pg_ctl", "-D", str(data), "-w", "-l", log, "-o", options, "start")
         try:
