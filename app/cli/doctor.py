@@ -19,8 +19,11 @@ from app.cli import checks
 from app.cli.platform import loaded
 from app.cli.render import json_option, show_json
 from app.errors import PenstockError
+from app.events import evolution
+from app.events.schema import TYPES
 from app.store import migrate
 from app.store.database import Database
+from app.store.schemas import SchemaStore
 from app.store.users import Users
 from app.subscriptions.declaration import LANES
 from config.settings import Settings
@@ -72,7 +75,7 @@ def examine() -> Iterator[Finding]:
         yield Finding("settings", "problem", str(error), "correct the variable")
         return
     yield Finding("settings", "ok", "embedded" if settings.embedded else "REDIS_URL is set")
-    for check in (_folder, _secret, _redis, _handlers, _database, _people, _workers):
+    for check in (_folder, _secret, _redis, _handlers, _database, _types, _people, _workers):
         yield from _guarded(check, settings)
 
 
@@ -160,6 +163,20 @@ def _database(settings: Settings) -> Iterator[Finding]:
     finally:
         main.dispose()
         archive.dispose()
+
+
+def _types(settings: Settings) -> Iterator[Finding]:
+    """Whether old events can still be read; where the handlers are imported (see `_handlers`)."""
+    database = Database(settings.database_url)
+    try:
+        found = evolution.problems(TYPES, SchemaStore(database).all())
+    finally:
+        database.dispose()
+    cure = "before the new code's first start: it writes its schemas over the old ones"
+    for problem in found:
+        yield Finding("event types", "problem", problem, cure)
+    if not found:
+        yield Finding("event types", "ok", "the old ones can be read")
 
 
 def _people(settings: Settings) -> Iterator[Finding]:
