@@ -48,6 +48,7 @@ from app.store.replays import ReplayStore
 from app.store.rollups import Rollups
 from app.store.runs import Runs
 from app.store.schemas import SchemaStore
+from app.store.sessions import Sessions
 from app.store.subscriptions import SubscriptionStore
 from app.store.tokens import Tokens
 from app.store.users import Users
@@ -226,6 +227,10 @@ class Platform:
     @cached_property
     def tokens(self) -> Tokens:
         return Tokens(self.database, self.clock)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        return Sessions(self.database, self.clock)
 
     @cached_property
     def audit(self) -> Audit:

@@ -68,6 +68,28 @@ class FakeUsers:
         self._users[name].session_version += 1
 
 
+class FakeSessions:
+    def __init__(self) -> None:
+        self.rows: dict[str, Json] = {}
+
+    def begin(self, user: str, address: str, agent: str) -> str:
+        id = f"s{len(self.rows)}"
+        self.rows[id] = {"id": id, "user": user, "begun": at(0), "used": at(0),
+                         "address": address, "agent": agent}  # fmt: skip
+        return id
+
+    def holds(self, id: str, user: str) -> bool:
+        return self.rows.get(id, {}).get("user") == user
+
+    def find(self, user: str | None = None) -> list[Json]:
+        return [row for row in self.rows.values() if user in (None, row["user"])]
+
+    def revoke(self, id: str, by: str, user: str | None = None) -> Json:
+        if id not in self.rows or user not in (None, self.rows[id]["user"]):
+            raise NotFound(f"There is no session {id!r} that you may end.")
+        return self.rows.pop(id)
+
+
 @dataclass
 class FakeToken:
     id: str

@@ -28,7 +28,7 @@ from tests.web.fake_flow import FakeArchive, FakePublisher, FakeTopics
 from tests.web.fake_ml import FakeDatasets, FakeModels
 from tests.web.fake_parts import FakeBlobs, FakeChanges, FakeSchemas, FakeWorkers
 from tests.web.fake_past import fake_past
-from tests.web.fake_people import API_TOKEN, TOKENS, FakeAudit, FakeTokens, FakeUsers
+from tests.web.fake_people import API_TOKEN, TOKENS, FakeAudit, FakeSessions, FakeTokens, FakeUsers
 from tests.web.fake_projections import FakeProjections
 from tests.web.fake_subscriptions import SUBSCRIPTIONS
 from tests.web.fake_time import Json, at
@@ -159,6 +159,7 @@ class FakePlatform:
         self.datasets = FakeDatasets(self)
         self.models = FakeModels(self)
         self.users = FakeUsers()
+        self.sessions = FakeSessions()
         self.tokens = FakeTokens()
         self.audit = FakeAudit()
         self.workers = FakeWorkers()

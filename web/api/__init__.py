@@ -21,6 +21,7 @@ from web.api import (  # noqa: F401  (each adds its routes to the table)
     projections,
     replays,
     runs,
+    sessions,
     subscriptions,
     topics,
     workers,

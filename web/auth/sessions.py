@@ -1,7 +1,8 @@
-"""Sessions of people: a signed cookie that names the user and the version of their sessions.
+"""Sessions of people: a signed cookie that names the session, the user, and the version of their sessions.
 
-Nothing is kept on the server. Changing a user's password or role raises their
-`session_version`, and every cookie made before is worth nothing.
+A session is a row that can be listed and ended by itself. Changing a user's
+password or role raises their `session_version`, and every cookie made before
+is worth nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,14 @@ from typing import Any
 
 from flask import Flask, g, request, session
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
-from flask_login import AnonymousUserMixin, LoginManager, UserMixin, login_user, logout_user
+from flask_login import (
+    AnonymousUserMixin,
+    LoginManager,
+    UserMixin,
+    current_user,
+    login_user,
+    logout_user,
+)
 
 from app.errors import Unavailable
 from web.platform import current_platform
@@ -22,13 +30,14 @@ LIFETIME = timedelta(hours=12)
 class SignedIn(UserMixin):
     """A user as flask-login and the templates (`current_user`) see them."""
 
-    def __init__(self, user: Any):
+    def __init__(self, user: Any, session: str):
         self.name: str = user.name
         self.role: str = user.role
+        self.session = session
         self._version = user.session_version
 
     def get_id(self) -> str:
-        return f"{self._version}:{self.name}"
+        return f"{self._version}:{self.session}:{self.name}"
 
 
 class CookieSessions(SecureCookieSessionInterface):
@@ -60,25 +69,33 @@ def add_sessions(app: Flask) -> None:
 
 def load_user(id: str) -> SignedIn | None:
     """The user whom a cookie names, unless their sessions were ended since."""
-    version, _, name = id.partition(":")
+    version, _, rest = id.partition(":")
+    kept, _, name = rest.partition(":")
+    platform = current_platform()
     try:
-        user = current_platform().users.get(name)
+        user = platform.users.get(name)
+        goes_on = user is not None and platform.sessions.holds(kept, name)
     except Unavailable:
         # The page that says so has a visitor too: for the rest of this request, nobody.
         g._login_user = AnonymousUserMixin()
         raise
-    if user is None or not user.active or str(user.session_version) != version:
+    if user is None or not goes_on or not user.active or str(user.session_version) != version:
         return None
-    return SignedIn(user)
+    return SignedIn(user, kept)
 
 
 def sign_in(user: Any) -> None:
     """Begin a session; what the cookie held before is gone (session fixation)."""
     session.clear()
     session.permanent = True
-    login_user(SignedIn(user))
+    agent = request.headers.get("User-Agent", "")
+    kept = current_platform().sessions.begin(user.name, request.remote_addr or "", agent)
+    login_user(SignedIn(user, kept))
 
 
 def sign_out() -> None:
+    if current_user.is_authenticated:
+        name = current_user.name
+        current_platform().sessions.revoke(current_user.session, f"user:{name}", name)
     logout_user()
     session.clear()

@@ -24,6 +24,7 @@ from web.console import (
     replays,
     run_steps,
     runs,
+    sessions,
     subscriptions,
     theme,
     tokens,
@@ -35,5 +36,5 @@ from web.console.pages import blueprint
 __all__ = ["blueprint"]
 _PAGES = (
     aggregates, alerts, audit, datasets, events, failures, filter_trial, flow, live, models, overview, people, problems,
-    replays, run_steps, runs, subscriptions, theme, tokens, topics, workers,
+    replays, run_steps, runs, sessions, subscriptions, theme, tokens, topics, workers,
 )  # fmt: skip
