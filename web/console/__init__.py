@@ -21,6 +21,7 @@ from web.console import (
     overview,
     people,
     problems,
+    publishing,
     replays,
     run_steps,
     runs,
@@ -35,6 +36,7 @@ from web.console.pages import blueprint
 
 __all__ = ["blueprint"]
 _PAGES = (
-    aggregates, alerts, audit, datasets, events, failures, filter_trial, flow, live, models, overview, people, problems,
-    replays, run_steps, runs, sessions, subscriptions, theme, tokens, topics, workers,
+    aggregates, alerts, audit, datasets, events, failures, filter_trial, flow, live, models, overview,
+    people, problems, publishing, replays, run_steps, runs, sessions, subscriptions, theme, tokens,
+    topics, workers,
 )  # fmt: skip

@@ -1,0 +1,62 @@
+"""One event by hand: the form from a schema, what is wrong said at its field, and JSON instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from app.errors import InvalidEvents
+from tests.console.conftest import send, token
+from tests.web.fakes import FakePlatform
+from web.console.schema_form import data_of, fields
+
+SCHEMA: dict[str, Any] = {
+    "properties": {
+        "name": {"type": "string"}, "count": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        "paid": {"type": "boolean"}, "size": {"$ref": "#/$defs/Size"}, "items": {"type": "array"},
+    },
+    "$defs": {"Size": {"enum": ["s", 2]}},
+    "required": ["name"],
+}  # fmt: skip
+
+
+def test_each_property_has_a_field_of_its_kind() -> None:
+    kinds = [one.kind for one in fields(SCHEMA, {}, {})]
+    assert kinds == ["string", "integer", "boolean", "choice", "json"]
+
+
+def test_what_was_written_becomes_data() -> None:
+    given = {"data.name": "7", "data.count": "3", "data.paid": "true", "data.size": "2",
+             "data.items": "[1]"}  # fmt: skip
+    data = {"name": "7", "count": 3, "paid": True, "size": 2, "items": [1]}
+    assert data_of(SCHEMA, given) == (data, {})
+    assert list(data_of(SCHEMA, {"data.count": "many"})[1]) == ["count"]
+
+
+def test_an_event_is_published_and_audited(operator: FlaskClient, platform: FakePlatform) -> None:
+    sent: list[Any] = []
+    platform.publisher.publish = lambda events: sent.extend(events) or [True]  # type: ignore
+    send(operator, "/publish", follow=False, type="note.written", raw='{"a": 1}', subject="x")
+    assert [(e.type, e.data, e.subject) for e in sent] == [("note.written", {"a": 1}, "x")]
+    assert "event.published" in [row["action"] for row in platform.audit.rows]
+
+
+def test_what_is_wrong_is_said_and_what_was_written_stays(
+    operator: FlaskClient, platform: FakePlatform
+) -> None:
+    def refuse(events: Any) -> None:
+        raise InvalidEvents([{"index": 0, "id": "x", "type": "t", "field": "data.a",
+                              "problem": "must be a text"}])  # fmt: skip
+
+    platform.publisher.publish = refuse  # type: ignore
+    page = send(operator, "/publish", type="note.written", raw='{"a": 1}')
+    assert "a: must be a text" in page
+    assert "&#34;a&#34;: 1" in page
+    assert "is not JSON" in send(operator, "/publish", type="note.written", raw="{")
+
+
+def test_a_viewer_publishes_nothing(sign_in: Any) -> None:
+    viewer = sign_in("viewer")
+    form = {"csrf_token": token(viewer), "type": "note.written", "raw": "{}"}
+    assert viewer.post("/publish", data=form).status_code == 403
