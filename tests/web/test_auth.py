@@ -26,7 +26,10 @@ ROLES_MAY = {
     "operator": {"viewer", "publisher", "operator"},
     "admin": {"viewer", "publisher", "operator", "administrator"},
 }
-SAMPLE = {"id": "nope", "name": "nope", "type": "nope", "correlationid": "nope", "version": "1"}
+SAMPLE = {
+    "id": "nope", "name": "nope", "type": "nope", "correlationid": "nope", "version": "1",
+    "stream": "nope",
+}  # fmt: skip
 
 
 def filled(path: str) -> str:
