@@ -21,6 +21,7 @@ import structlog
 import app.alerts.events  # noqa: F401 (registers its types)
 from app.alerts.alerts import Alerts
 from app.clock import Clock, SystemClock
+from app.cqrs.commands import COMMANDS, Commands
 from app.cqrs.declaration import FOLLOWERS
 from app.cqrs.following import Following
 from app.cqrs.operating import Projections
@@ -185,6 +186,10 @@ class Platform:
     def following(self) -> Following:
         """This process's projections and reactors; of many processes, one runs them."""
         return Following(self, worker_id())
+
+    @cached_property
+    def commands(self) -> Commands:
+        return Commands(self, COMMANDS)
 
     @cached_property
     def projections(self) -> Projections:

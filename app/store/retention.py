@@ -12,7 +12,7 @@ from collections.abc import Callable
 from sqlmodel import Session
 
 from app.store import archive as archived
-from app.store import cases, effects
+from app.store import cases, commands, effects
 from app.store.bulk import Bulk
 from app.store.database import Database
 from app.store.failure_groups import HOUR, MINUTE
@@ -62,6 +62,7 @@ def prune(
         )
         done["records"] = bulk.run("DELETE FROM applied_records WHERE at < ?", now - effects_for)
         done["effects"] = effects.prune(session, now - effects_for)
+        done["commands"] = commands.prune(session, now - effects_for)
         done["cases"] = cases.prune(session, now - runs)
     return done
 

@@ -1,0 +1,91 @@
+"""Commands: checked, allowed, done once, and written down."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from pydantic import BaseModel, Field
+
+from app import command
+from app.cqrs.commands import Commands, Registry
+from app.errors import Conflict, NotFound, Refused
+from app.events.event import Event
+
+OPERATOR = ("viewer", "publisher", "operator")
+
+
+class Sell(BaseModel):
+    item: str
+    pieces: int = Field(gt=0)
+
+
+@pytest.fixture
+def commands(platform) -> Commands:
+    registry = Registry()
+
+    @command("item.sell", takes=Sell, registry=registry)
+    def sell(asked, ctx):
+        version = ctx.append(
+            f"item-{asked.item}", [Event(type="item.sold", data={"pieces": asked.pieces})]
+        )
+        if asked.item == "broken":
+            raise ZeroDivisionError
+        return {"version": version}
+
+    return Commands(platform, registry)
+
+
+def give(commands, item="tea", pieces=3, **options):
+    options = {"actor": "user:ann", "may": OPERATOR, **options}
+    return commands.execute("item.sell", {"item": item, "pieces": pieces}, **options)
+
+
+def test_it_answers_with_the_position_and_is_written_down(commands, platform):
+    told = give(commands, origin="10.0.0.1")
+    assert told == {"answer": {"version": 1}, "position": platform.event_store.head()}
+    (line,) = platform.audit.find(action="command.item.sell").items
+    assert (line["actor"], line["details"]["asked"]["pieces"]) == ("user:ann", 3)
+    assert line["details"]["origin"] == "10.0.0.1"
+
+
+def test_a_resend_after_a_lost_reply_gets_the_same_answer_and_does_nothing(commands, platform):
+    first = give(commands, key="k-1")  # committed; the reply is lost
+    assert give(commands, key="k-1") == first
+    assert platform.event_store.version("item-tea") == 1
+    assert len(platform.audit.find(action="command.item.sell").items) == 1
+    with pytest.raises(Conflict, match="k-1"):
+        give(commands, key="k-1", pieces=4)
+    assert give(commands, key="k-1", actor="user:bob")["answer"] == {"version": 2}
+
+
+def test_the_same_key_at_the_same_time_is_one(commands, platform):
+    told: list[dict] = []
+    threads = [
+        threading.Thread(target=lambda: told.append(give(commands, key="k"))) for _ in range(5)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert told == [told[0]] * 5
+    assert platform.event_store.version("item-tea") == 1
+
+
+def test_a_failure_leaves_nothing_and_can_be_tried_again(commands, platform):
+    with pytest.raises(ZeroDivisionError):
+        give(commands, item="broken", key="k-1")
+    assert platform.event_store.version("item-broken") == 0
+    assert platform.audit.find(action="command.item.sell").items == []
+    with pytest.raises(ZeroDivisionError):
+        give(commands, item="broken", key="k-1")
+
+
+def test_what_is_not_valid_or_not_allowed_is_refused(commands, platform):
+    with pytest.raises(Refused, match="pieces"):
+        give(commands, pieces=0)
+    with pytest.raises(Refused, match="takes the role operator"):
+        give(commands, may=("viewer",))
+    with pytest.raises(NotFound):
+        commands.execute("nothing", {}, actor="cli", may=OPERATOR)
+    assert platform.event_store.head() == 0
