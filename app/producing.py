@@ -28,12 +28,14 @@ def publish(
     id: str | None = None,
     after: float | None = None,
     at: datetime | float | None = None,
+    durable: bool = False,
 ) -> Event:
     """Publish one event; it is in its topic when this returns.
 
     `key` is the partition key. `after` (seconds from now) or `at` (a datetime
     with a timezone, or seconds since 1970) hold it back until then. With an
     `id` of your own, publishing again within the window changes nothing.
+    `durable` waits until it is on Redis's disk (7.2 or newer, append-only file).
     Raises `InvalidEvents`, `EventTooLarge`, `Unavailable` (try again).
     """
     platform = bootstrap.default()
@@ -46,22 +48,22 @@ def publish(
         **{name: value for name, value in fields.items() if value is not None},
     )
     due = _due(after, at, platform.clock.now())
-    platform.publisher.publish([event], at=due)
+    platform.publisher.publish([event], at=due, durable=durable)
     return event
 
 
-def publish_many(events: Iterable[Event]) -> int:
+def publish_many(events: Iterable[Event], *, durable: bool = False) -> int:
     """Publish events, in order per partition; how many of them were new.
 
-    A batch of up to 1,000 that holds a bad event is refused as a whole.
+    A batch of up to 1,000 that holds a bad event is refused as a whole. `durable`: as in `publish`, for each batch.
     """
     publisher, new, batch = bootstrap.default().publisher, 0, []
     for event in events:
         batch.append(event)
         if len(batch) == BATCH:
-            new += sum(publisher.publish(batch))
+            new += sum(publisher.publish(batch, durable=durable))
             batch = []
-    return new + sum(publisher.publish(batch)) if batch else new
+    return new + sum(publisher.publish(batch, durable=durable)) if batch else new
 
 
 def _due(after: float | None, at: datetime | float | None, now: float) -> float | None:

@@ -9,9 +9,8 @@ import json
 import os
 import select
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from app.cli.failures import explained
 from app.errors import InvalidEvents, PenstockError, Unavailable
@@ -23,6 +22,7 @@ CHUNK = 1 << 16
 
 Line = tuple[int, bytes]
 Numbered = tuple[int, Event]
+Send = Callable[[list[Event]], list[bool]]
 
 
 @dataclass
@@ -64,7 +64,7 @@ def read(descriptor: int) -> Iterator[list[Line]]:
         yield batch
 
 
-def publish(publisher: Any, lines: Sequence[Line], counts: Counts) -> None:
+def publish(send: Send, lines: Sequence[Line], counts: Counts) -> None:
     """Publish the good ones of some lines. Raises Unavailable where nothing can be published."""
     events: list[Numbered] = []
     for number, line in lines:
@@ -74,14 +74,14 @@ def publish(publisher: Any, lines: Sequence[Line], counts: Counts) -> None:
             counts.refuse(number, _all_of(error))
         except (ValueError, RecursionError) as error:
             counts.refuse(number, f"no JSON: {error}")
-    _send(publisher, events, counts)
+    _send(send, events, counts)
 
 
-def _send(publisher: Any, events: Sequence[Numbered], counts: Counts) -> None:
+def _send(send: Send, events: Sequence[Numbered], counts: Counts) -> None:
     if not events:
         return
     try:
-        new = publisher.publish([event for _, event in events])
+        new = send([event for _, event in events])
     except Unavailable:
         raise
     except InvalidEvents as error:
@@ -89,15 +89,15 @@ def _send(publisher: Any, events: Sequence[Numbered], counts: Counts) -> None:
         for index in sorted(bad):
             mine = [problem for problem in error.problems if problem["index"] == index]
             counts.refuse(events[index][0], _all_of(InvalidEvents(mine)))
-        _send(publisher, [e for index, e in enumerate(events) if index not in bad], counts)
+        _send(send, [e for index, e in enumerate(events) if index not in bad], counts)
     except PenstockError as error:
         if len(events) == 1:
             counts.refuse(events[0][0], explained(error))
             return
         # It doesn't say which one: halves find it.
         middle = len(events) // 2
-        _send(publisher, events[:middle], counts)
-        _send(publisher, events[middle:], counts)
+        _send(send, events[:middle], counts)
+        _send(send, events[middle:], counts)
     else:
         counts.accepted += sum(new)
         counts.duplicates += len(new) - sum(new)

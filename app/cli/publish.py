@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from functools import partial
 from typing import Any
 
 import click
@@ -38,6 +39,7 @@ where each line of events.jsonl is an event: {"type": "order.placed", "data": {"
 @click.option("--id", help="Its id; an event with the same source and id is accepted once.")
 @click.option("--source", help="Who says it.")
 @click.option("--after", type=SPAN, help="Publish it only after 30s, 15m, 2h.")
+@click.option("--durable", is_flag=True, help="Wait until Redis has it on disk (7.2 or newer).")
 @json_option
 def publish(
     type: str | None,
@@ -47,6 +49,7 @@ def publish(
     id: str | None,
     source: str | None,
     after: float | None,
+    durable: bool,
     as_json: bool,
 ) -> int:
     """Publish one event of TYPE with DATA (JSON), or JSON lines from standard input."""
@@ -56,12 +59,12 @@ def publish(
             raise click.UsageError("Name the type: options are for a single event.")
         if sys.stdin.isatty():
             raise click.UsageError("Name a type, or pipe JSON lines in.")
-        return _publish_lines(as_json)
+        return _publish_lines(durable, as_json)
     given = {name: value for name, value in attributes.items() if value}
     event = Event.from_dict({"type": type, "data": data, **given})
     with opened() as platform:
         later = {} if after is None else {"at": platform.clock.now() + after}
-        new = platform.publisher.publish([event], **later)[0]
+        new = platform.publisher.publish([event], durable=durable, **later)[0]
     if as_json:
         show_json({"accepted": int(new), "duplicates": int(not new), "ids": [event.id]})
     elif new:
@@ -71,15 +74,16 @@ def publish(
     return 0
 
 
-def _publish_lines(as_json: bool) -> int:
+def _publish_lines(durable: bool, as_json: bool) -> int:
     counts = lines.Counts()
     descriptor = sys.stdin.fileno()
     columns = (TextColumn("{task.fields[done]:,} events"), BarColumn(), TaskProgressColumn())
     progress = Progress(*columns, console=Console(stderr=True), transient=True)
     with opened() as platform, progress:
+        send = partial(platform.publisher.publish, durable=durable)
         task = progress.add_task("", total=_size(descriptor), done=0)
         for batch in lines.read(descriptor):
-            lines.publish(platform.publisher, batch, counts)
+            lines.publish(send, batch, counts)
             for number, problem in sorted(counts.problems):
                 progress.console.print(f"line {number}: {problem}", highlight=False, markup=False)
             counts.problems.clear()

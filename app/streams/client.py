@@ -114,6 +114,10 @@ class Wire:
         try:
             return connection.read_response()
         except ResponseError as error:
+            if str(error).startswith(
+                "MISCONF"
+            ):  # its disk is full: it is waited for, as when it is away
+                return ReadOnlyError(str(error))
             return error
 
 

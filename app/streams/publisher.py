@@ -23,6 +23,8 @@ from app.events.event import Event
 from app.events.topics import partition_of
 from app.streams import keys
 from app.streams.client import refusals_explained, run_script
+from app.streams.durable import check as check_durable
+from app.streams.durable import sync
 from app.streams.topics import Topics
 
 CHUNK = 500
@@ -93,18 +95,32 @@ class Publisher:
         self.preparer = preparer
         self.window = window
 
-    def publish(self, events: Sequence[Event], *, at: float | None = None) -> list[bool]:
+    def publish(
+        self, events: Sequence[Event], *, at: float | None = None, durable: bool = False
+    ) -> list[bool]:
         """Publish events; True for each that was new. `at`: not before this time (s since 1970).
+
+        `durable`: on the server's disk when this returns; `Refused` where it can't promise that.
 
         Raises `InvalidEvents`, `EventTooLarge`, or `Unavailable` (then repeat it: nothing doubles).
         """
         with refusals_explained():
             prepared = self.preparer.prepare(events)
+            if durable:
+                self._check_durable()
             due = 0 if at is None else int(at * 1000)
             new: list[bool] = []
             for start in range(0, len(prepared), CHUNK):
                 new += self._write(prepared[start : start + CHUNK], due)
+            if durable:
+                self._sync()
             return new
+
+    def _check_durable(self) -> None:
+        check_durable(self.client)
+
+    def _sync(self) -> None:
+        sync(self.client)
 
     def _write(self, prepared: Sequence[Prepared], due: int) -> list[bool]:
         streams: dict[str, int] = {}

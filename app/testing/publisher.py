@@ -16,6 +16,11 @@ class MemoryPublisher(Publisher):
         self.preparer = preparer
         self.window = window
 
+    def _check_durable(self) -> None:
+        """Memory promises nothing, so there is nothing to wait for."""
+
+    _sync = _check_durable
+
     def _write(self, prepared: Sequence[Prepared], due: int) -> list[bool]:
         return [self._write_one(one, due) for one in prepared]
 

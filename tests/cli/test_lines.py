@@ -70,7 +70,7 @@ def test_bad_lines_are_named_and_the_others_published():
     platform, counts = FakePlatform(), lines.Counts()
     bad = [(2, b"{"), (3, b"[1]"), (4, b'{"data": 1}'), (5, b'{"type": "order.placed"}')]
     good = [(1, b'{"type": "order.placed", "data": {"amount": 1}}'), (6, b'{"type": "a.b"}')]
-    lines.publish(platform.publisher, sorted(bad + good), counts)
+    lines.publish(platform.publisher.publish, sorted(bad + good), counts)
     assert [event["type"] for event in platform.publisher.published] == ["order.placed", "a.b"]
     assert (counts.accepted, counts.refused) == (2, 4)
     assert sorted(number for number, _ in counts.problems) == [2, 3, 4, 5]
@@ -79,7 +79,7 @@ def test_bad_lines_are_named_and_the_others_published():
 
 def test_not_a_number_is_no_json():
     counts = lines.Counts()
-    lines.publish(Publisher(), [(1, b'{"type": "a.b", "data": NaN}')], counts)
+    lines.publish(Publisher().publish, [(1, b'{"type": "a.b", "data": NaN}')], counts)
     assert counts.refused == 1
 
 
@@ -87,10 +87,12 @@ def test_one_event_too_large_does_not_stop_the_others():
     publisher, counts = Publisher(), lines.Counts()
     batch = [(n, b'{"type": "a.b"}') for n in range(1, 8)]
     batch[4] = (5, b'{"type": "a.b", "subject": "huge"}')
-    lines.publish(publisher, batch, counts)
+    lines.publish(publisher.publish, batch, counts)
     assert (counts.accepted, counts.problems) == (6, [(5, "An event is over the limit.")])
 
 
 def test_a_server_that_is_away_stops_everything():
     with pytest.raises(Unavailable):
-        lines.publish(Publisher(), [(1, b'{"type": "a.b", "subject": "down"}')], lines.Counts())
+        lines.publish(
+            Publisher().publish, [(1, b'{"type": "a.b", "subject": "down"}')], lines.Counts()
+        )

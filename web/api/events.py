@@ -31,10 +31,12 @@ ARCHIVED = obj(
 @route(
     "POST", "/events", "publisher", answers=ACCEPTED, status=202, may_fail=(413, 422, 503),
     max_body=LARGEST_BATCH,
+    query=(Parameter("durable", "Answer when the events are on Redis's disk (7.2 or newer).", "flag",
+                     default=False),),
     body=Body({"oneOf": [CLOUD_EVENT, many(CLOUD_EVENT)]}, parsed=False,
               media=(STRUCTURED, BATCHED, "application/json")),
 )  # fmt: skip
-def publish_events() -> dict[str, Any]:
+def publish_events(durable: bool) -> dict[str, Any]:
     """Publish CloudEvents: structured, batched or binary.
 
     One bad event refuses the batch, and the answer names each bad one.
@@ -42,7 +44,7 @@ def publish_events() -> dict[str, Any]:
     events = parse_request(request.content_type or "", dict(request.headers), whole_body())
     if not events:
         raise BadInput("The batch is empty: send one event or more.")
-    new = current_platform().publisher.publish(events)
+    new = current_platform().publisher.publish(events, durable=durable)
     return {
         "accepted": sum(new),
         "duplicates": len(new) - sum(new),
