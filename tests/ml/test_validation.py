@@ -241,3 +241,21 @@ def test_a_column_that_numbers_the_rows_is_left_out_by_its_name() -> None:
     assert report.schema
     assert [feature.name for feature in report.schema.features] == ["day", "x"]
     assert "day: it numbers the rows" in " ".join(report.notes)
+
+
+def test_a_table_of_ten_thousand_columns_is_judged() -> None:
+    names = ",".join([*(f"c{i}" for i in range(9_999)), "y"])
+    rows = [",".join([*(str((i * k) % 7) for k in range(9_999)), "ab"[i % 2]]) for i in range(24)]
+    report = judged(csv(names, rows), "y")
+
+    assert report.accepted
+    assert report.summary()["columns"] == 10_000
+    assert any("Only the first 200" in note for note in report.summary()["notes"])
+
+
+def test_a_table_in_utf_16_is_judged_as_any_other() -> None:
+    report = judged(two_classes().decode().encode("utf-16"), "stays")
+
+    assert report.accepted
+    assert report.summary()["encoding"] == "utf-16"
+    assert report.classes.keys() == {"no", "yes"}

@@ -32,7 +32,7 @@ def datasets() -> ResponseReturnValue:
 def upload_dataset() -> ResponseReturnValue:
     file, evaluation = request.files.get("file"), request.files.get("evaluation")
     if file is None or not file.filename:
-        raise Refused("Choose a file: a table as CSV, with a column to predict.")
+        raise Refused("Choose a file: a table as CSV or Parquet, with a column to predict.")
     if not field("name") or not field("target"):
         raise Refused("A dataset needs a name, and the name of the column to predict.")
     answer = current_platform().datasets.upload(
