@@ -21,7 +21,7 @@ from app.streams.entry import Entry
 from app.subscriptions.code import code_version
 from app.subscriptions.delivery import NOTHING, Handling
 from app.subscriptions.outcomes import Again, Done, Excluded, Held, Outcome, Park
-from app.telemetry.histogram import bucket_of
+from app.telemetry.histogram import bucket_of, span
 
 SLOW = 1.0
 """Seconds of handling from which a `packed` delivery gets a row of its own."""
@@ -148,16 +148,21 @@ class Settlement:
                 return b""
         counts = {"succeeded": 0, "retrying": 0, "parked": 0, "excluded": 0, "held": 0}
         deliveries = []
+        quiet = 0
         waited = waited_max = worked = worked_max = 0.0
+        packed = True
         waits: dict[int, int] = {}
         works: dict[int, int] = {}
-        packed = True
-        tracking_of = self.handling.tracking_of
+        # Neighbours mostly have the same type and lengths, and came within the same millisecond:
+        # what was worked out for one is kept for the next.
+        came, moment, kind, told = 0.0, b"", "", False
+        wait_in = work_in = 0
+        wait_low = wait_high = work_low = work_high = 0.0
         for one in work:
             entry, event, outcome, started, ended = one
             state = "succeeded" if outcome is NOTHING else _STATES[type(outcome)]
-            counts[state] += 1
             if state == "excluded" or state == "held":
+                counts[state] += 1
                 if state == "excluded" and self._was_told(entry):
                     packed = False
                     deliveries.append(self._delivery(one, "cancelled"))
@@ -166,20 +171,33 @@ class Settlement:
             worked += took
             if took > worked_max:
                 worked_max = took
-            bucket = bucket_of(took)
-            works[bucket] = works.get(bucket, 0) + 1
-            wait = started - int(entry.id.partition(b"-")[0]) / 1000  # when it came into its stream
-            bucket = bucket_of(wait)
-            waits[bucket] = waits.get(bucket, 0) + 1
+            if not work_low <= took < work_high:
+                work_in = bucket_of(took)
+                work_low, work_high = span(work_in)
+            works[work_in] = works.get(work_in, 0) + 1
+            if entry.id[:14] != moment:  # 13 digits and the dash
+                moment = entry.id[:14]
+                came = int(entry.id.partition(b"-")[0]) / 1000  # when it came into its stream
+            wait = started - came
+            if not wait_low <= wait < wait_high:
+                wait_in = bucket_of(wait)
+                wait_low, wait_high = span(wait_in)
+            waits[wait_in] = waits.get(wait_in, 0) + 1
             if wait > 0.0:  # the server's clock may be ahead
                 waited += wait
                 if wait > waited_max:
                     waited_max = wait
-            if event is None or tracking_of(event.type) == "run":
+            if event is not None and event.type != kind:
+                kind = event.type
+                told = self.handling.tracking_of(kind) == "run"
+            if event is None or told:
                 packed = False
             elif state == "succeeded" and took < SLOW and not (entry.attempts or entry.replay):
+                quiet += 1
                 continue
+            counts[state] += 1
             deliveries.append(self._delivery(one, state))
+        counts["succeeded"] += quiet
         del counts["held"]
         data = {
             "subscription": self.handling.name,

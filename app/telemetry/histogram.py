@@ -30,6 +30,12 @@ def upper(bucket: int) -> float:
     return float(2.0 ** ((bucket - 1) / 2 + LOWEST))
 
 
+def span(bucket: int) -> tuple[float, float]:
+    """From how many seconds on a length is in a bucket, and below how many."""
+    low = upper(bucket - 1) if bucket > 0 else -math.inf
+    return low, upper(bucket) if bucket < LAST else math.inf
+
+
 def merged(histograms: Iterable[Mapping[int, int]]) -> dict[int, int]:
     total: Counter[int] = Counter()
     for each in histograms:
