@@ -14,7 +14,7 @@ from config.settings import Settings
 bind = f"0.0.0.0:{os.environ.get('PORT') or 8000}"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
 worker_class = "gthread"
-# Twice as many as web.sse lets streams have: open consoles never starve the API.
+# Twice as many as web.sse lets streams have: so that open consoles leave threads to the API.
 threads = int(os.environ.get("WEB_THREADS") or 128)
 keepalive = 5
 timeout = 60  # a worker that doesn't answer its arbiter for so long is replaced
