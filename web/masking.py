@@ -20,7 +20,7 @@ from app.events.event import Event
 from app.store.page import Page
 from web.rendering import encode
 
-PARTS = ("archive", "dead_letters", "failures", "replays", "runs", "topics")
+PARTS = ("archive", "dead_letters", "failures", "past", "replays", "runs", "topics")
 BELIEVED = 2.0
 """Seconds for which the schemas in SQL are believed without looking again."""
 
@@ -70,15 +70,24 @@ class Masks:
         return value
 
     def _mapping(self, value: dict[str, Any]) -> dict[str, Any]:
-        if "specversion" in value and "data" in value:
-            schemas = self.of(str(value.get("type")))
-            return {**value, "data": sensitive.masked(value["data"], schemas)} if schemas else value
+        if "data" in value and ("specversion" in value or "position" in value):
+            return self._event(value)
         shown = {name: self.applied(inner) for name, inner in value.items()}
         event, seen = value.get("event"), shown.get("event")
         if isinstance(event, dict) and event != seen and isinstance(seen, dict):
             hidden = sensitive.hidden_texts(event.get("data"), seen.get("data"))
             shown = {n: _without(v, hidden) if n != "event" else v for n, v in shown.items()}
         return shown
+
+    def _event(self, value: dict[str, Any]) -> dict[str, Any]:
+        """A CloudEvent, or a step of an aggregate's history, whose changes repeat what is in its data."""
+        schemas = self.of(str(value.get("type")))
+        if not schemas:
+            return value
+        data = sensitive.masked(value["data"], schemas)
+        hidden = sensitive.hidden_texts(value["data"], data)
+        others = {name: _without(each, hidden) for name, each in value.items() if name == "changes"}
+        return {**value, **others, "data": data}
 
 
 class Masked:

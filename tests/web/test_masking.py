@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from app.events.sensitive import MASK, hidden_texts, marks_any, masked, names, sensitive
+from app.store.page import Page
 from tests.web.conftest import sign_in
 from tests.web.test_roles import ENDLESS, GUARDED
+from web.masking import PARTS, Masks
 
 SECRET = "4242-4242-4242"
 KNOWN = {"replays": "rp000001", "models": "digits", "datasets": "digits", "topics": "order",
@@ -143,3 +145,13 @@ def test_a_stream_is_masked_too(api_as, secretive) -> None:
     secretive.topics.follow = lambda *a: iter([event])
     text = api_as("read").get("/events/stream").text
     assert MASK in text and SECRET not in text
+
+
+def test_a_step_of_an_aggregates_history_is_masked_with_what_it_changed(secretive) -> None:
+    step = {"version": 3, "position": 9, "type": "order.placed", "event": "e1", "actor": "user:ann",
+            "data": {"amount": 1, "card": SECRET},
+            "changes": [{"path": "card", "before": None, "after": SECRET}]}  # fmt: skip
+    shown = Masks(secretive).applied(Page([step], None))
+    assert SECRET not in str(shown.items)
+    assert shown.items[0]["data"] == {"amount": 1, "card": MASK}
+    assert "past" in PARTS
