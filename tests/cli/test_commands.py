@@ -146,7 +146,7 @@ def test_dead_letters_are_previewed_replayed_and_discarded(platform, run):
     ran = run("dead-letters", "replay", "--group", letters[0]["group"], "--canary", "5", "--rate",
               "10", "--json")  # fmt: skip
     replay = platform.replays.get(json.loads(ran.output)["id"])
-    assert replay["options"] == {"canary": 5, "rate": 10.0, "reason": ""}
+    assert replay["options"] == {"canary": 5, "rate": 10.0, "reason": "", "prepared_edits": False}
     assert replay["selection"] == {"group": letters[0]["group"]}
     other = platform.dead_letters.find().items[0]["id"]
     assert run("dead-letters", "discard", other, "--yes").output == "Discarded 1.\n"

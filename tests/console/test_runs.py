@@ -94,7 +94,7 @@ def test_what_a_worker_handles_now_is_running(app: Flask, platform: FakePlatform
     slot = {"subscription": "m.train", "event": position, "since": since}
     platform.workers.list = lambda: [{"slots": [slot]}]  # type: ignore[method-assign]
     steps = [step("m.train", "waiting", None, None, event=event), step("m.train", "waiting")]
-    with app.app_context():
+    with app.test_request_context("/"):
         found = runs.at_work(steps)
     assert [one["state"] for one in found] == ["running", "waiting"]
     assert sentence("running", found[0]) == "train at work; 12 s so far."

@@ -76,6 +76,8 @@ def migrated_folder(tmp_path_factory) -> Path:
 def migrated_postgres(_postgres: str) -> str:
     """A server with a migrated database called `migrated`, to copy; its URL without a name."""
     with server(_postgres) as admin:
+        if admin.execute("SELECT 1 FROM pg_database WHERE datname = 'migrated'").fetchone():
+            return _postgres  # by the same fixture under another module's name
         admin.execute("CREATE DATABASE migrated")
     for _ in opened(_postgres.format(name="migrated"), FakeClock()):
         pass

@@ -290,7 +290,7 @@ def test_every_view_says_who_may_see_it(app) -> None:
 
 
 def test_a_viewer_changes_nothing_in_the_console(app, platform, browser_of) -> None:
-    browser, viewers = browser_of("viewer"), {"console.set_theme"}
+    browser, viewers = browser_of("viewer"), {"console.set_theme", "console.revoke_session"}
     token = csrf_of_session(browser)
     changed = len(platform.audit.rows)
     tried = 0
