@@ -92,7 +92,11 @@ class WorkerProcess:
             assert self.process.poll() is None, f"the worker ended:\n{self.log.read_text()}"
             return any(worker["pid"] == self.pid for worker in self.rig.platform.workers.list())
 
-        until(beats, seconds=60, what="a worker's first beat")
+        until(
+            beats,
+            seconds=60,
+            what=lambda: f"a worker's first beat:\n{self.log.read_text()[-4000:]}",
+        )
         return self
 
     def kill(self) -> None:
@@ -110,6 +114,23 @@ class WorkerProcess:
 
     def signal_all(self, number: int) -> None:
         os.killpg(self.pid, number)
+
+    def freeze(self) -> None:
+        """SIGSTOP to all of it, at a moment when none holds the lock of a SQLite file.
+
+        Who stands still with that lock keeps every other worker from its database; that is
+        SQLite's way, and not what a zombie does to streams.
+        """
+
+        def stands_still() -> bool:
+            self.signal_all(signal.SIGSTOP)
+            time.sleep(0.2)  # a signal takes effect a moment after it was sent
+            if all(map(_writable, self.rig.data.glob("*.db"))):
+                return True
+            self.signal_all(signal.SIGCONT)
+            return False
+
+        until(stands_still, what="a moment without a lock")
 
     def stop(self, *, group: bool = False) -> None:
         """SIGTERM, to the worker or to its whole group; returns at once."""
@@ -295,3 +316,16 @@ def make_template(folder: Path) -> None:
         session.connection().exec_driver_sql("CREATE TABLE engine_test_effects (n INTEGER)")
     main.dispose()
     archive.dispose()
+
+
+def _writable(file: Path) -> bool:
+    """Whether nobody holds the lock of this SQLite file."""
+    database = sqlite3.connect(file, timeout=0, isolation_level=None)
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("ROLLBACK")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        database.close()
+    return True

@@ -23,7 +23,7 @@ def test_a_zombie_changes_nothing(rig: Rig, pool: str, order: str) -> None:
     zombie = rig.start(pool=pool).ready()
     rig.publish("effect", range(8), gate="let-go")
     until(lambda: rig.trace.lines("begin"), what="the zombie begins")
-    zombie.signal_all(signal.SIGSTOP)
+    zombie.freeze()
     began = len(rig.trace.lines("begin"))
     owner = rig.start(pool=pool).ready()
     pids = {owner.pid, *owner.children()}
