@@ -81,7 +81,7 @@ def test_an_unknown_content_type_says_what_to_send(api) -> None:
 
 def test_what_the_platform_cant_take_has_its_status(api, platform, monkeypatch) -> None:
     def refuse(error: Exception):
-        def publish(events):
+        def publish(events, *, durable=False):
             raise error
 
         return publish
