@@ -303,9 +303,9 @@ class Platform:
     def trainer(self) -> Trainer:
         return TrainApart(self.settings.training_seconds, self.settings.training_memory)
 
-    def prune(self) -> dict[str, int]:
-        """Forget what SQL keeps only for a time; how much of each."""
-        return retention.prune(self.database, self.archive_database, self.clock.now())
+    def prune(self, now: float) -> dict[str, int]:
+        """Forget what SQL keeps only for a time, which is over at `now`; how much of each."""
+        return retention.prune(self.database, self.archive_database, now)
 
     def health(self) -> dict[str, Any]:
         """Whether each part answers: "ok", or what is wrong with it."""

@@ -86,9 +86,11 @@ class Pulse:
             self.stopping.wait(TICK)
 
     def beat(self) -> None:
-        """Say that this worker lives: a value that differs from the last."""
+        """Say that this worker lives, at which time by the server's clock: a value unlike the last."""
         self.count += 1
-        told = {**self.identity, "count": self.count, "beat": time.time(), **self.describe()}
+        seconds, micros = self.wire("TIME")
+        beat = int(seconds) + int(micros) / 1e6
+        told = {**self.identity, "count": self.count, "beat": beat, **self.describe()}
         self.wire.script("beat", (keys.WORKERS,), (self.worker, msgspec.json.encode(told)))
 
     def look_at_control(self) -> None:

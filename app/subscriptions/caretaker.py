@@ -1,7 +1,9 @@
 """The chores that one worker does for all of them.
 
 Whoever holds a key in Redis is the caretaker. Should two believe it for a
-moment, nothing breaks: each chore is safe to do twice at once.
+moment, nothing breaks: each chore is safe to do twice at once. What is dropped
+for its age is dropped by the time that this process has seen pass: a clock that
+jumps ahead makes nothing old.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ class Caretaker:
         self.worker = worker
         self.reaper = reaper
         self._believed = (float("-inf"), False)
+        self._began = (platform.clock.now(), platform.clock.monotonic())
 
     def chores(self) -> list[tuple[float, Callable[[], Any]]]:
         """Each chore with the seconds between two times."""
@@ -52,10 +55,21 @@ class Caretaker:
         asked, answer = self._believed
         now = self.platform.clock.monotonic()
         if now - asked > BELIEVED:
-            found = run_script(self.platform.redis, "elect", (keys.CARETAKER,), (self.worker, TERM))
+            found = run_script(
+                self.platform.redis,
+                "elect",
+                (keys.CARETAKER, keys.WORKERS),
+                (self.worker, TERM),
+            )
             answer = bool(found)
             self._believed = (now, answer)
         return answer
+
+    def lived(self) -> float:
+        """The time (seconds since 1970) by which age is judged: never more than this process has seen pass."""
+        wall, monotonic = self._began
+        clock = self.platform.clock
+        return min(clock.now(), wall + clock.monotonic() - monotonic)
 
     def note_lags(self) -> None:
         """Look how far subscriptions are behind, for the charts."""
@@ -90,7 +104,7 @@ class Caretaker:
         if not self.is_it():
             return
         keep = self.platform.settings.retention_days * DAY
-        now = self.platform.clock.now()
+        now = self.lived()
         rows = self.platform.subscription_store.all()
         retired = {row["name"] for row in rows if not row["active"]}
         for topic, partitions in self.platform.stream_topics.all().items():
@@ -103,4 +117,4 @@ class Caretaker:
     def forget_old(self) -> None:
         """Prune what SQL keeps only for a time."""
         if self.is_it():
-            self.platform.prune()
+            self.platform.prune(self.lived())

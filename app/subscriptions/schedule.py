@@ -6,7 +6,8 @@ many processes think of it, it is accepted once. The function is the handler of
 a subscription to it, with retries, dead letters and all the rest. Schedules
 live in Redis and any worker's caretaker fires them: there is no process whose
 death stops them. After a pause of the whole installation the last missed
-moment is made up for, not all of them.
+moment is made up for, not all of them. A clock that was ahead and is set right
+again silences none; what it fired for twice has the same id.
 """
 
 from __future__ import annotations
@@ -42,6 +43,13 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True):
     since: float = 0.0
     last: float | None = None
     cancelled_by: str | None = None
+
+    def by(self, now: float) -> Schedule:
+        """This one as of `now`: where the clock was ahead, what was fired for then is not waited for."""
+        ahead = self.since > now or (self.last or 0.0) > now
+        return (
+            msgspec.structs.replace(self, since=min(self.since, now), last=now) if ahead else self
+        )
 
     def due(self, now: float) -> float | None:
         """The latest moment up to `now` that it has not fired for yet; None where there is none."""
@@ -136,7 +144,10 @@ class Schedules:
     def fire(self) -> None:
         """Publish what is due; any number of processes may do this at once."""
         now = self.platform.clock.now()
-        for schedule in self.all():
+        for known in self.all():
+            schedule = known.by(now)
+            if schedule is not known:
+                self._keep(schedule)
             due = None if schedule.cancelled_by else schedule.due(now)
             if due is None:
                 continue

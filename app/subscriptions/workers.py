@@ -7,7 +7,6 @@ workers running (a platform, `up`) starts another one in its place.
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import msgspec
@@ -27,13 +26,14 @@ class Workers:
         self.audit = audit
 
     def list(self) -> list[dict[str, Any]]:
-        """Workers by id. `alive` is False where the last beat is older than a dead one's may be;
-        `stopping` is True once it was told to stop."""
+        """Workers by id. `alive` is False where the last beat is older than a dead one's may be, by
+        the server's clock, which beats tell; `stopping` is True once it was told to stop."""
         found = [
             {"id": id.decode(), **msgspec.json.decode(beat)}
             for id, beat in self.client.hgetall(keys.WORKERS).items()
         ]
-        now = time.time()
+        seconds, micros = self.client.time()
+        now = seconds + micros / 1e6
         told = self.client.hmget(keys.CONTROL, [stop_field(one["id"]) for one in found] or ["-"])
         for worker, word in zip(found, told, strict=False):
             worker["alive"] = now - worker["beat"] < RECLAIM + 1
