@@ -64,6 +64,7 @@ from app.subscriptions.declaration import HANDLERS, Handlers
 from app.subscriptions.declare import declare as make_known
 from app.subscriptions.failures import Failures
 from app.subscriptions.identity import worker_id
+from app.subscriptions.outgoing import Outgoing
 from app.subscriptions.relay import Relay
 from app.subscriptions.replays import Replays
 from app.subscriptions.schedule import Schedules
@@ -122,7 +123,7 @@ class Platform:
         """Where the relay is woken."""
         return Changes(self.redis, keys.WAKES)
 
-    def _wake_relay(self) -> None:
+    def wake_relay(self) -> None:
         """A hint; the relay looks by itself where it is lost."""
         try:
             self.wakes.announce("outbox")
@@ -171,12 +172,16 @@ class Platform:
 
     @cached_property
     def outbox(self) -> Outbox:
-        return Outbox(self._wake_relay)
+        return Outbox(self.wake_relay)
 
     @cached_property
     def relay(self) -> Relay:
         """This process's relay; workers run one, of which one is active."""
         return Relay(self, worker_id())
+
+    @cached_property
+    def outgoing(self) -> Outgoing:
+        return Outgoing(self)
 
     @cached_property
     def charted(self) -> Charted:
@@ -210,7 +215,7 @@ class Platform:
             self.clock,
             self.catalogue,
             self.settings.max_event_bytes,
-            self._wake_relay,
+            self.wake_relay,
         )
 
     @cached_property

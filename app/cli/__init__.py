@@ -35,6 +35,7 @@ COMMANDS = {
     "models": "List, promote and roll back models; predict.",
     "aggregates": "Show models, datasets and your aggregates as they were, and why.",
     "projections": "List the read models and how far behind they are.",
+    "outbox": "What SQL has yet to publish; retry or discard what can't be.",
     "bench": "Measure this machine.",
     "audit": "Who changed what; export it.",
     "users": "List and add people; set a password.",

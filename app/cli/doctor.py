@@ -75,7 +75,17 @@ def examine() -> Iterator[Finding]:
         yield Finding("settings", "problem", str(error), "correct the variable")
         return
     yield Finding("settings", "ok", "embedded" if settings.embedded else "REDIS_URL is set")
-    for check in (_folder, _secret, _redis, _handlers, _database, _types, _people, _workers):
+    for check in (
+        _folder,
+        _secret,
+        _redis,
+        _handlers,
+        _database,
+        _types,
+        _people,
+        _workers,
+        _outbox,
+    ):
         yield from _guarded(check, settings)
 
 
@@ -211,6 +221,31 @@ def _workers(settings: Settings) -> Iterator[Finding]:
     said = f"none serves {', '.join(unserved)}" if lanes else "none is alive"
     cure = f"celery -A workers worker -Q {','.join(unserved)}"
     yield Finding("workers", "problem", said, cure)
+
+
+def _outbox(settings: Settings) -> Iterator[Finding]:
+    """What SQL committed to publish, and can't."""
+    from app.bootstrap import build
+
+    platform = build(settings)
+    try:
+        if migrate.missing(platform.database):
+            return  # said above
+        told = platform.outgoing.status()
+        stopped = [one for one in platform.projections.list() if one["problem"]]
+    finally:
+        platform.close()
+    if told["refused"]:
+        cure = "python -m app outbox list, then retry or discard"
+        yield Finding("outbox", "problem", f"{told['refused']} can't be published", cure)
+    elif told["relay"]["owner"] is None and (told["waiting"] or told["relay"]["lag"]):
+        cure = "celery -A workers worker -Q system"
+        yield Finding("outbox", "problem", "events wait in SQL, and no relay runs", cure)
+    else:
+        yield Finding("outbox", "ok", f"{told['waiting']} wait")
+    for one in stopped:
+        cure = f"mend it, then python -m app projections resume {one['name']}, or skip"
+        yield Finding("projection", "problem", f"{one['name']} stopped: {one['problem']}", cure)
 
 
 def _show(finding: Finding) -> None:

@@ -30,7 +30,6 @@ from app.streams.client import LOST
 
 BATCH = 1000
 WHAT = "followers"
-TERM = 10.0
 LOOK = 0.5
 NOTED = 100
 
@@ -219,6 +218,8 @@ class Following:
     def __init__(self, platform: Any, owner: str):
         self.platform = platform
         self.owner = owner
+        self.fence: int | None = None
+        self._claimed = float("-inf")
         self._followers: dict[str, Follower] = {}
 
     def step(self) -> int:
@@ -229,30 +230,43 @@ class Following:
             done += one.step()
         return done
 
-    def _is_active(self) -> bool:
+    def is_active(self) -> bool:
+        """Whether this process is the one that follows; it looks, and renews, three times a term."""
         now = self.platform.clock.now()
+        if 0 <= now - self._claimed < ownership.TERM / 3:
+            return self.fence is not None
         with self.platform.database.read() as session:
-            if ownership.is_taken(session, WHAT, self.owner, now):
-                return False
-        with self.platform.database.session() as session:
-            return ownership.claim(session, WHAT, self.owner, now, TERM) is not None
+            taken = ownership.is_taken(session, WHAT, self.owner, now)
+        self.fence = None
+        if not taken:
+            with self.platform.database.session() as session:
+                self.fence = ownership.claim(session, WHAT, self.owner, now, ownership.TERM)
+        self._claimed = now
+        return self.fence is not None
+
+    def resign(self) -> None:
+        """Let another process begin at once."""
+        if self.fence is not None:
+            with self.platform.database.session() as session:
+                ownership.release(session, WHAT, self.fence)
+        self.fence, self._claimed = None, float("-inf")
 
     def run(self, stopping: threading.Event) -> None:
         """Until it is to stop: everything there is, then look again at each wake-up."""
-        claimed, active = float("-inf"), False
         while not stopping.is_set():
             try:
                 for _ in self.platform.wakes.listen(LOOK):
-                    now = self.platform.clock.monotonic()
-                    if now - claimed > TERM / 3:
-                        claimed, active = now, self._is_active()
-                    while active and not stopping.is_set() and self.step():
+                    while not stopping.is_set() and self.is_active() and self.step():
                         pass
                     if stopping.is_set():
-                        return
+                        break
             except (RedisError, PenstockError, OSError) as error:
                 log.warning("projections have to wait", error=str(error))
                 stopping.wait(1.0)
             except Exception:
                 log.exception("following failed; it goes on")
                 stopping.wait(1.0)
+        try:
+            self.resign()
+        except PenstockError as error:
+            log.warning("another follower begins a little later", error=str(error))

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -19,12 +21,17 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlmodel import Session
 
-from app.errors import Unavailable
+from app.errors import Refused, Unavailable
 from app.store.failures import translated
 from app.store.forking import GATE
 
 BUSY_SECONDS = 30
 _BEGIN = "penstock_begin"
+_LOCKED_OUT = (
+    "This thread holds a write transaction of {name} open already, and SQLite has one writer at a "
+    "time: it would wait for itself. Take part in the open one (`session=ctx.session` in a handler, "
+    "`session=` elsewhere), or end it first."
+)
 
 
 class Database:
@@ -46,6 +53,7 @@ class Database:
         self._engine: Engine | None = None
         self._process: int | None = None
         self._inherited: list[Engine] = []
+        self._writing = threading.local()
 
     @property
     def engine(self) -> Engine:
@@ -80,6 +88,13 @@ class Database:
             engine = self.engine.execution_options(**{_BEGIN: begin})
             with Session(engine, expire_on_commit=False) as session:
                 yield session
+
+    def check_free(self) -> None:
+        """Raises `Refused` where this thread would wait for a lock that it holds itself (SQLite)."""
+        process, find = getattr(self._writing, "by", (None, None))
+        writing = find() if find and process == os.getpid() else None
+        if writing is not None and not writing.closed and writing.in_transaction():
+            raise Refused(_LOCKED_OUT.format(name=self.name))
 
     def ping(self) -> None:
         """Returns where the database answers. Raises `Unavailable` where it doesn't."""
@@ -138,7 +153,7 @@ class Database:
             connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
         )
         event.listen(engine, "connect", self._on_sqlite_connect)
-        event.listen(engine, "begin", _on_sqlite_begin)
+        event.listen(engine, "begin", self._on_sqlite_begin)
         return engine
 
     def _on_sqlite_connect(self, connection: Any, _record: Any) -> None:
@@ -153,6 +168,14 @@ class Database:
             cursor.execute("PRAGMA journal_size_limit = 67108864")
         finally:
             cursor.close()
+
+    def _on_sqlite_begin(self, connection: Connection) -> None:
+        mode = connection.get_execution_options().get(_BEGIN, "DEFERRED")
+        if mode == "IMMEDIATE":
+            self.check_free()
+        connection.exec_driver_sql(f"BEGIN {mode}")
+        if mode == "IMMEDIATE":
+            self._writing.by = os.getpid(), weakref.ref(connection)
 
 
 def _use_wal(cursor: Any) -> None:
@@ -171,11 +194,6 @@ def _use_wal(cursor: Any) -> None:
                 raise
             cursor.execute("BEGIN IMMEDIATE")  # waits for the lock
             cursor.execute("ROLLBACK")
-
-
-def _on_sqlite_begin(connection: Connection) -> None:
-    mode = connection.get_execution_options().get(_BEGIN, "DEFERRED")
-    connection.exec_driver_sql(f"BEGIN {mode}")
 
 
 def open_databases(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import delete, event, func, update
+from sqlalchemy import delete, event, func, text, update
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from app.events.event import Event
@@ -100,10 +100,28 @@ def set_aside(session: Session, event: Event, problem: str) -> None:
     session.add(OutboxRow(due=AT_ONCE, event=event.to_bytes().decode(), problem=problem))
 
 
-def refused(session: Session, limit: int = 50) -> list[OutboxRow]:
-    """Those that can't be published."""
-    query = select(OutboxRow).where(col(OutboxRow.problem).is_not(None)).limit(limit)
-    return list(session.exec(query))
+def refused(session: Session, limit: int = 50, before: int | None = None) -> list[OutboxRow]:
+    """Those that can't be published, the newest first; `before` one of them."""
+    query = select(OutboxRow).where(col(OutboxRow.problem).is_not(None))
+    if before is not None:
+        query = query.where(col(OutboxRow.id) < before)
+    return list(session.exec(query.order_by(col(OutboxRow.id).desc()).limit(limit)))
+
+
+class Counted(NamedTuple):
+    due: int
+    later: int
+    refused: int
+
+
+def counted(session: Session, now: float) -> Counted:
+    """How many are due now, how many later, and how many can't be published."""
+    query = text(
+        "SELECT coalesce(sum(CASE WHEN problem IS NULL AND due <= :now THEN 1 END), 0),"
+        " coalesce(sum(CASE WHEN problem IS NULL AND due > :now THEN 1 END), 0),"
+        " coalesce(sum(CASE WHEN problem IS NOT NULL THEN 1 END), 0) FROM outbox"
+    )
+    return Counted(*session.execute(query, {"now": now}).one())
 
 
 def wake_after(session: Session, wake: Callable[[], None]) -> None:

@@ -13,6 +13,9 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from app.store.columns import Key, Moment, Serial, key
 
+TERM = 5.0
+"""Seconds after which another takes over from one that is gone without a word."""
+
 
 class Fenced(Exception):
     """Another owner has taken over: nothing of this transaction may hold."""

@@ -24,8 +24,6 @@ from app.events.event import PRIVATE, Event
 from app.store import outbox, ownership
 
 WHAT = "relay"
-TERM = 10.0
-"""Seconds after which another takes over from a relay that is gone."""
 LOOK = 0.5
 """Seconds between two looks of the active relay that nobody wakes."""
 BATCH = 500
@@ -69,14 +67,14 @@ class Relay:
 
     def _is_active(self) -> bool:
         now = self.platform.clock.now()
-        if self.fence is not None and now - self._claimed < TERM / 3:
+        if self.fence is not None and 0 <= now - self._claimed < ownership.TERM / 3:
             return True
         with self.platform.database.read() as session:
             if ownership.is_taken(session, WHAT, self.owner, now):
                 self.fence = None
                 return False
         with self.platform.database.session() as session:
-            fence = ownership.claim(session, WHAT, self.owner, now, TERM)
+            fence = ownership.claim(session, WHAT, self.owner, now, ownership.TERM)
         if fence != self.fence:
             self.fence, self._position = fence, None
         self._claimed = now

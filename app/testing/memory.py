@@ -76,7 +76,7 @@ class MemoryPlatform(Platform):
     def changes(self) -> Any:
         return NoListeners()
 
-    def _wake_relay(self) -> None:
+    def wake_relay(self) -> None:
         """`run` looks at the outbox by itself."""
 
     @property

@@ -124,6 +124,14 @@ def test_two_who_follow_at_once_count_once(shop, monkeypatch):
     assert sold(shop) == {"tea": 11}
 
 
+def test_one_process_follows_and_another_takes_over_when_it_resigns(shop):
+    one, other = Following(shop, "one"), Following(shop, "other")
+    assert one.is_active() and not other.is_active()
+    one.resign()
+    other._claimed = float("-inf")  # its next look
+    assert other.is_active() and not one.is_active()
+
+
 def test_it_is_rebuilt_beside_the_live_one_while_events_keep_coming(shop, monkeypatch):
     monkeypatch.setattr("app.cqrs.following.BATCH", 10)
     mails = []

@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from app.errors import Unavailable
+from app.errors import Refused, Unavailable
+from app.events.event import Event
 from app.store.database import Database, open_databases
+from app.store.eventstore.store import EventStore
 
 
 @pytest.fixture
@@ -193,11 +195,13 @@ def test_a_writer_never_blocks_a_reader(tmp_path):
 def test_a_lock_that_never_comes_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr("app.store.database.BUSY_SECONDS", 0.05)
     database = Database(f"sqlite:///{tmp_path / 'x.db'}")
+    other = Database(f"sqlite:///{tmp_path / 'x.db'}")
     with database.session() as session:
         session.execute(text("CREATE TABLE numbers (n INTEGER)"))
         with pytest.raises(Unavailable, match="another process holds"):
-            add(database)
+            add(other)
     database.dispose()
+    other.dispose()
 
 
 def test_an_error_that_is_not_known_is_not_hidden(tmp_path):
@@ -205,3 +209,24 @@ def test_an_error_that_is_not_known_is_not_hidden(tmp_path):
     with pytest.raises(OperationalError), database.read() as session:
         session.execute(text("SELEC 1"))
     database.dispose()
+
+
+def test_a_thread_that_would_wait_for_itself_is_told_so_at_once(sqlite_store):
+    """SQLite has one writer: a second transaction of the same thread waits for the first."""
+    main = sqlite_store.main
+    events = EventStore(main, sqlite_store.clock)
+    happened = Event(type="thing.done", data=1)
+    with main.session() as session:
+        session.execute(text("DELETE FROM outbox"))
+        with pytest.raises(Refused, match="session="):
+            events.append("thing:1", happened)
+        with pytest.raises(Refused, match="session="), main.session() as inner:
+            inner.execute(text("DELETE FROM outbox"))
+        events.append("thing:1", happened, session=session)
+        with main.read() as reader:
+            reader.execute(text("SELECT 1"))
+    events.append("thing:1", happened, 1)
+    with main.session() as session:
+        session.execute(text("DELETE FROM outbox"))
+        session.rollback()
+    assert events.append("thing:1", happened, 2).version == 3

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from app import bootstrap
+from app.errors import NotFound
 from app.events.event import Event
 from app.store import outbox
 from app.streams import keys
@@ -44,7 +45,7 @@ def test_what_is_committed_is_published_in_order_and_what_is_rolled_back_never(p
 
 
 def test_every_wake_up_is_dropped_and_all_drains_anyway(platform, monkeypatch):
-    monkeypatch.setattr(type(platform), "_wake_relay", lambda self: None)
+    monkeypatch.setattr(type(platform), "wake_relay", lambda self: None)
     stopping = threading.Event()
     thread = threading.Thread(target=platform.relay.run, args=(stopping,))
     thread.start()
@@ -117,14 +118,33 @@ def test_what_cannot_be_published_says_so_and_holds_up_no_other(platform):
     put(platform, 1)
     with platform.database.session() as session:
         big = Event(type="order.placed", data="x" * (platform.settings.max_event_bytes + 1))
-        platform.outbox.add(session, [big])
+        platform.outbox.add(session, [big, Event(type="order.placed", data=4)])
+        platform.outbox.add(session, [big.but(id="another")])
+        platform.outbox.add(session, [big.but(id="later")], due=platform.clock.now() + 3600)
+    assert platform.outgoing.status()["waiting"] == 4
     put(platform, 2)
     platform.relay.drain()
 
-    assert topic(platform) == [1, 2]
-    with platform.database.read() as session:
-        (refused,) = outbox.refused(session)
-    assert "bytes" in refused.problem
+    assert topic(platform) == [1, 4, 2]
+    told = platform.outgoing.status()
+    assert (told["waiting"], told["later"], told["refused"]) == (0, 1, 2)
+    assert told["relay"]["owner"] == platform.relay.owner
+    page = platform.outgoing.refused(limit=1)
+    (newest,) = page.items
+    assert newest["event"]["id"] == "another" and "bytes" in newest["problem"]
+    (oldest,) = platform.outgoing.refused(1, page.next).items
+
+    platform.outgoing.discard(newest["id"], "user:ann")
+    platform.settings = platform.settings.model_copy(update={"max_event_bytes": 4 * 1024 * 1024})
+    for name in ("preparer", "publisher"):
+        platform.__dict__.pop(name)  # as after a restart with another limit
+    platform.outgoing.retry(oldest["id"], "user:ann")
+    platform.relay.drain()
+    assert len(topic(platform)) == 4 and platform.outgoing.status()["refused"] == 0
+    with pytest.raises(NotFound, match="outbox list"):
+        platform.outgoing.retry(oldest["id"], "user:ann")
+    (noted,) = platform.audit.find(action="outbox.discarded").items
+    assert noted["before"]["event"]["id"] == "another"
 
 
 def test_what_is_due_later_waits_and_can_be_called_back(platform):

@@ -6,11 +6,14 @@ from typing import NamedTuple
 
 from app.errors import Refused
 from app.events.event import Event
-from app.store.columns import KEY_LENGTH
+from app.store.columns import KEY_LENGTH, key
+
+SUBJECT_KEY = "subjectkey"
+"""The extension that names the key which personal data in an event is enciphered with."""
 
 
 class Row(NamedTuple):
-    """An event in its stored form; `key` names what personal data in it is enciphered with."""
+    """An event in its stored form; `key` is its `subjectkey`."""
 
     type: str
     event: str
@@ -26,7 +29,8 @@ class Request(NamedTuple):
 
 
 def row(event: Event) -> Row:
-    return Row(event.type, event.to_bytes().decode())
+    named = event.extensions.get(SUBJECT_KEY)
+    return Row(event.type, event.to_bytes().decode(), None if named is None else key(str(named)))
 
 
 def check_stream(stream: str) -> str:

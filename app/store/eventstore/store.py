@@ -77,7 +77,8 @@ class EventStore:
         """Append to one stream, all or none; its new version and the position of its newest event.
 
         `expected_version` is the version that was read (0: the stream must not exist; None: any).
-        With a `session` it takes part in that transaction, and is durable when that is.
+        With a `session` it takes part in that transaction, and is durable when that is. The extension
+        `subjectkey` of an event is kept beside it, for finding what a person's key enciphers.
         Raises `VersionConflict`, and `InvalidEvents` where data doesn't fit its type.
         """
         given = [events] if isinstance(events, Event) else events
@@ -100,6 +101,8 @@ class EventStore:
             Request(check_stream(stream), check_expected(expected), at, actor, self._rows(events))
             for stream, events, expected in entries
         ]
+        if session is None:
+            self._database.check_free()
         with self._translated():
             if session is None:
                 done = self._appender.append(requests)

@@ -114,6 +114,14 @@ def test_taking_part_in_a_session(events, store):
     assert events.version("thing:1") == 2
 
 
+def test_the_key_of_personal_data_is_kept_beside_its_event(events, store):
+    named = Event(type="thing.done", data=1, extensions={"subjectkey": "person:ada"})
+    events.append("thing:1", [named, happened()])
+    with store.main.read() as session:
+        found = session.execute(text("SELECT subject_key FROM stored_events ORDER BY version"))
+        assert list(found.scalars()) == ["person:ada", None]
+
+
 def test_rows_are_immutable(events, store):
     events.append("thing:1", happened())
     statements = ["UPDATE stored_events SET actor = 'me'", "DELETE FROM stored_events"]
