@@ -24,9 +24,11 @@ class Duplicates:
         self._rows = 0
         self._bits = 0
 
-    def add(self, rows: Sequence[Sequence[str]]) -> None:
-        self._rows += len(rows)
-        self._keep(row_keys(rows, range(len(rows[0]))) if rows else np.empty(0, np.uint64))
+    def add(self, columns: Sequence[Sequence[str]]) -> None:
+        """Some rows, by column."""
+        keys = row_keys(columns)
+        self._rows += len(keys)
+        self._keep(keys)
         while self._size > self._most:
             every, self._parts, self._size = np.concatenate(self._parts), [], 0
             self._bits += 1
@@ -48,5 +50,6 @@ class Duplicates:
         if not self._size:
             return 0
         every = np.concatenate(self._parts)
-        repeated = len(every) - len(np.unique(every))
+        every.sort()
+        repeated = int((every[1:] == every[:-1]).sum())
         return round(repeated / len(every) * self._rows) if self.estimated else repeated

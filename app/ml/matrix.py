@@ -7,7 +7,7 @@ prediction; a data frame would cost ten times the prediction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -89,36 +89,54 @@ def read(
     target_place = find_column(table.columns, schema.target)
     converters = [converter(feature, table.dialect.decimal) for feature in schema.features]
     keep = kept_share(expected_rows, len(places), most_cells)
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+    found = _Growing(min(expected_rows, int(most_cells / max(1, len(places))) + 1), len(places))
     rows = start = 0
     for chunk in table.told(watch, "reading the table"):
-        with_target = [i for i, row in enumerate(chunk) if row[target_place] not in MISSING]
-        rows += len(with_target)
-        keys = row_keys([chunk[i] for i in with_target], places)
-        kept = np.flatnonzero(_thinned(keys, keep))
-        picked = [chunk[with_target[i]] for i in kept]
-        columns = list(zip(*picked, strict=True)) or [()] * len(table.columns)
-        matrix = _matrix(columns, places, converters)
-        positions = np.asarray([start + with_target[i] for i in kept], dtype=np.int64)
-        parts.append(
-            (
-                matrix,
-                _targets(columns[target_place], schema, table.dialect.decimal),
-                keys[kept],
-                positions,
-            )
-        )
-        start += len(chunk)
-    empty = (
-        np.empty((0, len(places)), np.float32),
-        np.empty(0),
-        np.empty(0, np.uint64),
-        np.empty(0, np.int64),
-    )
-    matrix, target, keys, positions = (
-        np.concatenate(part) for part in zip(empty, *parts, strict=True)
-    )
+        with_target = np.asarray(chunk.with_value(target_place))
+        chosen = chunk.where(with_target.tolist())
+        positions = start + np.flatnonzero(with_target)
+        start, rows = start + len(chunk), rows + len(chosen)
+        if not len(chosen):
+            continue
+        keys = row_keys([chosen.columns[place] for place in places])
+        if keep < 1:
+            kept = _thinned(keys, keep)
+            chosen, keys, positions = chosen.where(kept.tolist()), keys[kept], positions[kept]
+        target = _targets(chosen.columns[target_place], schema, table.dialect.decimal)
+        found.add(_matrix(chosen.columns, places, converters), target, keys, positions)
+    matrix, target, keys, positions = found.arrays()
     return Data(matrix, target, keys, positions, rows)
+
+
+class _Growing:
+    """The four arrays of `Data`, with room for the rows that are expected: not made twice."""
+
+    def __init__(self, room: int, features: int):
+        self._rows = 0
+        self._arrays: list[np.ndarray] = [
+            np.empty((room, features), np.float32),
+            np.empty(room, np.float64),
+            np.empty(room, np.uint64),
+            np.empty(room, np.int64),
+        ]
+
+    def add(self, *parts: np.ndarray) -> None:
+        begin, self._rows = self._rows, self._rows + len(parts[0])
+        room = len(self._arrays[0])
+        if self._rows > room:
+            room = max(self._rows, room + room // 4)
+            self._arrays = [_resized(array, room) for array in self._arrays]
+        for array, part in zip(self._arrays, parts, strict=True):
+            array[begin : self._rows] = part
+
+    def arrays(self) -> list[np.ndarray]:
+        return [array[: self._rows] for array in self._arrays]
+
+
+def _resized(array: np.ndarray, room: int) -> np.ndarray:
+    larger = np.empty((room, *array.shape[1:]), array.dtype)
+    larger[: len(array)] = array
+    return larger
 
 
 def feature_positions(columns: Sequence[str], schema: Schema) -> list[int]:
@@ -132,12 +150,10 @@ def feature_positions(columns: Sequence[str], schema: Schema) -> list[int]:
     return [known[feature.name] for feature in schema.features]
 
 
-def row_keys(rows: Iterable[Sequence[str]], places: Sequence[int]) -> np.ndarray:
-    """A 64-bit hash of each row's features, the same in every process and version."""
-    digests = b"".join(
-        blake2b("\x1f".join([row[i] for i in places]).encode(), digest_size=8).digest()
-        for row in rows
-    )
+def row_keys(columns: Sequence[Sequence[str]]) -> np.ndarray:
+    """A 64-bit hash of each row of these columns, the same in every process and version."""
+    texts = map(str.encode, map("\x1f".join, zip(*columns, strict=True)))
+    digests = b"".join([blake2b(text, digest_size=8).digest() for text in texts])
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
@@ -148,8 +164,6 @@ def kept_share(rows: int, features: int, most_cells: int = MOST_CELLS) -> float:
 
 def _thinned(keys: np.ndarray, keep: float) -> np.ndarray:
     """A sample by the hashes' low bits; the split into held-out rows looks at the high ones."""
-    if keep >= 1:
-        return np.ones(len(keys), dtype=bool)
     return (keys & np.uint64(0xFFFFFF)) < np.uint64(int(keep * 0x1000000))
 
 
@@ -172,8 +186,7 @@ def read_at(table: Table, schema: Schema, positions: np.ndarray) -> np.ndarray:
         low, high = np.searchsorted(positions, [start, start + len(chunk)])
         wanted = [chunk[int(p) - start] for p in positions[low:high]]
         if wanted:
-            columns = list(zip(*wanted, strict=True))
-            parts.append(_matrix(columns, places, converters))
+            parts.append(_matrix(list(zip(*wanted, strict=True)), places, converters))
         start += len(chunk)
     return np.concatenate(parts)
 
@@ -181,8 +194,7 @@ def read_at(table: Table, schema: Schema, positions: np.ndarray) -> np.ndarray:
 def _matrix(
     columns: Sequence[Sequence[str]], places: Sequence[int], converters: Sequence[Converter]
 ) -> np.ndarray:
-    rows = len(columns[0]) if columns else 0
-    matrix = np.empty((rows, len(places)), dtype=np.float32)
+    matrix = np.empty((len(columns[0]), len(places)), dtype=np.float32)
     for i, (place, convert) in enumerate(zip(places, converters, strict=True)):
         matrix[:, i] = convert(columns[place])
     return matrix

@@ -16,7 +16,6 @@ from app.ml.errors import Unreadable
 MAGIC = b"PAR1"
 ENCODING = "parquet"
 """Stands in a dialect's place for an encoding."""
-CHUNK_CELLS = 1 << 18
 LARGEST_GROUP = 1 << 30
 """Unpacked bytes of a row group, which is the least that can be read at once."""
 
@@ -48,15 +47,15 @@ def count(stream: BinaryIO) -> int:
     return int(_opened(stream).metadata.num_rows)
 
 
-def rows(stream: BinaryIO) -> Iterator[list[str]]:
-    """Each row as text, in the file's order."""
+def columns(stream: BinaryIO, rows: int) -> Iterator[list[tuple[str, ...]]]:
+    """The columns of so many rows at a time, as text, in the file's order."""
     import pyarrow
 
     file = _opened(stream)
-    size = max(1, min(4096, CHUNK_CELLS // max(1, len(file.schema_arrow.names))))
     try:
-        for batch in file.iter_batches(batch_size=size, use_threads=False):
-            yield from map(list, zip(*(_texts(column) for column in batch.columns), strict=True))
+        for batch in file.iter_batches(batch_size=rows, use_threads=False):
+            if batch.num_rows:
+                yield [tuple(_texts(column)) for column in batch.columns]
     except (pyarrow.ArrowException, OSError) as error:
         raise _damaged(error) from error
 

@@ -56,23 +56,25 @@ class ColumnProfile:
 
     def update(self, cells: Sequence[str]) -> None:
         self.rows += len(cells)
-        present = [cell for cell in cells if cell not in MISSING]
-        self.missing += len(cells) - len(present)
+        present = cells
+        if not MISSING.isdisjoint(cells):
+            present = [cell for cell in cells if cell not in MISSING]
+            self.missing += len(cells) - len(present)
         if not present:
             return
         found = numbers(present, self._decimal)
-        if np.isnan(found).any():
+        odd = np.isnan(found)
+        if odd.any():
             if self.odd is None:
-                first = int(np.flatnonzero(np.isnan(found))[0])
-                self.odd = present[first][:EXAMPLE_LENGTH]
-            found = found[~np.isnan(found)]
+                self.odd = present[int(odd.argmax())][:EXAMPLE_LENGTH]
+            found = found[~odd]
         self._count_numbers(found)
         # Of a column of many different numbers only those numbers matter.
         if not (self.overflowed and self.odd is None):
             self._remember(Counter(present))
 
     def _remember(self, counted: Counter[str]) -> None:
-        if any(len(cell) > KEY_LENGTH for cell in counted):
+        if max(map(len, counted)) > KEY_LENGTH:
             shortened: Counter[str] = Counter()
             for cell, times in counted.items():
                 shortened[cell[:KEY_LENGTH]] += times

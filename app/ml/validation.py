@@ -114,9 +114,9 @@ def look(table: Table, watch: Watch = nobody, what: str = "reading the table") -
     columns = [ColumnProfile(name, decimal, limit, numbers) for name in table.columns]
     seen = Seen(columns, Duplicates(), RowSample(min(SAMPLE_ROWS, max(50, SAMPLE_CELLS // wide))))
     for chunk in table.told(watch, what):
-        for column, cells in zip(columns, zip(*chunk, strict=True), strict=True):
+        for column, cells in zip(columns, chunk.columns, strict=True):
             column.update(cells)
-        seen.duplicates.add(chunk)
+        seen.duplicates.add(chunk.columns)
         seen.sample.add(chunk)
     return seen
 

@@ -89,13 +89,18 @@ def numbers(cells: Sequence[str], decimal: str = ".") -> np.ndarray:
         found = _only_numbers(cells)
         if found is not None:
             return found
-        present = [i for i, cell in enumerate(cells) if cell not in MISSING]
-        some = _only_numbers([cells[i] for i in present])
-        if some is not None:
-            found = np.full(len(cells), np.nan)
-            found[present] = some
-            return found
-    each = {cell: None if cell in MISSING else number(cell, decimal) for cell in set(cells)}
+        if not MISSING.isdisjoint(cells):
+            present = [i for i, cell in enumerate(cells) if cell not in MISSING]
+            some = _only_numbers([cells[i] for i in present])
+            if some is not None:
+                found = np.full(len(cells), np.nan)
+                found[present] = some
+                return found
+    distinct = set(cells)
+    like = list(filter((_NUMBER if decimal == "." else _COMMA_NUMBER).match, distinct))
+    if not like:
+        return np.full(len(cells), np.nan)
+    each = dict.fromkeys(distinct) | {cell: number(cell, decimal) for cell in like}
     return np.asarray([each[cell] for cell in cells], dtype=np.float64)
 
 
@@ -105,7 +110,7 @@ def _only_numbers(cells: Sequence[str]) -> np.ndarray | None:
     if not _NUMERIC.match("".join(cells)):
         return None
     try:
-        found = np.asarray(list(map(float, cells)), dtype=np.float64)
+        found = np.fromiter(map(float, cells), np.float64, len(cells))
     except ValueError:
         return None
     return found if not len(found) or np.abs(found).max() <= LARGEST else None

@@ -55,13 +55,13 @@ def test_every_kind_of_value_becomes_the_text_of_a_csv() -> None:
     read = Table.open(io.BytesIO(as_parquet(table)))
 
     assert read.columns[-1] == "padded"
-    assert list(read.chunks()) == [
+    assert [list(map(list, chunk)) for chunk in read.chunks()] == [
         [
             ["3", "1.5", "true", "2026-01-31", "2026-01-31 03:04:05", "[1, 2]", "a\ufffd", "x"],
             ["", "nan", "false", "", "", "", "b", "y"],
         ]
     ]
-    assert list(read.chunks()) == list(read.chunks())
+    assert [list(chunk) for chunk in read.chunks()] == [list(chunk) for chunk in read.chunks()]
 
 
 @pytest.mark.parametrize("damage", [people()[:500], b"PAR1" + bytes(100), b"PAR1"])
@@ -87,4 +87,4 @@ def test_how_far_it_is_follows_the_rows() -> None:
     assert rows == 50_000
     assert 5 < len(told) <= 20
     assert [share for _, share in told] == sorted(share for _, share in told)
-    assert told[0][0].startswith("reading: 4,096 rows")
+    assert told[0][0].startswith("reading: 3,072 rows")

@@ -15,7 +15,7 @@ PLAIN = "name,age\nZoë,31\nAndré,44\nJosé,27\n"
 
 def rows(data: bytes, **options: object) -> list[list[str]]:
     table = Table.open(io.BytesIO(data), **options)  # type: ignore[arg-type]
-    return [row for chunk in table.chunks() for row in chunk]
+    return [list(row) for chunk in table.chunks() for row in chunk]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_such_a_quote_beyond_the_first_part_is_told_too() -> None:
 def test_misshapen_rows_are_left_out_and_counted() -> None:
     table = Table.open(io.BytesIO(b"a,b\n1,2\n3\n4,5,6\n7,8\n9"))
 
-    assert [row for chunk in table.chunks() for row in chunk] == [["1", "2"], ["7", "8"]]
+    assert [row for chunk in table.chunks() for row in chunk] == [("1", "2"), ("7", "8")]
     assert (table.misshapen, table.last_line_cut) == (3, True)
 
 
@@ -121,7 +121,18 @@ def test_a_table_can_be_read_again_and_row_by_row() -> None:
 
     assert sum(map(len, table.chunks())) == sum(map(len, table.chunks())) == 10_000
     assert table.rows_at({0, 4096, 9999}) == {
-        0: ["0", "x"],
-        4096: ["4096", "x"],
-        9999: ["9999", "x"],
+        0: ("0", "x"),
+        4096: ("4096", "x"),
+        9999: ("9999", "x"),
     }
+
+
+def test_padding_and_blank_rows_go_and_the_padded_are_counted() -> None:
+    table = Table.open(io.BytesIO(b"a,b,c\n1, x ,3\n,,\n , ,\n4,y,6\n,z , 9\n"))
+
+    assert [row for chunk in table.chunks() for row in chunk] == [
+        ("1", "x", "3"),
+        ("4", "y", "6"),
+        ("", "z", "9"),
+    ]
+    assert (table.padded, table.misshapen) == (2, 0)
