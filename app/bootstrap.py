@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import redis
-import structlog
 
 import app.alerts.events  # noqa: F401 (registers its types)
 from app.alerts.alerts import Alerts
@@ -59,6 +58,7 @@ from app.streams.changes import Changes
 from app.streams.client import Wire, connect
 from app.streams.publisher import Preparer, Publisher
 from app.streams.topics import Topics
+from app.streams.waker import Waker
 from app.subscriptions.control import Subscriptions
 from app.subscriptions.declaration import HANDLERS, Handlers
 from app.subscriptions.declare import declare as make_known
@@ -123,12 +123,13 @@ class Platform:
         """Where the relay is woken."""
         return Changes(self.redis, keys.WAKES)
 
+    @cached_property
+    def waker(self) -> Waker:
+        return Waker(lambda: self.wakes.announce("outbox"))
+
     def wake_relay(self) -> None:
         """A hint; the relay looks by itself where it is lost."""
-        try:
-            self.wakes.announce("outbox")
-        except (redis.RedisError, PenstockError) as error:
-            structlog.get_logger(__name__).info("the relay was not woken", error=str(error))
+        self.waker.wake()
 
     def wire(self, timeout: float = 10.0) -> Wire:
         """A connection of one's own, for one thread."""
@@ -365,6 +366,8 @@ class Platform:
 
     def close(self) -> None:
         """Close every connection of this process."""
+        if "waker" in self.__dict__:
+            self.waker.finish()
         if "redis" in self.__dict__:
             self.redis.close()
         self.database.dispose()

@@ -10,15 +10,20 @@ writes later can't wait for the lock: it fails at once).
 from __future__ import annotations
 
 import os
+import select
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session
 
 from app.errors import Refused, Unavailable
@@ -26,6 +31,8 @@ from app.store.failures import translated
 from app.store.forking import GATE
 
 BUSY_SECONDS = 30
+QUIET_SECONDS = 30.0
+"""A connection that was idle for longer is asked whether it is there, before it is used."""
 _BEGIN = "penstock_begin"
 _LOCKED_OUT = (
     "This thread holds a write transaction of {name} open already, and SQLite has one writer at a "
@@ -119,12 +126,11 @@ class Database:
         # Without prepared statements: the server keeps the plan of one from when its tables were
         # almost empty (measured: 27 s for a batch of 5,000 that takes 0.3), and PgBouncer can't
         # share them.
-        return create_engine(
+        engine = create_engine(
             self.url,
             pool_size=kept,
             max_overflow=self._connections - kept,
             pool_timeout=15,
-            pool_pre_ping=True,
             pool_recycle=1800,
             connect_args={
                 "connect_timeout": 10,
@@ -132,6 +138,9 @@ class Database:
                 "prepare_threshold": None,
             },
         )
+        event.listen(engine, "checkin", _on_checkin)
+        event.listen(engine, "checkout", _on_checkout)
+        return engine
 
     def _make_sqlite(self) -> Engine:
         if self.file is not None:
@@ -176,6 +185,39 @@ class Database:
         connection.exec_driver_sql(f"BEGIN {mode}")
         if mode == "IMMEDIATE":
             self._writing.by = os.getpid(), weakref.ref(connection)
+
+
+def _on_checkin(_driver: Any, record: ConnectionPoolEntry) -> None:
+    record.info["idle since"] = time.monotonic()
+
+
+def _on_checkout(driver: Any, record: ConnectionPoolEntry, _: Any) -> None:
+    """Leave a connection that has ended meanwhile.
+
+    The system knows of most that have, since the server says goodbye: asking it costs nothing.
+    Only what a firewall may have forgotten is asked for an answer, which is a round trip.
+    """
+    since = record.info.get("idle since")
+    if driver is None or since is None:
+        return
+    if time.monotonic() - since < QUIET_SECONDS and not _has_news(driver):
+        return
+    try:
+        driver.autocommit = True
+        driver.execute("SELECT 1")
+        driver.autocommit = False
+    except psycopg.Error as error:
+        record.info.clear()
+        raise InvalidatePoolError() from error
+
+
+def _has_news(driver: Any) -> bool:
+    """Whether the server has sent something that nobody asked for, such as the end."""
+    if driver.closed:
+        return True
+    waiting = select.poll()
+    waiting.register(driver.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def _use_wal(cursor: Any) -> None:

@@ -71,6 +71,22 @@ def test_a_wake_up_is_heard(platform, monkeypatch):
     thread.join(30)
 
 
+def test_a_commit_does_not_wait_for_a_server_that_hangs(platform, monkeypatch):
+    hanging, asked = threading.Event(), threading.Event()
+
+    def hang(*_):
+        asked.set()
+        hanging.wait(60)
+
+    monkeypatch.setattr(platform.wakes, "announce", hang)
+    put(platform, 1)
+    assert asked.wait(30)
+    put(platform, 2)  # while the first wake-up is still under way
+    platform.event_store.append("order-1", Event(type="order.placed", data=3))
+    assert platform.outgoing.status()["waiting"] == 2
+    hanging.set()
+
+
 def test_one_of_many_is_active_and_another_takes_over(platform):
     one, other = Relay(platform, "one"), Relay(platform, "other")
     put(platform, 1)

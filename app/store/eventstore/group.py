@@ -1,13 +1,16 @@
 """Group commit: threads that come at the same time are served by one of them, together.
 
 The first to come leads: it does its own part at once, without waiting for company. Who comes
-meanwhile waits, and the first of these leads the next group. Nobody leads twice for one call,
-and no thread of ours exists for it.
+meanwhile waits, and the first of these leads the next group. It gives those who were just served
+a moment to come back, a part of the time that a commit takes: else two halves would take
+turns, and the disk be waited for twice as often. Nobody leads twice for one call, and no
+thread of ours exists for it.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -17,6 +20,8 @@ Asked = TypeVar("Asked")
 Given = TypeVar("Given")
 
 LARGEST = 256
+PATIENCE = 0.005
+"""Seconds that a leader waits at most for others; less where a commit is quick."""
 _STOPPED = "The thread that wrote for several was stopped in the middle: read, and try again."
 
 
@@ -40,22 +45,47 @@ class Group(Generic[Asked, Given]):
         self._lock = threading.Lock()
         self._queue: list[_Waiting[Asked, Given]] = []
         self._led = False
+        self._around = 0
+        """How many callers there were lately: those last served, and those who waited then."""
+        self._took = self._ended = 0.0
+        self._awaited: int | None = None
+        self._complete = threading.Lock()
+        self._complete.acquire()
 
     def do(self, asked: Asked) -> Given:
         mine: _Waiting[Asked, Given] = _Waiting(asked)
         with self._lock:
             self._queue.append(mine)
+            if self._awaited is not None and len(self._queue) >= self._awaited:
+                self._awaited = None
+                self._complete.release()
             leads = not self._led
             self._led = True
         if not leads:
             mine.woken.acquire()
         if not mine.done:
+            self._gather()
             self._lead()
         if isinstance(mine.outcome, BaseException):
             raise mine.outcome
         return mine.outcome  # type: ignore[return-value]
 
+    def _gather(self) -> None:
+        """Wait for those who are likely to come, if that takes less than what it saves."""
+        with self._lock:
+            lately = time.perf_counter() - self._ended < self._took
+            if not lately or len(self._queue) >= min(self._around, LARGEST):
+                return
+            self._awaited = self._around
+        if self._complete.acquire(timeout=min(self._took / 2, PATIENCE)):
+            return
+        with self._lock:
+            if self._awaited is None:  # the last one came just now
+                self._complete.acquire()
+            self._awaited = None
+
     def _lead(self) -> None:
+        begun = time.perf_counter()
         with self._lock:
             group, self._queue = self._queue[:LARGEST], self._queue[LARGEST:]
         try:
@@ -70,6 +100,9 @@ class Group(Generic[Asked, Given]):
         for one in group:
             one.done = True
         with self._lock:
+            self._ended = time.perf_counter()
+            self._took = self._ended - begun
+            self._around = len(group) + len(self._queue)
             following = self._queue[0] if self._queue else None
             self._led = following is not None
         for one in group:

@@ -13,6 +13,7 @@ from app.store.database import Database
 from app.store.eventstore.group import Group
 from app.store.eventstore.recorded import Appended, VersionConflict, Winner
 from app.store.eventstore.request import Request
+from app.store.forking import GATE
 
 _NEWEST = (
     "SELECT version, type, actor, recorded FROM stored_events"
@@ -70,6 +71,10 @@ class SqliteAppender:
 
     def _together(self, waiting: list[list[Request]]) -> list[list[Appended] | Exception]:
         """One transaction for all who wait; a conflict of one is no matter to the others."""
+        with GATE.inside():
+            return self._in_one(waiting)
+
+    def _in_one(self, waiting: list[list[Request]]) -> list[list[Appended] | Exception]:
         connection = self._database.engine.raw_connection()
         try:
             cursor = connection.cursor()
