@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from app.cqrs.commands import command as command
+    from app.cqrs.command import command as command
     from app.cqrs.declaration import projection as projection
     from app.cqrs.declaration import reactor as reactor
     from app.events.event import Event as Event
@@ -46,7 +46,7 @@ _HOMES = {
     "Retry": "app.subscriptions.outcomes",
     "RetryPolicy": "app.subscriptions.retry",
     "applies": "app.sourcing.aggregate",
-    "command": "app.cqrs.commands",
+    "command": "app.cqrs.command",
     "event_type": "app.events.schema",
     "every": "app.subscriptions.schedule",
     "on": "app.subscriptions.declaration",

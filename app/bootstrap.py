@@ -20,7 +20,8 @@ import redis
 import app.alerts.events  # noqa: F401 (registers its types)
 from app.alerts.alerts import Alerts
 from app.clock import Clock, SystemClock
-from app.cqrs.commands import COMMANDS, Commands
+from app.cqrs.command import COMMANDS
+from app.cqrs.commands import Commands
 from app.cqrs.declaration import FOLLOWERS
 from app.cqrs.following import Following
 from app.cqrs.operating import Projections
@@ -382,7 +383,7 @@ def import_handlers(settings: Settings) -> None:
     working = str(Path.cwd())
     if working not in sys.path:
         sys.path.insert(0, working)
-    for module in ("app.subscriptions.system", *settings.handlers):
+    for module in ("app.subscriptions.system", "app.cqrs.giving", *settings.handlers):
         try:
             import_module(module)
         except Exception as error:

@@ -15,7 +15,9 @@ from config.errors import PenstockError, SettingsError
 __all__ = [
     "Conflict",
     "EventTooLarge",
+    "InvalidCommand",
     "InvalidEvents",
+    "NotAllowed",
     "NotFound",
     "PenstockError",
     "Refused",
@@ -58,3 +60,15 @@ class Conflict(PenstockError):
 
 class Refused(PenstockError):
     """The request was understood and is not allowed; the message says why."""
+
+
+class NotAllowed(Refused):
+    """Who asks lacks the role, or the scope, that this takes."""
+
+
+class InvalidCommand(Refused):
+    """What a command was given does not fit; `problems` has each `field` and the `problem` in words."""
+
+    def __init__(self, detail: str, problems: Sequence[dict[str, Any]]):
+        self.problems = list(problems)
+        super().__init__(detail)

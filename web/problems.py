@@ -43,6 +43,8 @@ STATUSES: list[tuple[type[Exception], int, str]] = [
     (errors.EventTooLarge, 413, "event-too-large"),
     (errors.NotFound, 404, "not-found"),
     (errors.Conflict, 409, "conflict"),
+    (errors.NotAllowed, 403, "not-allowed"),
+    (errors.InvalidCommand, 422, "invalid-command"),
     (errors.Refused, 422, "refused"),
     (errors.Unavailable, 503, "unavailable"),
     (SettingsError, 503, "unavailable"),  # no server was started here
@@ -113,7 +115,7 @@ def answer_to(error: Exception) -> ResponseReturnValue:
     if isinstance(error, redis.exceptions.RedisError):
         log.warning("Redis failed during %s %s: %s", request.method, request.path, error)
         return _tell(status, UNREACHABLE, kind)
-    if isinstance(error, errors.InvalidEvents):
+    if isinstance(error, errors.InvalidEvents | errors.InvalidCommand):
         return _tell(status, str(error), kind, problems=error.problems)
     return _tell(status, str(error), kind)
 

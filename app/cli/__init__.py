@@ -34,6 +34,7 @@ COMMANDS = {
     "datasets": "Upload and list datasets.",
     "models": "List, promote and roll back models; predict.",
     "aggregates": "Show models, datasets and your aggregates as they were, and why.",
+    "commands": "List commands, and give one.",
     "projections": "List the read models and how far behind they are.",
     "outbox": "What SQL has yet to publish; retry or discard what can't be.",
     "bench": "Measure this machine.",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 import redis
 
 from app.errors import Unavailable
+from app.origin import Origin, of
 from app.telemetry import logs
 from config.settings import Settings
 
@@ -26,8 +29,10 @@ def opened() -> Iterator[Platform]:
     from app.bootstrap import build
 
     platform = build(loaded())
+    here = Origin("cli", f"{_person()}@{socket.gethostname()}")
     try:
-        yield platform
+        with of(here):
+            yield platform
     except redis.exceptions.RedisError as error:
         raise Unavailable(
             f"The Redis server can't do this now ({error}): "
@@ -35,6 +40,14 @@ def opened() -> Iterator[Platform]:
         ) from error
     finally:
         platform.close()
+
+
+def _person() -> str:
+    """Who runs this, by the system's name; by the number where a container has none for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def loaded() -> Settings:

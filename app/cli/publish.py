@@ -63,8 +63,8 @@ def publish(
     given = {name: value for name, value in attributes.items() if value}
     event = Event.from_dict({"type": type, "data": data, **given})
     with opened() as platform:
-        later = {} if after is None else {"at": platform.clock.now() + after}
-        new = platform.publisher.publish([event], durable=durable, **later)[0]
+        due = None if after is None else platform.clock.now() + after
+        new = platform.publisher.publish([event], at=due, durable=durable)[0]
     if as_json:
         show_json({"accepted": int(new), "duplicates": int(not new), "ids": [event.id]})
     elif new:

@@ -1,99 +1,43 @@
-"""`@command`: a change that is checked, allowed, done once, and written down.
+"""Giving commands: checked, allowed, done once, and written down.
 
-    class Sell(BaseModel):
-        item: str
-        pieces: int = Field(gt=0)
-
-    @command("item.sell", takes=Sell)
-    def sell(asked, ctx):
-        ctx.append(f"item-{asked.item}", [Event(type="item.sold", data={"pieces": asked.pieces})])
-        return {"sold": asked.pieces}
-
-What it appends, its answer under the idempotency key and its line in the audit
-log are one transaction: a resend after a lost reply finds the answer, and does
-nothing. The answer bears the position that a reader can wait for.
+`execute` does it here and now, where the author's code is imported. `send` has a worker do
+it, by way of a topic, and `wait` brings its answer: that is how the web process, which imports
+no author's code, gives them. Either way what a command appends, its answer under the
+idempotency key and its line in the audit log are one transaction: a resend after a lost reply
+finds the answer, and does nothing. The answer bears the position that a reader can wait for.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection
 from typing import Any
 
+import msgspec
 from pydantic import BaseModel, ValidationError
 from sqlmodel import Session
 
-from app.errors import Conflict, NotFound, Refused
+from app import origin
+from app.clock import instant
+from app.cqrs import refusals
+from app.cqrs.command import LEVELS, Command, CommandContext, Registry
+from app.cqrs.events import CommandGiven
+from app.errors import Conflict, InvalidCommand, NotAllowed, NotFound, PenstockError, Refused
+from app.events.catalogue import plain_data, schema_problems
 from app.events.event import Event
+from app.events.ids import derived_id, uuid7
 from app.events.schema import field_problems
-from app.store import commands as answers
-from app.store.columns import to_json
+from app.events.topics import COMMAND_GIVEN
+from app.store import commands as store
+from app.store.columns import key as key_of
+from app.store.commands import CommandRow
 
-Function = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Command:
-    """What an author declared; `level` is who may give it: viewer, publisher, operator or administrator."""
-
-    name: str
-    takes: type[BaseModel]
-    function: Function
-    level: str = "operator"
-
-
-@dataclass
-class Registry:
-    """The commands that the imported modules declare, by name."""
-
-    commands: dict[str, Command] = field(default_factory=dict)
-
-
-COMMANDS = Registry()
-
-
-def command(
-    name: str, *, takes: type[BaseModel], level: str = "operator", registry: Registry = COMMANDS
-) -> Callable[[Function], Function]:
-    """Register a function `(asked, ctx)`; `asked` is a `takes` that was validated."""
-
-    def register(function: Function) -> Function:
-        if not (isinstance(takes, type) and issubclass(takes, BaseModel)):
-            raise Refused(f"@command {name}: takes= is a pydantic model of what is asked")
-        known = registry.commands.get(name)
-        if known and known.function.__qualname__ != function.__qualname__:
-            raise Refused(f"two commands are called {name}: rename one of them.")
-        registry.commands[name] = Command(name, takes, function, level)
-        return function
-
-    return register
-
-
-class CommandContext:
-    """What a command works with: its transaction, who gave it, and the event store."""
-
-    def __init__(self, platform: Any, session: Session, actor: str):
-        self.platform = platform
-        self.session = session
-        self.actor = actor
-        self.position: int | None = None
-        self.before: Any = None
-        self.after: Any = None
-
-    def append(
-        self, stream: str, events: Sequence[Event], expected_version: int | None = None
-    ) -> int:
-        """Append in the command's transaction; the stream's new version."""
-        done = self.platform.event_store.append(
-            stream, events, expected_version, actor=self.actor, session=self.session
-        )
-        self.position = done.position
-        return int(done.version)
-
-    def changed(self, before: Any, after: Any) -> None:
-        """What the audit log is to show of it: plain JSON values."""
-        self.before, self.after = before, after
+SOURCE = "/commands"
+KEPT = 14 * 86_400.0
+"""Seconds for which answers are kept (`app.store.retention`): what is older is not carried out any more."""
+LOOKS = (0.003, 0.05)
+"""Seconds between two looks for an answer: at first, and at most."""
+LONGEST_KEY = 200
 
 
 class Commands:
@@ -103,6 +47,34 @@ class Commands:
         self.platform = platform
         self.registry = registry
 
+    # -- which there are
+
+    def declare(self) -> None:
+        """Make known what the imported modules declare."""
+        declared = [one.describe() for one in self.registry.commands.values()]
+        imported = {*self.platform.settings.handlers, *(one["module"] for one in declared)}
+        with self.platform.database.session() as session:
+            store.declare(session, declared, imported)
+
+    def list(self) -> list[dict[str, Any]]:
+        """`{"name", "level", "schema", "doc"}` of each command, by name."""
+        with self.platform.database.read() as session:
+            found = {row.name: row.model_dump() for row in store.known(session)}
+        found |= {name: one.describe() for name, one in self.registry.commands.items()}
+        return [
+            {"name": name, "level": one["level"], "schema": one["json_schema"], "doc": one["doc"]}
+            for name, one in sorted(found.items())
+        ]
+
+    def get(self, name: str) -> dict[str, Any]:
+        """One of them. Raises `NotFound`."""
+        found = next((one for one in self.list() if one["name"] == name), None)
+        if found is None:
+            raise _absent(name)
+        return found
+
+    # -- here and now
+
     def execute(
         self,
         name: str,
@@ -111,46 +83,195 @@ class Commands:
         actor: str,
         may: Collection[str] = (),
         key: str | None = None,
-        **origin: Any,
     ) -> dict[str, Any]:
         """`{"answer", "position"}`; the same again for the same `key` of the same actor.
 
-        `may` are the levels that the actor has; `origin` is noted in the audit log.
-        Raises `NotFound`, `Refused` (not allowed, or not valid), and `Conflict` where the key
-        was used for something else; whatever the command raises undoes all of it.
+        `may` are the levels that the actor has. Raises `NotFound`, `NotAllowed`,
+        `InvalidCommand`, and `Conflict` where the key was used for something else; whatever
+        the command raises undoes all of it.
         """
-        one = self.registry.commands.get(name)
-        if one is None:
-            raise NotFound(f"There is no command {name!r}.")
-        if one.level not in may:
-            raise Refused(f"{actor} may not give {name}: it takes the role {one.level}.")
-        wanted = self._validated(one, asked)
-        now = self.platform.clock.now()
-        given = hashlib.sha256(to_json(wanted.model_dump(mode="json")).encode()).hexdigest()
+        one = self._allowed(name, actor, may)
+        wanted = _validated(one, asked)
+        id = _id(name, actor, _checked(key))
         with self.platform.database.session() as session:
-            row = answers.opened(session, name, actor, key, given, now) if key else None
-            if row is not None and row.given != given:
-                raise Conflict(f"The idempotency key {key!r} was used for another {name} before.")
-            if row is not None and row.answer is not None:
-                return dict(row.answer)
-            ctx = CommandContext(self.platform, session, actor)
-            answer = one.function(wanted, ctx)
-            told = {"answer": answer, "position": ctx.position}
-            if row is not None:
-                row.answer = told
-                session.add(row)
-            self.platform.audit.record(
-                actor, f"command.{name}", name, ctx.before, ctx.after, session=session,
-                asked=wanted.model_dump(mode="json"), position=ctx.position, key=key, **origin,
-            )  # fmt: skip
+            row = self._row(session, name, actor, key, id, asked) if key else None
+            told = _settled(row)
+            if told is None:
+                told = self._do(session, one, wanted, actor, row, key)
+        if "kind" in told:
+            raise refusals.raised(told)
         return told
 
-    @staticmethod
-    def _validated(one: Command, asked: Any) -> BaseModel:
+    def _do(
+        self, session: Session, one: Command, wanted: BaseModel, actor: str,
+        row: CommandRow | None, key: str | None, cause: Event | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        ctx = CommandContext(self.platform, session, actor, cause)
+        answer = plain_data(one.function(wanted, ctx))
+        told = {"answer": answer, "position": ctx.position}
+        if row is not None:
+            row.answer = told
+            session.add(row)
+        self.platform.audit.record(
+            actor, f"command.{one.name}", one.name, ctx.before, ctx.after, session=session,
+            asked=wanted.model_dump(mode="json"), position=ctx.position, key=key,
+        )  # fmt: skip
+        return told
+
+    # -- by a worker
+
+    def send(
+        self,
+        name: str,
+        asked: Any,
+        *,
+        actor: str,
+        may: Collection[str] = (),
+        key: str | None = None,
+    ) -> str:
+        """Have a worker carry it out; the id to `wait` for. The same `key` of an actor is the same command.
+
+        Raises what can be told without the author's code, as `execute` does, and `Unavailable`.
+        """
+        known = self.get(name)
+        _refuse_level(name, known["level"], actor, may)
+        if problems := schema_problems(known["schema"], asked):
+            raise _invalid(name, problems)
+        id = _id(name, actor, _checked(key))
+        with self.platform.database.session() as session:
+            row = self._row(session, name, actor, key or id, id, asked)
+            if _settled(row) is not None:
+                return id
+        here = origin.current()
+        data = {
+            "command": name, "asked": asked, "actor": actor, "may": sorted(may), "key": key,
+            "interface": here.interface, "address": here.address,
+        }  # fmt: skip
+        now = instant(self.platform.clock.now())
+        event = Event(type=COMMAND_GIVEN, id=id, source=SOURCE, subject=name, data=data, time=now)
+        self.platform.publisher.publish([event], ours=True)
+        return id
+
+    def carry_out(self, event: Event) -> dict[str, Any]:
+        """What a `command.given` asks for, once; what `state` tells of it then."""
+        given, id = CommandGiven.model_validate(plain_data(event.data)), event.id
+        key, may = given.key or id, LEVELS if given.may is None else given.may
+        here = origin.Origin(given.interface or "worker", given.address, id)
         try:
-            return one.takes.model_validate(asked)
-        except ValidationError as error:
-            faults = "; ".join(
-                f"{fault['field']}: {fault['problem']}" for fault in field_problems(error)
-            )
-            raise Refused(f"{one.name}: {faults}") from error
+            with origin.of(here), self.platform.database.session() as session:
+                row = self._row(session, given.command, given.actor, key, id, given.asked)
+                if _settled(row) is None:
+                    self._refuse_old(event)
+                    one = self._allowed(given.command, given.actor, may)
+                    wanted = _validated(one, given.asked)
+                    self._do(session, one, wanted, given.actor, row, given.key, event)
+                return _told(row)
+        except PenstockError as error:
+            problem = refusals.told(error)
+            if problem is None:
+                raise
+        with self.platform.database.session() as session:
+            row = self._row(session, given.command, given.actor, key, id, given.asked, check=False)
+            if row.given == _digest(given.asked) and _settled(row) is None:
+                row.problem = problem
+                session.add(row)
+            return {**_told(row), "state": "refused", "problem": problem}
+
+    def state(self, id: str, actor: str | None = None) -> dict[str, Any]:
+        """`{"id", "command", "actor", "state", "answer", "position", "problem"}`; only of this actor, if given.
+
+        `state` is waiting, done or refused; `problem` is `{"kind", "detail"}`. Raises `NotFound`.
+        """
+        with self.platform.database.read() as session:
+            row = store.found(session, id)
+        if row is None or (actor is not None and row.actor != key_of(actor)):
+            raise NotFound(f"No command was given under the id {id}, or its answer was forgotten.")
+        return _told(row)
+
+    def wait(self, id: str, seconds: float) -> dict[str, Any]:
+        """Its `state` when it is done or refused, or as it is after so many seconds."""
+        clock, (pause, longest) = self.platform.clock, LOOKS
+        end = clock.monotonic() + seconds
+        while (told := self.state(id))["state"] == "waiting" and clock.monotonic() < end:
+            clock.sleep(pause)
+            pause = min(longest, pause * 1.5)
+        return told
+
+    # -- what both need
+
+    def _allowed(self, name: str, actor: str, may: Collection[str]) -> Command:
+        one = self.registry.commands.get(name)
+        if one is None:
+            raise _absent(name)
+        _refuse_level(name, one.level, actor, may)
+        return one
+
+    def _row(
+        self, session: Session, name: str, actor: str, key: str, id: str, asked: Any,
+        *, check: bool = True,
+    ) -> CommandRow:  # fmt: skip
+        given = _digest(asked)
+        row = store.opened(session, name, actor, key, id, given, self.platform.clock.now())
+        if check and row.given != given:
+            raise Conflict(f"The idempotency key {key!r} was used for another {name} before.")
+        return row
+
+    def _refuse_old(self, event: Event) -> None:
+        """Its answer may be forgotten, so nobody knows whether it was done."""
+        if event.time and self.platform.clock.now() - event.time.timestamp() > KEPT:
+            raise Refused("This command was given more than 14 days ago: give it anew.")
+
+
+def _checked(key: str | None) -> str | None:
+    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
+        raise Refused(f"An idempotency key is printable, and has 1 to {LONGEST_KEY} characters.")
+    return key
+
+
+def _id(name: str, actor: str, key: str | None) -> str:
+    return derived_id("command", name, actor, key) if key else uuid7()
+
+
+def _digest(asked: Any) -> str:
+    plain = msgspec.json.encode(plain_data(asked), order="deterministic")
+    return hashlib.sha256(plain).hexdigest()
+
+
+def _settled(row: CommandRow | None) -> dict[str, Any] | None:
+    """The answer, or the refusal, that there is already."""
+    if row is None:
+        return None
+    return dict(row.problem) if row.problem else dict(row.answer) if row.answer else None
+
+
+def _told(row: CommandRow) -> dict[str, Any]:
+    state = "refused" if row.problem else "done" if row.answer else "waiting"
+    done = row.answer or {"answer": None, "position": None}
+    return {
+        "id": row.id, "command": row.command, "actor": row.actor, "state": state,
+        **done, "problem": row.problem,
+    }  # fmt: skip
+
+
+def _refuse_level(name: str, level: str, actor: str, may: Collection[str]) -> None:
+    if level not in may:
+        raise NotAllowed(f"{actor} may not give {name}: it takes the role {level}.")
+
+
+def _validated(one: Command, asked: Any) -> BaseModel:
+    try:
+        return one.takes.model_validate(asked)
+    except ValidationError as error:
+        raise _invalid(one.name, field_problems(error)) from error
+
+
+def _invalid(name: str, problems: list[dict[str, str]]) -> InvalidCommand:
+    found = [{**one, "field": one["field"].removeprefix("data.")} for one in problems]
+    faults = "; ".join(f"{one['field']}: {one['problem']}" for one in found)
+    return InvalidCommand(f"{name}: {faults}", found)
+
+
+def _absent(name: str) -> NotFound:
+    return NotFound(
+        f"There is no command {name!r}: `python -m app commands list` shows those that a worker knows."
+    )

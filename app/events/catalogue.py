@@ -89,16 +89,20 @@ class Catalogue:
         version = version_in(event.dataschema) or schema.version
         if version != schema.version:
             return event, []  # read, upcast and checked by the worker
-        problems = []
-        for error in _validator(msgspec.json.encode(schema.json_schema)).iter_errors(
-            plain_data(event.data)
-        ):
-            path = ".".join(map(str, ("data", *error.absolute_path, *_missing(error))))
-            problems.append({"field": path, "problem": error.message[:300]})
+        problems = schema_problems(schema.json_schema, event.data)
         stamped = (
             event if event.dataschema else event.but(dataschema=schema_urn(event.type, version))
         )
         return stamped, problems
+
+
+def schema_problems(schema: Mapping[str, Any], data: Any) -> list[dict[str, str]]:
+    """What of `data` doesn't fit a JSON Schema: the `field` at fault and the `problem` in words."""
+    problems = []
+    for error in _validator(msgspec.json.encode(schema)).iter_errors(plain_data(data)):
+        path = ".".join(map(str, ("data", *error.absolute_path, *_missing(error))))
+        problems.append({"field": path, "problem": error.message[:300]})
+    return problems
 
 
 def _missing(error: JsonSchemaError) -> list[str]:

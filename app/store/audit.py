@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import Index
 from sqlmodel import Field, Session, SQLModel, col, select
 
+from app import origin
 from app.clock import Clock, SystemClock
-from app.store.columns import JsonText, Key, Moment, Serial, key
+from app.store.columns import JsonText, Key, Moment, Serial, key, key_or_none
 from app.store.database import Database
 from app.store.moments import iso, seconds
 from app.store.page import Page, paged, read_cursor
@@ -27,6 +28,7 @@ class AuditRow(SQLModel, table=True):
         Index("audit_by_actor", "actor", "id"),
         Index("audit_by_action", "action", "id"),
         Index("audit_by_target", "target", "id"),
+        Index("audit_by_cause", "cause"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Serial)
@@ -37,6 +39,9 @@ class AuditRow(SQLModel, table=True):
     before: Any = Field(default=None, nullable=True, sa_type=JsonText)
     after: Any = Field(default=None, nullable=True, sa_type=JsonText)
     details: dict[str, Any] = Field(sa_type=JsonText)
+    interface: str | None = Field(default=None, nullable=True, sa_type=Key)
+    address: str | None = Field(default=None, nullable=True, sa_type=Key)
+    cause: str | None = Field(default=None, nullable=True, sa_type=Key)
 
 
 class Audit:
@@ -56,6 +61,7 @@ class Audit:
         **details: Any,
     ) -> None:
         """Note a change: in the caller's transaction if given, so that both hold or neither."""
+        here = origin.current()
         row = AuditRow(
             at=self._clock.now(),
             actor=key(actor),
@@ -64,6 +70,9 @@ class Audit:
             before=before,
             after=after,
             details=details,
+            interface=key_or_none(here.interface),
+            address=key_or_none(here.address),
+            cause=key_or_none(here.cause),
         )
         if session is not None:
             session.add(row)

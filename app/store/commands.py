@@ -1,40 +1,78 @@
-"""The answers of commands, by their idempotency keys: written in the transaction of what they did."""
+"""Commands in SQL: which there are, and the answers of those that were given, by their keys.
+
+Workers and the release write which there are, for the web process, which imports no author's
+code. An answer is written in the transaction of what was done; a refusal by itself.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import delete, text
 from sqlmodel import Field, Session, SQLModel, col, select
 
-from app.store.columns import JsonText, Key, Moment, key
+from app.store.bulk import Bulk
+from app.store.columns import JsonText, Key, LongText, Moment, key
+
+LOCK = 0x70656E04
+
+
+class KnownRow(SQLModel, table=True):
+    """A command that some module declares; `level` is who may give it."""
+
+    __tablename__ = "commands"
+
+    name: str = Field(primary_key=True, sa_type=Key)
+    module: str = Field(sa_type=Key)
+    level: str = Field(sa_type=Key)
+    json_schema: Any = Field(sa_type=JsonText)
+    doc: str = Field(default="", sa_type=LongText)
 
 
 class CommandRow(SQLModel, table=True):
-    """`given` is a digest of what was asked; `answer` None until the transaction that made it ends."""
+    """`given` is a digest of what was asked; `answer` and `problem` are None until it is done or refused."""
 
     __tablename__ = "command_answers"
 
     command: str = Field(primary_key=True, sa_type=Key)
     actor: str = Field(primary_key=True, sa_type=Key)
     key: str = Field(primary_key=True, sa_type=Key)
+    id: str | None = Field(default=None, index=True, nullable=True, sa_type=Key)
     given: str = Field(sa_type=Key)
     answer: Any = Field(default=None, nullable=True, sa_type=JsonText)
+    problem: Any = Field(default=None, nullable=True, sa_type=JsonText)
     at: float = Field(index=True, sa_type=Moment)
 
 
+def declare(session: Session, declared: Iterable[Mapping[str, Any]], modules: set[str]) -> None:
+    """Keep these commands; those of `modules` that are not among them any more are forgotten."""
+    Bulk(session).lock(LOCK)  # every worker says the same when it starts
+    wanted = {one["name"]: one for one in declared}
+    for row in known(session):
+        if row.name not in wanted and row.module in modules:
+            session.delete(row)
+    for one in wanted.values():
+        session.merge(KnownRow(**one))
+
+
+def known(session: Session) -> list[KnownRow]:
+    """Every command there is, by name."""
+    return list(session.exec(select(KnownRow).order_by(col(KnownRow.name))))
+
+
 def opened(
-    session: Session, command: str, actor: str, name: str, given: str, now: float
+    session: Session, command: str, actor: str, name: str, id: str, given: str, now: float
 ) -> CommandRow:
     """The row of this key, made where there is none, locked until the transaction ends."""
     values = {"command": key(command), "actor": key(actor), "key": key(name)}
     session.execute(
         text(
-            "INSERT INTO command_answers (command, actor, key, given, answer, at)"
-            " VALUES (:command, :actor, :key, :given, NULL, :at)"
+            "INSERT INTO command_answers (command, actor, key, id, given, answer, problem, at)"
+            " VALUES (:command, :actor, :key, :id, :given, NULL, NULL, :at)"
             " ON CONFLICT (command, actor, key) DO NOTHING"
         ),
-        {**values, "given": given, "at": now},
+        {**values, "id": id, "given": given, "at": now},
     )
     query = select(CommandRow).where(
         col(CommandRow.command) == values["command"],
@@ -42,6 +80,11 @@ def opened(
         col(CommandRow.key) == values["key"],
     )
     return session.exec(query.with_for_update()).one()
+
+
+def found(session: Session, id: str) -> CommandRow | None:
+    """The row of the command that was given under this id."""
+    return session.exec(select(CommandRow).where(col(CommandRow.id) == key(id))).first()
 
 
 def prune(session: Session, before: float) -> int:

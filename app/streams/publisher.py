@@ -20,7 +20,7 @@ from app.clock import Clock, instant
 from app.errors import EventTooLarge, InvalidEvents
 from app.events.catalogue import Catalogue
 from app.events.event import Event
-from app.events.topics import partition_of
+from app.events.topics import RESERVED, partition_of
 from app.streams import keys
 from app.streams.client import refusals_explained, run_script
 from app.streams.durable import check as check_durable
@@ -96,15 +96,23 @@ class Publisher:
         self.window = window
 
     def publish(
-        self, events: Sequence[Event], *, at: float | None = None, durable: bool = False
+        self,
+        events: Sequence[Event],
+        *,
+        at: float | None = None,
+        durable: bool = False,
+        ours: bool = False,
     ) -> list[bool]:
         """Publish events; True for each that was new. `at`: not before this time (s since 1970).
 
         `durable`: on the server's disk when this returns; `Refused` where it can't promise that.
+        `ours`: types that producers may not publish, too.
 
         Raises `InvalidEvents`, `EventTooLarge`, or `Unavailable` (then repeat it: nothing doubles).
         """
         with refusals_explained():
+            if not ours:
+                _refuse_reserved(events)
             prepared = self.preparer.prepare(events)
             if durable:
                 self._check_durable()
@@ -130,6 +138,17 @@ class Publisher:
             arguments += (index, seen_digest(event.source, event.id), stored, due)
         replies = run_script(self.client, "publish", list(streams), arguments)
         return [reply == 1 for reply in replies]
+
+
+def _refuse_reserved(events: Sequence[Event]) -> None:
+    told = "is sent by POST /api/v1/commands/NAME or platform.commands.send, and not published"
+    problems = [
+        {"index": n, "id": event.id, "type": event.type, "field": "type", "problem": told}
+        for n, event in enumerate(events)
+        if event.type in RESERVED
+    ]
+    if problems:
+        raise InvalidEvents(problems)
 
 
 def seen_digest(source: str, id: str) -> bytes:

@@ -10,6 +10,7 @@ import structlog
 from app.clock import instant
 from app.events.event import Event
 from app.events.ids import delivery_id
+from app.events.topics import COMMAND_GIVEN
 from app.streams.entry import Entry
 from app.subscriptions.effects import Effects
 
@@ -62,6 +63,16 @@ class Context:
         """Publish an event of a declared type when this delivery is settled."""
         now = instant(self._handling.clock.now())
         self.emitted.append(Event(type=type, data=data, partitionkey=key, time=now))
+
+    def command(self, name: str, asked: Any = None, key: str | None = None) -> None:
+        """Give a command when this delivery is settled; `command.done` or `command.refused` answers.
+
+        A `key` makes it once for this subscription, whichever delivery gives it.
+        """
+        given = {"command": name, "asked": asked, "actor": f"subscription:{self.subscription}"}
+        now = instant(self._handling.clock.now())
+        data = {**given, "may": None, "key": key}  # a handler's code may give any
+        self.emitted.append(Event(type=COMMAND_GIVEN, data=data, subject=name, time=now))
 
     @property
     def delivery_id(self) -> str:

@@ -17,7 +17,7 @@ from app.subscriptions.streams import subscription_streams
 
 
 def declare(platform: Any) -> None:
-    """Write schemas and subscriptions to SQL, make topics and groups, and put the decisions in force."""
+    """Write schemas, commands and subscriptions to SQL, make topics and groups, and put the decisions in force."""
     for versions in platform.catalogue.types.versions.values():
         for known in versions.values():
             platform.schemas.save(
@@ -28,6 +28,7 @@ def declare(platform: Any) -> None:
                 tracking=known.tracking,
                 doc=known.doc,
             )
+    platform.commands.declare()
     declared = list(platform.handlers.subscriptions.values())
     platform.subscription_store.declare(
         {

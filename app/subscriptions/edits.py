@@ -16,6 +16,7 @@ import msgspec
 from app.errors import EventTooLarge, InvalidEvents, Refused
 from app.events.event import Event
 from app.events.ids import derived_id
+from app.events.topics import RESERVED
 
 MOST_OPERATIONS = 1000
 
@@ -56,6 +57,8 @@ def child_of(
 
     Raises `Refused` where the edit doesn't fit, `InvalidEvents` where the schema says no.
     """
+    if original.get("type") in RESERVED:
+        raise Refused("a command can't be edited: it would be another one in the same name")
     changed = edited(original, patch, platform.settings.max_event_bytes)
     kept = {name: original.get(name) for name in ("id", "source", "type", "correlationid")}
     if any(changed.get(name) != value for name, value in kept.items()):

@@ -16,6 +16,7 @@ from app.errors import PenstockError
 from app.events.catalogue import Catalogue
 from app.events.event import DEFAULT_SOURCE, Event
 from app.events.ids import emitted_id
+from app.events.topics import COMMAND_GIVEN
 
 
 class InvalidOutput(PenstockError):
@@ -70,7 +71,7 @@ def _event(value: Any, declared: Sequence[str], catalogue: Catalogue, now: datet
             f"a handler returned a {type(value).__name__}: return an Event, an object of a registered"
             " event type, a dict, a list of these, or nothing"
         )
-    if event.type not in declared:
+    if event.type not in declared and event.type != COMMAND_GIVEN:
         raise InvalidOutput(
             f"{event.type} is not declared: add it to emits=[…] of @on (declared: {list(declared)})"
         )

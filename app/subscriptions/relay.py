@@ -140,7 +140,7 @@ class Relay:
         if not events:
             return {}
         try:
-            self.platform.publisher.publish(events)
+            self.platform.publisher.publish(events, ours=True)
             return {}
         except (InvalidEvents, EventTooLarge) as error:
             if len(events) > 1:

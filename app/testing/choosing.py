@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
+from app.cqrs import giving
 from app.errors import Refused
 from app.subscriptions.declaration import HANDLERS, Handlers, Subscription
 
@@ -21,7 +22,9 @@ def chosen(wanted: Iterable[Chosen] | None) -> Handlers:
     ours = Handlers(theirs, dict(HANDLERS.schedules))
     if wanted is None:
         return ours
+    given = HANDLERS.subscriptions[giving.NAME]  # commands are carried out in a test, too
     found = {one.name: one for choice in wanted for one in pick(ours, choice)}
+    found[given.name] = given
     schedules = {name: told for name, told in ours.schedules.items() if name in found}
     return Handlers(found, schedules)
 

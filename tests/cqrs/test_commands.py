@@ -7,8 +7,9 @@ import threading
 import pytest
 from pydantic import BaseModel, Field
 
-from app import command
-from app.cqrs.commands import Commands, Registry
+from app import command, origin
+from app.cqrs.command import Registry
+from app.cqrs.commands import Commands
 from app.errors import Conflict, NotFound, Refused
 from app.events.event import Event
 
@@ -42,11 +43,12 @@ def give(commands, item="tea", pieces=3, **options):
 
 
 def test_it_answers_with_the_position_and_is_written_down(commands, platform):
-    told = give(commands, origin="10.0.0.1")
+    with origin.of(origin.Origin("api", "10.0.0.1", "request-1")):
+        told = give(commands)
     assert told == {"answer": {"version": 1}, "position": platform.event_store.head()}
     (line,) = platform.audit.find(action="command.item.sell").items
     assert (line["actor"], line["details"]["asked"]["pieces"]) == ("user:ann", 3)
-    assert line["details"]["origin"] == "10.0.0.1"
+    assert (line["interface"], line["address"], line["cause"]) == ("api", "10.0.0.1", "request-1")
 
 
 def test_a_resend_after_a_lost_reply_gets_the_same_answer_and_does_nothing(commands, platform):

@@ -83,7 +83,9 @@ class FakePublisher:
         self._platform = platform
         self.published: list[Any] = []
 
-    def publish(self, events: Sequence[Any], *, durable: bool = False) -> list[bool]:
+    def publish(
+        self, events: Sequence[Any], *, at: float | None = None, durable: bool = False
+    ) -> list[bool]:
         as_dicts = [e if isinstance(e, dict) else e.to_dict() for e in events]
         problems = [
             {

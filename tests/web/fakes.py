@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from app.clock import SystemClock
 from tests.web import fake_data, fake_ml_data
 from tests.web.fake_alerts import FakeAlerts
+from tests.web.fake_commands import FakeCommands
 from tests.web.fake_control import FakeReplays, FakeSubscriptions
 from tests.web.fake_flow import FakeArchive, FakePublisher, FakeTopics
 from tests.web.fake_ml import FakeDatasets, FakeModels
@@ -155,6 +156,7 @@ class FakePlatform:
         self.charted = FakeCharted()
         self.subscriptions = FakeSubscriptions(self)
         self.projections = FakeProjections(self)
+        self.commands = FakeCommands(self)
         self.replays = FakeReplays(self)
         self.datasets = FakeDatasets(self)
         self.models = FakeModels(self)

@@ -23,9 +23,9 @@ OPEN_TO_ALL = {
     "health.metrics",  # asks for a token itself, unless asked from this machine
 }  # fmt: skip
 MAY = {
-    "viewer": {"viewer"},
-    "operator": {"viewer", "publisher", "operator"},
-    "admin": {"viewer", "publisher", "operator", "administrator"},
+    "viewer": {"anybody", "viewer"},
+    "operator": {"anybody", "viewer", "publisher", "operator"},
+    "admin": {"anybody", "viewer", "publisher", "operator", "administrator"},
 }
 ENDLESS = {"console.live", "api.stream_events"}
 

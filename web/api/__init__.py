@@ -13,6 +13,7 @@ from web.api import (  # noqa: F401  (each adds its routes to the table)
     aggregates,
     alerts,
     audit,
+    commands,
     datasets,
     dead_letters,
     events,

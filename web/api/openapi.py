@@ -91,6 +91,7 @@ def _responses(row: Route) -> Schema:
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     good = {"description": "Done.", "content": {row.media: {"schema": row.answers}}}
     responses = {str(row.status): good}
+    responses |= {str(code): good for code in row.also}
     if any(parameter.name == "dry_run" for parameter in row.query):
         responses["200"] = good
     for code in sorted(codes):

@@ -49,6 +49,7 @@ class Route:
     body: Body | None = None
     media: str = "application/json"
     may_fail: Sequence[int] = ()
+    also: Sequence[int] = ()  # other good statuses of the same shape
     tag: str = field(default="")
 
     @property
@@ -70,6 +71,7 @@ def route(
     body: Body | None = None,
     media: str = "application/json",
     may_fail: Sequence[int] = (),
+    also: Sequence[int] = (),
     max_body: int | None = None,
 ) -> Callable[[Callable[..., Answer]], Callable[..., Any]]:
     """Add a view to the table. Its docstring's first line is the route's summary.
@@ -93,7 +95,7 @@ def route(
         tag = path.split("/")[1]
         ROUTES.append(
             Route(method, path, level, summary, guarded, answers, status, query, body, media,
-                  may_fail, tag)
+                  may_fail, also, tag)
         )  # fmt: skip
         return guarded
 

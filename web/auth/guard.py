@@ -7,6 +7,7 @@ and checks the CSRF token of whatever changes something by a session.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import Forbidden, NotFound, Unauthorized
 from werkzeug.urls import iri_to_uri
 
+from app import origin
+from app.events.ids import uuid7
 from web.auth.bearer import has_bearer, identity_of_bearer
 from web.auth.identity import LEVELS, Identity
 from web.platform import SEES
@@ -25,6 +28,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 USUAL_BODY = 4 * 1024 * 1024
 SEES_SENSITIVE = "operator"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 csrf = CSRFProtect()
@@ -121,7 +125,23 @@ def add_guard(app: Flask) -> None:
     )
     csrf.init_app(app)
     app.extensions[SEES] = sees_everything
+    app.before_request(say_where_from)
+    app.teardown_request(forget_where_from)
     app.before_request(guard)
+
+
+def say_where_from() -> None:
+    """For the audit log: by which interface, from which address, in which request."""
+    interface = "api" if wants_json() else "console"
+    given = request.headers.get("X-Request-Id", "")
+    cause = given if _REQUEST_ID.fullmatch(given) else uuid7()
+    g.origin = origin.enter(origin.Origin(interface, request.remote_addr, cause))
+
+
+def forget_where_from(_error: BaseException | None) -> None:
+    token = g.pop("origin", None)
+    if token is not None:
+        origin.leave(token)
 
 
 def guard() -> None:

@@ -25,8 +25,11 @@ _OF_ROLE = {
     "operator": frozenset({"read", "publish", "operate"}),
     "administrator": EVERYTHING,
 }
-# What `@requires(level)` asks for. "publisher" is for routes that bring events in.
+# What `@requires(level)` asks for. "publisher" is for routes that bring events in; "anybody" for
+# those whose core decides, by what `Identity.levels` says.
+ANYBODY = "anybody"
 LEVELS = {
+    ANYBODY: "any",
     "viewer": "read",
     "publisher": "publish",
     "operator": "operate",
@@ -43,7 +46,12 @@ class Identity:
 
     def may(self, level: str) -> bool:
         """Whether a route that requires `level` is open to them."""
-        return LEVELS[level] in self.permissions
+        return bool(self.permissions) if level == ANYBODY else LEVELS[level] in self.permissions
+
+    @property
+    def levels(self) -> list[str]:
+        """Those that they have, for a core that decides itself."""
+        return [level for level in LEVELS if level != ANYBODY and self.may(level)]
 
     @classmethod
     def of_user(cls, name: str, role: str) -> Identity:

@@ -1,0 +1,76 @@
+"""`python -m app commands`: which commands there are, and giving one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from app.cli.parameters import JSON
+from app.cli.platform import ACTOR, opened
+from app.cli.render import json_option, show_json, show_table
+from app.cqrs import refusals
+from app.cqrs.command import LEVELS
+
+WAIT = 30.0
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  python -m app commands list
+  python -m app commands run item.sell '{"item": "tea", "pieces": 3}' --key order-7
+"""
+)
+def commands() -> None:
+    """List commands, and give one."""
+
+
+@commands.command("list", epilog="\b\nExample:\n  python -m app commands list --json")
+@json_option
+def list_(as_json: bool) -> None:
+    """The commands that the workers know, and who may give them."""
+    with opened() as platform:
+        found = platform.commands.list()
+    if as_json:
+        show_json({"items": found, "next": None})
+        return
+    columns: Any = {"command": "name", "takes": _fields, "who may": "level", "what it does": _first}
+    show_table(found, columns, "None: declare one with @command, and start a worker.")
+
+
+@commands.command(epilog='\b\nExample:\n  python -m app commands run item.sell \'{"item": "tea"}\'')
+@click.argument("name")
+@click.argument("asked", type=JSON, default="{}")
+@click.option(
+    "--key", help="Idempotency key: the same again gets the same answer, and does nothing."
+)
+@click.option("--send", is_flag=True, help="Have a worker do it, and wait for its answer.")
+@json_option
+def run(name: str, asked: Any, key: str | None, send: bool, as_json: bool) -> None:
+    """Give a command: here, with the modules of PENSTOCK_HANDLERS, or by a worker."""
+    from app.bootstrap import import_handlers
+
+    with opened() as platform:
+        if send:
+            id = platform.commands.send(name, asked, actor=ACTOR, may=LEVELS, key=key)
+            told = platform.commands.wait(id, WAIT)
+        else:
+            import_handlers(platform.settings)
+            told = platform.commands.execute(name, asked, actor=ACTOR, may=LEVELS, key=key)
+    if told.get("problem"):
+        raise refusals.raised(told["problem"])
+    if as_json:
+        show_json(told)
+    elif told.get("state") == "waiting":
+        click.echo(f"{name} waits for a worker; its events begin with {told['id']}.")
+    else:
+        click.echo(f"{name} is done, position {told['position']}: {told['answer']}")
+
+
+def _fields(row: dict[str, Any]) -> str:
+    return ", ".join(row["schema"].get("properties", {}))
+
+
+def _first(row: dict[str, Any]) -> str:
+    return next(iter(row["doc"].splitlines()), "")

@@ -1,0 +1,134 @@
+"""`@command`: what an author declares, and what the declared function is given.
+
+class Sell(BaseModel):
+    item: str
+    pieces: int = Field(gt=0)
+
+@command("item.sell", takes=Sell)
+def sell(asked, ctx):
+    ctx.append(f"item-{asked.item}", [Event(type="item.sold", data={"pieces": asked.pieces})])
+    return {"sold": asked.pieces}
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+from sqlmodel import Session
+
+from app.errors import Refused
+from app.events.event import Event
+
+Function = Callable[..., Any]
+
+LEVELS = ("viewer", "publisher", "operator", "administrator")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What an author declared; `level` is who may give it: viewer, publisher, operator or administrator."""
+
+    name: str
+    takes: type[BaseModel]
+    function: Function
+    level: str = "operator"
+
+    def describe(self) -> dict[str, Any]:
+        """As SQL keeps it for processes that don't import the author's code."""
+        return {
+            "name": self.name,
+            "module": self.function.__module__,
+            "level": self.level,
+            "json_schema": self.takes.model_json_schema(),
+            "doc": (self.function.__doc__ or self.takes.__doc__ or "").strip(),
+        }
+
+
+@dataclass
+class Registry:
+    """The commands that the imported modules declare, by name."""
+
+    commands: dict[str, Command] = field(default_factory=dict)
+
+
+COMMANDS = Registry()
+
+
+def command(
+    name: str, *, takes: type[BaseModel], level: str = "operator", registry: Registry = COMMANDS
+) -> Callable[[Function], Function]:
+    """Register a function `(asked, ctx)`; `asked` is a `takes` that was validated."""
+
+    def register(function: Function) -> Function:
+        if not (isinstance(takes, type) and issubclass(takes, BaseModel)):
+            raise Refused(f"@command {name}: takes= is a pydantic model of what is asked")
+        if not _NAME.fullmatch(name) or len(name) > 100:
+            raise Refused(f"@command {name!r}: name it like item.sell: letters, digits, -, _ and .")
+        if level not in LEVELS:
+            raise Refused(f"@command {name}: level is {', '.join(LEVELS[:-1])} or {LEVELS[-1]}")
+        known = registry.commands.get(name)
+        if known and known.function.__qualname__ != function.__qualname__:
+            raise Refused(f"two commands are called {name}: rename one of them.")
+        registry.commands[name] = Command(name, takes, function, level)
+        return function
+
+    return register
+
+
+class CommandContext:
+    """What a command works with: its transaction, who gave it, and the event store.
+
+    `cause` is the event that brought the command, where one did.
+    """
+
+    def __init__(self, platform: Any, session: Session, actor: str, cause: Event | None = None):
+        self.platform = platform
+        self.session = session
+        self.actor = actor
+        self.cause = cause
+        self.position: int | None = None
+        self.before: Any = None
+        self.after: Any = None
+
+    def append(
+        self, stream: str, events: Sequence[Event] | Event, expected_version: int | None = None
+    ) -> int:
+        """Append in the command's transaction; the stream's new version."""
+        given = [events] if isinstance(events, Event) else events
+        done = self.platform.event_store.append(
+            stream, self._caused(given), expected_version, actor=self.actor, session=self.session
+        )
+        self.position = done.position
+        return int(done.version)
+
+    @contextmanager
+    def edit(self, cls: Any, id: str) -> Iterator[Any]:
+        """An aggregate, saved in the command's transaction at the end of the block."""
+        one = self.platform.aggregates.load(cls.kind(), id, session=self.session)
+        yield one
+        one.pending = self._caused(one.pending)
+        done = self.platform.aggregates.save(one, actor=self.actor, session=self.session)
+        if done is not None:
+            self.position = done.position
+
+    def changed(self, before: Any, after: Any) -> None:
+        """What the audit log is to show of it: plain JSON values."""
+        self.before, self.after = before, after
+
+    def _caused(self, events: Sequence[Event]) -> list[Event]:
+        if self.cause is None:
+            return list(events)
+        run = self.cause.correlationid or self.cause.id
+        return [
+            event.but(
+                correlationid=event.correlationid or run,
+                causationid=event.causationid or self.cause.id,
+            )
+            for event in events
+        ]

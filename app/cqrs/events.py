@@ -1,0 +1,45 @@
+"""The events by which commands are given and answered: `command.given`, `.done` and `.refused`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from app.events.schema import event_type
+from app.events.sensitive import sensitive
+from app.events.topics import COMMAND_DONE, COMMAND_GIVEN, COMMAND_REFUSED
+
+
+@event_type(COMMAND_GIVEN, version=1)
+class CommandGiven(BaseModel):
+    """Somebody asked for something; `may` are the levels that they have, None where our own code asks."""
+
+    command: str
+    asked: Any = sensitive(default=None)
+    actor: str
+    may: list[str] | None = None
+    key: str | None = None
+    interface: str | None = None
+    address: str | None = None
+
+
+@event_type(COMMAND_DONE, version=1)
+class CommandDone(BaseModel):
+    """What the command answered; `position` is where its events end in the event store."""
+
+    command: str
+    actor: str
+    answer: Any = sensitive(default=None)
+    position: int | None = None
+
+
+@event_type(COMMAND_REFUSED, version=1)
+class CommandRefused(BaseModel):
+    """Why the command did nothing: `kind` for programs, `detail` for people."""
+
+    command: str
+    actor: str
+    kind: str
+    detail: str
+    problems: list[dict[str, Any]] = []

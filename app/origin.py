@@ -1,0 +1,47 @@
+"""Where a change comes from: kept beside the call, so that every core function need not hand it on.
+
+Web, command line and workers say it once, at their door (`of`); the audit log reads it
+(`current`). `interface` is console, api, cli or worker; `address` the visitor's, or the
+person and machine of a command line; `cause` the request, or the event, that asked for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from typing import NamedTuple
+
+
+class Origin(NamedTuple):
+    interface: str | None = None
+    address: str | None = None
+    cause: str | None = None
+
+
+NOWHERE = Origin()
+_CURRENT: ContextVar[Origin] = ContextVar("penstock_origin", default=NOWHERE)
+
+
+def current() -> Origin:
+    """Of what is being done now."""
+    return _CURRENT.get()
+
+
+def enter(origin: Origin) -> Token[Origin]:
+    """From now on, until `leave`."""
+    return _CURRENT.set(origin)
+
+
+def leave(token: Token[Origin]) -> None:
+    _CURRENT.reset(token)
+
+
+@contextmanager
+def of(origin: Origin) -> Iterator[None]:
+    """In this block."""
+    token = enter(origin)
+    try:
+        yield
+    finally:
+        leave(token)

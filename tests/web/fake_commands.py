@@ -1,0 +1,60 @@
+"""A fake of the commands: each that is given is done at once, by the worker that isn't there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from app.errors import NotFound
+from tests.web.fake_time import Json
+
+if TYPE_CHECKING:
+    from tests.web.fakes import FakePlatform
+
+SELL: Json = {
+    "name": "item.sell", "level": "operator", "doc": "Sell pieces of an item.",
+    "schema": {"type": "object", "required": ["item", "pieces"], "properties": {
+        "item": {"type": "string"}, "pieces": {"type": "integer", "minimum": 1}}},
+}  # fmt: skip
+
+
+class FakeCommands:
+    def __init__(self, platform: FakePlatform):
+        self._platform = platform
+        self._given: dict[str, Json] = {"cmd-1": self._done("cmd-1", "user:operator")}
+
+    def list(self) -> list[Json]:
+        return [SELL]
+
+    def get(self, name: str) -> Json:
+        if name != "item.sell":
+            raise NotFound(f"There is no command {name!r}.")
+        return SELL
+
+    def send(
+        self,
+        name: str,
+        asked: Any,
+        *,
+        actor: str,
+        may: Collection[str] = (),
+        key: str | None = None,
+    ) -> str:
+        self.get(name)
+        self._platform.audit.record(actor, f"command.{name}", name, asked=asked)
+        id = f"cmd-{len(self._given) + 1}"
+        self._given[id] = self._done(id, actor)
+        return id
+
+    def wait(self, id: str, seconds: float) -> Json:
+        return self.state(id)
+
+    def state(self, id: str, actor: str | None = None) -> Json:
+        if id not in self._given:
+            raise NotFound(f"No command was given under the id {id}.")
+        return self._given[id]
+
+    @staticmethod
+    def _done(id: str, actor: str) -> Json:
+        return {"id": id, "command": "item.sell", "actor": actor, "state": "done",
+                "answer": {"sold": 3}, "position": 42, "problem": None}  # fmt: skip

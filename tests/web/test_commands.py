@@ -1,0 +1,141 @@
+"""Commands over HTTP, on the real platform: a thread stands for the worker that carries them out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from app import Event, command
+from app.bootstrap import Platform, build
+from app.cqrs.command import Registry
+from app.cqrs.commands import Commands
+from app.errors import Conflict
+from app.events.schema import EventTypes
+from app.store import migrate
+from app.streams import keys
+from app.subscriptions.declaration import Handlers
+from config.settings import Settings
+from tests.web.conftest import Api
+from tests.web.problems import assert_problem
+from web import create_app
+
+ROOT = "a bootstrap token for tests"
+
+
+class Sell(BaseModel):
+    item: str
+    pieces: int = Field(gt=0)
+
+
+@pytest.fixture
+def platform(redis_url: str, tmp_path) -> Iterator[Platform]:
+    settings = Settings(data_dir=tmp_path, redis_url=redis_url, api_token=ROOT,
+                        given_secret="signs the sessions of tests")  # fmt: skip
+    platform = build(settings, handlers=Handlers(), types=EventTypes())
+    migrate.upgrade_all(platform.database, platform.archive_database)
+    platform.commands = Commands(platform, Registry())  # as in the web process: it imports no code
+    yield platform
+    platform.close()
+
+
+@pytest.fixture
+def worker(platform: Platform) -> Iterator[Commands]:
+    """Carries out what comes, until the test ends."""
+    registry = Registry()
+
+    @command("item.sell", takes=Sell, level="publisher", registry=registry)
+    def sell(asked: Sell, ctx: Any) -> dict[str, int]:
+        """Sell pieces of an item."""
+        if asked.item == "gold":
+            raise Conflict("there is no gold")
+        ctx.append(f"item-{asked.item}", Event(type="item.sold", data={"pieces": asked.pieces}))
+        return {"sold": asked.pieces}
+
+    commands = Commands(platform, registry)
+    commands.declare()
+    stopping = threading.Event()
+
+    def carry() -> None:
+        last = "0"
+        while not stopping.is_set():
+            for _, entries in platform.redis.xread(
+                {keys.topic_stream("command", 0): last}, block=50
+            ):
+                for position, fields in entries:
+                    last = position
+                    commands.carry_out(Event.from_bytes(fields[b"e"]))
+
+    thread = threading.Thread(target=carry)
+    thread.start()
+    yield commands
+    stopping.set()
+    thread.join(30)
+
+
+@pytest.fixture
+def api(platform: Platform) -> Api:
+    return Api(create_app(platform), ROOT)
+
+
+def sell(api: Api, key: str | None = None, **asked: Any) -> Any:
+    headers = {"Idempotency-Key": key} if key else {}
+    return api.post("/commands/item.sell", {"item": "tea", "pieces": 3, **asked}, headers=headers)
+
+
+def test_it_answers_with_the_position(api, worker, platform) -> None:
+    (listed,) = api.get("/commands").get_json()["items"]
+    assert (listed["name"], listed["level"]) == ("item.sell", "publisher")
+    assert "pieces" in listed["schema"]["properties"]
+    answer = sell(api)
+    told = answer.get_json()
+    assert (told["state"], told["answer"]) == ("done", {"sold": 3})
+    assert answer.headers["X-Position"] == str(told["position"]) == str(platform.event_store.head())
+    (line,) = platform.audit.find(action="command.item.sell").items
+    assert (line["actor"], line["interface"]) == ("token:bootstrap", "api")
+
+
+def test_a_resend_after_a_lost_reply_gets_the_same_answer(api, worker, platform) -> None:
+    first = sell(api, key="order-7").get_json()
+    assert sell(api, key="order-7").get_json() == first
+    assert platform.event_store.version("item-tea") == 1
+    assert_problem(sell(api, key="order-7", pieces=4), 409, "order-7")
+
+
+def test_what_is_wrong_is_named(api, worker) -> None:
+    problem = assert_problem(sell(api, pieces=0), 422)
+    assert problem["problems"][0]["field"] == "pieces"
+    assert_problem(api.post("/commands/item.steal", {}), 404, "item.steal")
+    assert_problem(sell(api, item="gold"), 409, "there is no gold")
+    headers = {"Prefer": "wait=3000"}
+    assert_problem(api.post("/commands/item.sell", {}, headers=headers), 400, "30 seconds")
+
+
+def test_who_may_not_is_told_what_it_takes(api, worker, platform) -> None:
+    _, secret = platform.tokens.create("reader", ["read"], None, "test")
+    reader = Api(create_app(platform), secret)
+    assert_problem(sell(reader), 403, "publisher")
+    _, secret = platform.tokens.create("till", ["publish"], None, "test")
+    till = Api(create_app(platform), secret)
+    told = sell(till).get_json()
+    assert told["state"] == "done"
+    assert till.get(f"/commands/answers/{told['id']}").get_json() == told
+    assert_problem(reader.get(f"/commands/answers/{told['id']}"), 404)
+
+
+def test_where_no_worker_comes_the_answer_is_fetched_later(api, platform, request) -> None:
+    registry = Registry()
+    command("item.sell", takes=Sell, registry=registry)(lambda asked, ctx: None)
+    Commands(platform, registry).declare()
+    answer = api.post(
+        "/commands/item.sell", {"item": "tea", "pieces": 1}, headers={"Prefer": "respond-async"}
+    )
+    assert (answer.status_code, answer.get_json()["state"]) == (202, "waiting")
+    later = answer.headers["Location"].removeprefix("/api/v1")
+    assert api.get(later).get_json()["state"] == "waiting"
+    worker = request.getfixturevalue("worker")
+    worker.wait(answer.get_json()["id"], 30)
+    assert api.get(later).get_json()["answer"] == {"sold": 1}

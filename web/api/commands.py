@@ -1,0 +1,85 @@
+"""/commands: which there are, and giving one, once for each Idempotency-Key.
+
+A worker carries it out, since this process imports no author's code; the answer is waited for
+as long as the client likes (`Prefer: wait=5`, or `respond-async` for not at all; RFC 7240).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Response, request, url_for
+
+from app.cqrs import refusals
+from web.api.pages import sliced
+from web.api.parameters import PAGE
+from web.api.positions import with_position
+from web.api.routes import Body, route
+from web.api.shapes import ANY_OBJECT, MAYBE_COUNT, TEXT, obj, page_of
+from web.auth import current_actor, current_identity
+from web.platform import current_platform
+from web.problems import BadInput
+from web.rendering import answer
+
+COMMAND = obj({"name": TEXT, "level": TEXT, "schema": ANY_OBJECT, "doc": TEXT})
+STATE = obj({"id": TEXT, "command": TEXT, "actor": TEXT, "state": {"enum": ["waiting", "done", "refused"]},
+             "answer": {}, "position": MAYBE_COUNT,
+             "problem": {"type": ["object", "null"]}})  # fmt: skip
+WAIT, LONGEST_WAIT = 10.0, 30.0
+_WAIT = re.compile(r"\bwait\s*=\s*(\d{1,4})\b")
+
+
+@route("GET", "/commands", "viewer", answers=page_of(COMMAND), query=PAGE)
+def list_commands(limit: int, cursor: str | None) -> dict[str, Any]:
+    """The commands that the workers know, each with the JSON Schema of what it takes."""
+    return sliced(current_platform().commands.list(), limit, cursor)
+
+
+@route("GET", "/commands/<name>", "viewer", answers=COMMAND, may_fail=(404,))
+def get_command(name: str) -> dict[str, Any]:
+    """One command: its schema and who may give it."""
+    return current_platform().commands.get(name)
+
+
+@route("POST", "/commands/<name>", "anybody", answers=STATE, body=Body(ANY_OBJECT, optional=True),
+       also=(202,), may_fail=(404, 409))  # fmt: skip
+def give_command(name: str, body: dict[str, Any]) -> Response:
+    """Give a command; the same `Idempotency-Key` again gets the same answer, and does nothing more.
+
+    202 where no worker has come to it yet: `Location` says where to ask again.
+    """
+    identity, patience = current_identity(), _patience()
+    commands = current_platform().commands
+    id = commands.send(
+        name, body, actor=current_actor(), may=identity.levels if identity else [],
+        key=request.headers.get("Idempotency-Key"),
+    )  # fmt: skip
+    told = commands.wait(id, patience)
+    if told["state"] == "refused":
+        raise refusals.raised(told["problem"])
+    response = answer(told, 202 if told["state"] == "waiting" else 200)
+    response.headers["Location"] = url_for("api.get_answer", id=id)
+    return with_position(response, told["position"])
+
+
+@route("GET", "/commands/answers/<id>", "anybody", answers=STATE, may_fail=(404,))
+def get_answer(id: str) -> Response:
+    """What became of a command: of one's own; an operator sees everybody's."""
+    identity = current_identity()
+    own = None if identity and identity.may("operator") else current_actor()
+    told = current_platform().commands.state(id, own)
+    return with_position(answer(told), told["position"])
+
+
+def _patience() -> float:
+    """Seconds to wait, by `Prefer`. Raises BadInput."""
+    prefer = request.headers.get("Prefer", "")
+    given = _WAIT.search(prefer)
+    if given is None:
+        return 0.0 if "respond-async" in prefer else WAIT
+    if float(given[1]) > LONGEST_WAIT:
+        raise BadInput(
+            f"Prefer: wait={given[1]} is more than the {LONGEST_WAIT:.0f} seconds that this waits."
+        )
+    return float(given[1])
