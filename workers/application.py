@@ -37,6 +37,9 @@ def make(settings: Settings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # A server that refuses writes (a full disk, a replica after a failover) refuses even the
+        # read from a queue, which is one: Celery would end the worker.
+        broker_channel_error_retry=True,
         broker_transport_options={"socket_keepalive": True, "global_keyprefix": PREFIX},
         broker_pool_limit=4,
     )

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from app.errors import PenstockError
 from app.streams import keys
-from app.streams.client import LOST, Wire
+from app.streams.client import FULL_DISK, LOST, Wire
 from app.streams.control import stop_field
 from app.subscriptions.identity import place
 from app.subscriptions.watch import Watch
@@ -127,7 +127,11 @@ class Chores:
                 except (*LOST, PenstockError) as error:
                     log.warning("a chore has to wait", chore=chore.__qualname__, error=str(error))
                     self.stopping.wait(0.5)
-                except Exception:
-                    log.exception("a chore failed", chore=chore.__qualname__)
+                except Exception as error:
+                    if str(error).startswith(FULL_DISK):
+                        log.warning("a chore waits for the disk", chore=chore.__qualname__)
+                        self.stopping.wait(0.5)
+                    else:
+                        log.exception("a chore failed", chore=chore.__qualname__)
                 due[number] = time.monotonic() + interval
             self.stopping.wait(max(0.01, min(due) - time.monotonic()))

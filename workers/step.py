@@ -165,6 +165,8 @@ class LeaseStep(bootsteps.StartStopStep):
 
     def _limit(self, consumer: Any) -> int:
         """How many leases the pool has room for: ordinary tasks come first."""
+        if self._closing(consumer):
+            return 0  # the pool may be gone
         return max(0, consumer.pool.num_processes - len(ordinary_requests()))
 
     @staticmethod

@@ -36,6 +36,9 @@ from app.errors import Unavailable
 LOST = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
 """What a lost, stopped or restarting server looks like from here."""
 
+FULL_DISK = "MISCONF"
+"""How a server begins what it answers to writes while its disk is full."""
+
 SOCKET_TIMEOUT = 10.0
 
 
@@ -114,9 +117,7 @@ class Wire:
         try:
             return connection.read_response()
         except ResponseError as error:
-            if str(error).startswith(
-                "MISCONF"
-            ):  # its disk is full: it is waited for, as when it is away
+            if str(error).startswith(FULL_DISK):  # it is waited for, as when it is away
                 return ReadOnlyError(str(error))
             return error
 
@@ -176,7 +177,7 @@ def refusals_explained() -> Iterator[None]:
             f"Redis can't be reached ({error}): check REDIS_URL and the server, then retry."
         ) from error
     except ResponseError as error:
-        if str(error).startswith(("MISCONF", "OOM")):
+        if str(error).startswith((FULL_DISK, "OOM")):
             raise Unavailable(
                 f"Redis can't write now ({error}): free its disk or memory, then retry."
             ) from error

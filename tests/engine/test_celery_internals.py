@@ -19,6 +19,8 @@ from celery.worker.consumer.consumer import Evloop
 from celery.worker.consumer.tasks import Tasks
 from celery.worker.request import Request, create_request_cls
 
+from config.settings import Settings
+from workers.application import make
 from workers.message import LeaseMessage
 from workers.step import LeaseStep
 
@@ -101,6 +103,11 @@ def test_the_pool_tells_its_processes_and_replaces_dead_ones() -> None:
     assert "self._pool = []" in inspect.getsource(BilliardPool.__init__)
     # A lost child's job fails at once, not after `worker_lost_wait`.
     assert "mark_as_worker_lost" in inspect.getsource(AsynPool.on_job_process_lost)
+
+
+def test_what_the_broker_refuses_is_tried_again() -> None:
+    assert make(Settings(redis_url="redis://nowhere")).conf.broker_channel_error_retry
+    assert "self.app.conf.broker_channel_error_retry" in inspect.getsource(Consumer.start)
 
 
 def test_the_state_says_when_to_stop_and_what_is_reserved() -> None:

@@ -16,6 +16,9 @@ from app.errors import Refused, Unavailable
 from app.events.event import Event
 from tests.engine.rig import Rig, until
 
+REFUSED = "Connection to broker lost"
+"""What Celery logs where its server refuses a read from a queue."""
+
 
 def _limit_files(rig: Rig, bytes: int) -> None:
     """From now on the server's files can't grow beyond this: its writes fail, as on a full disk."""
@@ -32,7 +35,7 @@ def test_a_full_disk_refuses_producers_and_loses_nothing(
         # Python ignores SIGXFSZ; its children shall too, for else the limit kills the server.
         patched.setattr(subprocess, "Popen", partial(subprocess.Popen, restore_signals=False))
         rig = make_rig(fsync="everysec")
-    rig.pair()
+    workers = rig.pair()
     rig.publish("plain", range(200), gate="let-go", fail=lambda n: n % 50 == 0)
     until(lambda: rig.trace.lines("begin"), what="they begin")
     size = sum(file.stat().st_size for file in (rig.folder / "server").rglob("*") if file.is_file())
@@ -41,13 +44,15 @@ def test_a_full_disk_refuses_producers_and_loses_nothing(
     rig.let_go("let-go")
     with pytest.raises(Unavailable, match="free its disk"):
         rig.publish("plain", [9000])
+    # Celery's own reads are refused too, which are writes to the server.
+    until(lambda: all(REFUSED in worker.log.read_text() for worker in workers), what=rig.logs)
     _limit_files(rig, resource.RLIM_INFINITY)
     until(lambda: _accepts(rig), what="the server takes writes again")
-    rig.start().ready()  # a worker may end while its broker refuses (decision 30); its platform starts another
     rig.await_outputs("plain", [*range(200), 9000])
     kept = {event.id for event in rig.events("ballast", "put")}
     assert kept >= accepted, "an event that was accepted is gone"
     assert not rig.parked()
+    assert all(worker.process.poll() is None for worker in workers), "a worker ended for it"
 
 
 def _publish_until_refused(rig: Rig) -> set[str]:
