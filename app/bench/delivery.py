@@ -12,9 +12,13 @@ from app.bench import reference
 from app.bench.machine import Machine, cpu_seconds, machine, own_cpu
 from app.events.event import Event
 from app.streams.backlog import backlogs
+from app.streams.broker import RECORDS
 from app.streams.client import connect
 
 GOALS = {"single": 0.5, "batch": 1.0}
+PORTION = 5000
+WARM = 20_000
+"""Events of a round before the first, at most."""
 
 
 def run(
@@ -25,45 +29,52 @@ def run(
     tell: Callable[[str], None],
     archive: bool = True,
 ) -> dict[str, Any]:
-    """Rates of a handler of single events or of batches against the reference, in turns."""
+    """Rates of a handler of single events or of batches against the reference.
+
+    Who goes first alternates by the round, and each part begins on a calm machine.
+    """
     with machine(fsync) as ours:
-        stored = [event.to_bytes() for event in made_events(kind, events)]
         environment = {"PENSTOCK_BENCH_KIND": kind}
         worker = ours.start_worker("default", 2, environment=environment)
         if archive:
             ours.start_worker("system", 1, environment=environment)
-        client = connect(ours.server.url)
-        own, engine = [os.getpid(), ours.server_pid], [worker.pid, ours.server_pid]
-        references, done, bare = [], [], []
-        for number in range(rounds):
-            reference.fill(client, stored)
-            used = sum(map(own_cpu, own))
-            references.append(reference.drain(client))
-            bare.append((sum(map(own_cpu, own)) - used) / events)
-            client.delete(reference.STREAM)
-            done.append(deliver(ours, kind, events, engine, archive))
+        pids = [worker.pid, ours.server_pid]
+        theirs, done = [], []
+        for number in range(-1, rounds):
+            count = events if number >= 0 else min(events, WARM)
+            parts = [
+                lambda count=count: theirs.append(_reference(ours, kind, count)),
+                lambda count=count: done.append(deliver(ours, kind, count, pids, archive)),
+            ]
+            for part in reversed(parts) if number % 2 else parts:
+                part()
+            if number < 0:  # workers import and grow in it: it counts for nothing
+                theirs.clear()
+                done.clear()
+                continue
             tell(
-                f"round {number + 1}: reference {references[-1]:,.0f}/s, ours {done[-1].rate:,.0f}/s"
+                f"round {number + 1}: reference {theirs[-1].rate:,.0f}/s, ours {done[-1].rate:,.0f}/s"
+                + (f", archive {done[-1].behind:.1f} s later" if archive else "")
             )
-        ratios = [one.rate / against for one, against in zip(done, references, strict=True)]
+        ratios = [one.rate / other.rate for one, other in zip(done, theirs, strict=True)]
         return {
             "benchmark": f"delivery, {kind}",
             **ours.describe(),
             "events": events,
-            "reference": statistics.median(references),
+            "reference": statistics.median(one.rate for one in theirs),
             "ours": statistics.median(one.rate for one in done),
             "ratio": statistics.median(ratios),
             "ratios": ratios,
             "goal": GOALS[kind],
             "CPU (microseconds an event)": {
-                "reference with its server": statistics.median(bare) * 1e6,
+                "reference with its server": statistics.median(one.cpu for one in theirs) * 1e6,
                 "ours with its server": statistics.median(one.cpu for one in done) * 1e6,
             },
             "archive caught up after (s)": max(one.behind for one in done) if archive else None,
         }
 
 
-def made_events(kind: str, count: int) -> list[Event]:
+def made_events(kind: str, count: int, first: int = 0) -> list[Event]:
     now = time.time()
     return [
         Event(
@@ -72,7 +83,7 @@ def made_events(kind: str, count: int) -> list[Event]:
             subject="kept",
             partitionkey=f"key-{number % 50}",
         )
-        for number in range(count)
+        for number in range(first, first + count)
     ]
 
 
@@ -81,7 +92,21 @@ class Delivered(NamedTuple):
 
     rate: float
     cpu: float
-    behind: float
+    behind: float = 0.0
+
+
+def _reference(ours: Machine, kind: str, events: int) -> Delivered:
+    """The same events, handled by the bare loop in this process."""
+    client = connect(ours.server.url)
+    reference.fill(client, [event.to_bytes() for event in made_events(kind, events)])
+    ours.calm()
+    pids = [os.getpid(), ours.server_pid]
+    used = sum(map(own_cpu, pids))
+    rate = reference.drain(client)
+    used = sum(map(own_cpu, pids)) - used
+    client.delete(reference.STREAM)
+    client.close()
+    return Delivered(rate, used / events)
 
 
 def deliver(
@@ -92,31 +117,32 @@ def deliver(
     CPU is that of the processes `pids` and their descendants, while the gate is open.
     """
     name = f"bench.{kind}"
+    gates = [name, *(("penstock.archive", "penstock.projector") if archive else ())]
     control = ours.platform.subscriptions
-    control.pause(name, "bench")
-    if archive:
-        control.pause("penstock.archive", "bench")
+    for gate in gates:
+        control.pause(gate, "bench")
     stream = publish(ours, kind, events)
+    ours.calm()
     used = sum(map(cpu_seconds, pids))
     begun = time.perf_counter()
-    control.resume(name, "bench")
-    if archive:
-        control.resume("penstock.archive", "bench")
+    for gate in gates:
+        control.resume(gate, "bench")
     drained(ours, name, stream)
     taken = time.perf_counter() - begun
     used = sum(map(cpu_seconds, pids)) - used
+    behind = 0.0
     if archive:
         drained(ours, "penstock.archive", stream)
-    behind = time.perf_counter() - begun - taken
+        behind = time.perf_counter() - begun - taken
+        drained(ours, "penstock.projector", RECORDS)
     ours.client.xtrim(stream, maxlen=0, approximate=False)
     return Delivered(events / taken, used / events, behind)
 
 
 def publish(ours: Machine, kind: str, events: int) -> str:
     """Publish that many events of a kind; the stream that they are in."""
-    made = made_events(kind, events)
-    for start in range(0, events, 5000):
-        ours.platform.publisher.publish(made[start : start + 5000])
+    for start in range(0, events, PORTION):
+        ours.platform.publisher.publish(made_events(kind, min(PORTION, events - start), start))
     return f"penstock:topic:{kind}:0"
 
 
@@ -127,4 +153,5 @@ def drained(ours: Machine, name: str, stream: str) -> None:
         found = backlogs(ours.platform.redis, {name: [f"penstock:again:{name}:0", stream]})[name]
         return found.unread == 0 and found.open == 0
 
-    Machine.wait_for(is_drained, 600, f"{name} to be drained")
+    # Looking costs the server and this process something: not more often than needed.
+    Machine.wait_for(is_drained, 600, f"{name} to be drained", every=0.05)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from app.bench.delivery import deliver
@@ -17,6 +17,7 @@ from app.bench.machine import Machine, cpu_seconds, machine, private_memory
 
 SMALL = 20_000
 """A small backlog. One of 1,000 is over in some ten milliseconds, most of which is starting."""
+PARTS = ("backlog", "subscriptions")
 BARE_TASKS = 500
 IDLE_SECONDS = 10.0
 GOAL, IDLE_GOAL, MEMORY_GOAL, GROWTH_GOAL = 0.8, 0.02, 1.5, 1.1
@@ -30,49 +31,80 @@ class Cost(NamedTuple):
 
 
 def run(
-    backlog: int, subscriptions: int, rounds: int, fsync: str | None, tell: Callable[[str], None]
+    backlog: int,
+    subscriptions: int,
+    rounds: int,
+    fsync: str | None,
+    tell: Callable[[str], None],
+    parts: Sequence[str] = PARTS,
 ) -> dict[str, Any]:
     """Costs with little and much of each, as ratios; CPU of an idle worker; memory of a child."""
     result: dict[str, Any] = {"benchmark": "scale"}
     with machine(fsync) as ours:
-        result |= {**ours.describe(), "backlog": backlog, "subscriptions": subscriptions}
-        bare_child = _bare_child(ours)
-        worker = ours.start_worker("default", 2)
-        _cost(ours, worker.pid, SMALL)  # the first round imports and grows; it counts for nothing
-        memory = [private_memory(worker.pid)]
-        pairs = []
-        for number in range(rounds):
-            pairs.append(
-                (_cost(ours, worker.pid, backlog), _cost(ours, worker.pid, SMALL)),
-            )
-            memory.append(private_memory(worker.pid))
-            (much, little) = pairs[-1]
-            tell(
-                f"round {number + 1}: backlog of {backlog:,}: {much.rate:,.0f}/s, of {SMALL:,}:"
-                f" {little.rate:,.0f}/s; a child has {memory[-1]:.1f} MB"
-            )
-        result["with a large backlog"] = _compared(pairs)
-        few = [little for _, little in pairs]
-        result["idle CPU (share of a core)"] = _idle(worker.pid)
-    with machine(fsync) as ours:
-        environment = {"PENSTOCK_BENCH_SUBSCRIPTIONS": str(subscriptions)}
+        result |= ours.describe()
+        if "backlog" in parts:
+            result |= _with_backlog(ours, backlog, rounds, tell)
+        if "subscriptions" in parts:
+            result |= _with_subscriptions(ours, subscriptions, rounds, tell)
+    return result | {"idle goal (at most)": IDLE_GOAL}
+
+
+def _with_backlog(
+    ours: Machine, backlog: int, rounds: int, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """A large backlog against a small one, and a child's memory over all of it."""
+    bare_child = _bare_child(ours)
+    worker = ours.start_worker("default", 2)
+    _cost(ours, worker.pid, SMALL)  # the first round imports and grows; it counts for nothing
+    memory = [private_memory(worker.pid)]
+    pairs = []
+    for number in range(rounds):
+        pairs.append((_cost(ours, worker.pid, backlog), _cost(ours, worker.pid, SMALL)))
+        memory.append(private_memory(worker.pid))
+        much, little = pairs[-1]
+        tell(
+            f"round {number + 1}: backlog of {backlog:,}: {much.rate:,.0f}/s, of {SMALL:,}:"
+            f" {little.rate:,.0f}/s; a child has {memory[-1]:.1f} MB"
+        )
+    idle = _idle(worker.pid)
+    ours.stop_worker(worker)
+    return {
+        "backlog": backlog,
+        "with a large backlog": _compared(pairs),
+        "idle CPU (share of a core)": idle,
+        "private memory of a child (MB)": {
+            "ours": memory[-1],
+            "bare Celery": bare_child,
+            "ratio": memory[-1] / bare_child,
+            "goal (at most)": MEMORY_GOAL,
+            "events handled": rounds * (backlog + SMALL) + SMALL,
+            "growth over them": memory[-1] / memory[0],
+            "goal of growth (at most)": GROWTH_GOAL,
+        },
+    }
+
+
+def _with_subscriptions(
+    ours: Machine, subscriptions: int, rounds: int, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """One subscription that has work, alone and among many that have none."""
+    costs, idle = [], []
+    for others in (0, subscriptions):
+        environment = {"PENSTOCK_BENCH_SUBSCRIPTIONS": str(others)}
         worker = ours.start_worker("default", 2, environment=environment)
         _cost(ours, worker.pid, SMALL)
-        many = [_cost(ours, worker.pid, SMALL) for _ in range(rounds)]
-        tell(f"{subscriptions} subscriptions: {statistics.median(one.rate for one in many):,.0f}/s")
-        result["with many subscriptions"] = _compared(list(zip(many, few, strict=True)))
-        result["idle CPU with many subscriptions"] = _idle(worker.pid)
-    result["idle goal (at most)"] = IDLE_GOAL
-    result["private memory of a child (MB)"] = {
-        "ours": memory[-1],
-        "bare Celery": bare_child,
-        "ratio": memory[-1] / bare_child,
-        "goal (at most)": MEMORY_GOAL,
-        "events handled": rounds * (backlog + SMALL) + SMALL,
-        "growth over them": memory[-1] / memory[0],
-        "goal of growth (at most)": GROWTH_GOAL,
+        costs.append([_cost(ours, worker.pid, SMALL) for _ in range(rounds)])
+        rate = statistics.median(one.rate for one in costs[-1])
+        idle.append(_idle(worker.pid))
+        ours.stop_worker(worker)
+        tell(f"beside {others} subscriptions: {rate:,.0f}/s; idle {idle[-1]:.2%} of a core")
+    few, many = costs
+    return {
+        "subscriptions": subscriptions,
+        "with many subscriptions": _compared(list(zip(many, few, strict=True))),
+        "idle CPU with one subscription": idle[0],
+        "idle CPU with many subscriptions": idle[1],
     }
-    return result
 
 
 def _cost(ours: Machine, worker: int, events: int) -> Cost:

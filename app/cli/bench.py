@@ -86,12 +86,24 @@ def latency(rates: tuple[int, ...], seconds: float, rounds: int, fsync: str, as_
 )
 @click.option("--backlog", default=1_000_000, show_default=True)
 @click.option("--subscriptions", default=200, show_default=True)
+@click.option(
+    "--part",
+    "parts",
+    type=click.Choice(["backlog", "subscriptions"]),
+    multiple=True,
+    default=("backlog", "subscriptions"),
+    show_default=True,
+)
 @ROUNDS
 @FSYNC
 @json_option
-def scale(backlog: int, subscriptions: int, rounds: int, fsync: str, as_json: bool) -> None:
+def scale(
+    backlog: int, subscriptions: int, parts: tuple[str, ...], rounds: int, fsync: str, as_json: bool
+) -> None:
     """What doesn't grow with the backlog and the number of subscriptions."""
-    _show(_benchmark("scale").run(backlog, subscriptions, rounds, _policy(fsync), _tell), as_json)
+    policy = _policy(fsync)
+    result = _benchmark("scale").run(backlog, subscriptions, rounds, policy, _tell, parts)
+    _show(result, as_json)
 
 
 @bench.command(epilog="\b\nExample:\n  python -m app bench eventstore --database sqlite --json")

@@ -37,7 +37,8 @@ class Archive:
 
     def add(self, arrivals: Sequence[Arrival]) -> int:
         """Keep events; how many were not there before."""
-        rows = {row[:2]: row for row in map(self._row, arrivals)}
+        archived = self._clock.now()
+        rows = {row[:2]: row for row in [_row(arrival, archived) for arrival in arrivals]}
         if not rows:
             return 0
         # Topics' order, and the same order in every process, so that two can't deadlock.
@@ -47,24 +48,6 @@ class Archive:
             added = statements.insert(bulk, ordered)
             statements.count_arrivals(bulk, added)
         return len(added)
-
-    def _row(self, arrival: Arrival) -> tuple[Any, ...]:
-        event = arrival.event
-        return (
-            key(event.id),
-            key(event.source),
-            key(event.type),
-            key_or_none(event.subject),
-            key_or_none(event.partitionkey),
-            key(event.correlationid or event.id),
-            arrival.topic,
-            arrival.partition,
-            sortable(arrival.position),
-            event.time.timestamp(),
-            self._clock.now(),
-            clean(_envelope(event)),
-            None if event.data is None else clean(_data(event)),
-        )
 
     def find(
         self,
@@ -272,6 +255,27 @@ def prune(session: Session, before: float, limit: int) -> int:
     )
 
 
+def _row(arrival: Arrival, archived: float) -> tuple[Any, ...]:
+    event, topic, partition, position = arrival
+    id, data = key(event.id), event.data
+    correlationid = event.correlationid
+    return (
+        id,
+        key(event.source),
+        key(event.type),
+        key_or_none(event.subject),
+        key_or_none(event.partitionkey),
+        id if correlationid is None or correlationid == event.id else key(correlationid),
+        topic,
+        partition,
+        sortable(position),
+        event.time.timestamp(),
+        archived,
+        clean(_envelope(event)),
+        None if data is None else clean(_data(data)),
+    )
+
+
 _encoder = msgspec.json.Encoder(enc_hook=plain)
 
 
@@ -279,8 +283,8 @@ def _envelope(event: Event) -> str:
     return (event.but(data=None) if event.data is not None else event).to_bytes().decode()
 
 
-def _data(event: Event) -> str:
-    return _encoder.encode(event.data).decode()
+def _data(data: Any) -> str:
+    return _encoder.encode(data).decode()
 
 
 def _stored(envelope: str, data: str | None) -> Event:

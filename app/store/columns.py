@@ -52,6 +52,8 @@ def key(text: str) -> str:
 
     Equal texts stay equal and different ones different, so look-ups shorten what they look for.
     """
+    if len(text) <= KEY_LENGTH and text.isascii() and "\0" not in text:
+        return text  # nearly always, and it runs six times for every event
     text = clean(text)
     if len(text) <= KEY_LENGTH:
         return text
@@ -67,6 +69,8 @@ def clean(text: str) -> str:
     """A text that both databases can hold: no NUL, no half of a surrogate pair."""
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -175,6 +175,10 @@ class Database:
             cursor.execute("PRAGMA temp_store = MEMORY")
             cursor.execute("PRAGMA cache_size = -32000")
             cursor.execute("PRAGMA journal_size_limit = 67108864")
+            if self._synchronous == "NORMAL":
+                # The disk is waited for, and what changed is copied, at each checkpoint: every
+                # 32 MB and not every 4, since a batch of the archive writes half of that.
+                cursor.execute("PRAGMA wal_autocheckpoint = 8000")
         finally:
             cursor.close()
 

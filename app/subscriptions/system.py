@@ -6,10 +6,13 @@ an error of the database is waited out.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from app.events.arrival import Arrival
 from app.events.event import Event
 from app.events.topics import SETTLED
 from app.streams import keys
+from app.streams.entry import Entry
 from app.subscriptions.context import Context
 from app.subscriptions.declaration import EVERYTHING, on
 from app.subscriptions.retry import RetryPolicy
@@ -21,14 +24,22 @@ PATIENT = RetryPolicy(attempts=30, base=0.5, cap=60.0)
 def archive(events: list[Event], ctx: Context) -> None:
     """Keep every event of every topic, and note which runs and deliveries it begins."""
     arrivals = [
-        Arrival(event, *keys.topic_and_partition(stream), position)
-        for event, (stream, position) in zip(
-            events, (entry.place.split(" ") for entry in ctx.entries), strict=True
-        )
+        Arrival(event, *_place(entry)) for event, entry in zip(events, ctx.entries, strict=True)
     ]
     ctx.platform.archive.add(arrivals)
     ctx.platform.projection.apply_events(arrivals)
     ctx.platform.changes.announce("events", "runs")
+
+
+def _place(entry: Entry) -> tuple[str, int, str]:
+    """The topic, partition and position where an event entered its topic."""
+    if entry.origin:
+        stream, position = entry.origin.split(" ")
+        return *_of_stream(stream), position
+    return *_of_stream(entry.stream), entry.id.decode()
+
+
+_of_stream = lru_cache(maxsize=1024)(keys.topic_and_partition)
 
 
 @on(SETTLED, name="penstock.projector", lane="system", batch=500, retry=PATIENT, timeout=None)
