@@ -6,7 +6,6 @@ and of the records, exact to the microsecond. Shown: RFC 3339 text ending in Z.
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,6 +22,10 @@ def iso(seconds: float | None) -> str | None:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+# What a calendar can show: the years 1 to 9999.
+FIRST, END = -62_135_596_800.0, 253_402_300_800.0
+
+
 def seconds(moment: Any) -> float | None:
     """The stored form of a datetime, an ISO 8601 text or a number of seconds since 1970.
 
@@ -37,7 +40,7 @@ def seconds(moment: Any) -> float | None:
     except (TypeError, ValueError):
         pass
     else:
-        if math.isfinite(number) and not isinstance(moment, bool):
+        if FIRST <= number < END and not isinstance(moment, bool):
             return number
     try:
         return _timestamp(datetime.fromisoformat(moment))

@@ -12,12 +12,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.web.fakes import FakePlatform
+from web import create_app
 
 HOSTILE = "<script>alert(1)</script>\"'></textarea>" + "W" * 300 + " \u202eרתל 🦆 {{ 7*7 }}"
 PAGES = (
     "/", "/flow", "/runs", "/failures", "/replays", "/events", "/topics", "/subscriptions",
-    "/datasets", "/models", "/workers", "/alerts", "/sessions",
+    "/datasets", "/models", "/workers", "/alerts", "/sessions", "/aggregates",
 )  # fmt: skip
+NOT_PAGES = {"/live", "/failures/discard", "/replays/new"}  # a stream; and what needs a choice
 ADMINISTRATORS = ("/people", "/tokens", "/audit")
 
 
@@ -44,12 +46,16 @@ def details(platform: FakePlatform) -> list[str]:
         "/datasets/digits",
         "/models/digits",
         "/models/churn",
+        "/aggregates/lamp:1",
     ]
 
 
 def for_operators(platform: FakePlatform) -> list[str]:
     group = platform.data["groups"][0]["id"]
     return [
+        "/publish",
+        "/publish?type=order.placed",
+        "/replays/past?subscription=shop.handlers.charge&type=order.placed",
         f"/replays/new?scope=group&group={group}&canary=10&rate=20&stop=5",
         "/replays/new?scope=filter&q=currency",
         f"/failures/discard?scope=group&group={group}",
@@ -59,6 +65,28 @@ def for_operators(platform: FakePlatform) -> list[str]:
         "/subscriptions/shop.handlers.charge/rewind?to=now",
         "/subscriptions/shop.handlers.charge/rewind?to=at&at=2026-01-31T14:00Z",
     ]
+
+
+def plain_pages() -> list[str]:
+    """Every page without a name in its address: a new one is looked at without being listed."""
+    rules = create_app(FakePlatform()).url_map.iter_rules()
+    own = [r for r in rules if r.endpoint.startswith("console.") and "GET" in (r.methods or ())]
+    return sorted(r.rule for r in own if not r.arguments and r.rule not in NOT_PAGES)
+
+
+def every_page(platform: FakePlatform) -> list[str]:
+    """One address for each kind of page: its subscriptions and runs look alike."""
+    routes = create_app(platform).url_map.bind("localhost")
+    seen: dict[tuple[str, ...], str] = {}
+    for path in (*plain_pages(), *details(platform), *for_operators(platform)):
+        place, _, query = path.partition("?")
+        kind = (
+            str(routes.match(place)[0]),
+            *sorted(part.split("=")[0] for part in query.split("&")),
+        )
+        if not path.endswith("/raw"):
+            seen.setdefault(kind, path)
+    return list(seen.values())
 
 
 class Outline(HTMLParser):

@@ -31,8 +31,8 @@ def find_audit(**filters: Any) -> dict[str, Any]:
     return rendered(current_platform().audit.find(**filters))
 
 
-@route("GET", "/audit/export", "administrator", answers=TEXT, media="application/x-ndjson",
-       query=(*FILTERS, FORMAT))  # fmt: skip
+@route("GET", "/audit/export", "administrator", answers=TEXT,
+       media=("application/x-ndjson", "text/csv"), query=(*FILTERS, FORMAT))  # fmt: skip
 def export_audit(format: str, **filters: Any) -> Response:
     """The same as a file, whole."""
     return audit_file(format, filters)

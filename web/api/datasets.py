@@ -12,6 +12,7 @@ from flask import Response, request
 
 from app.domain.datasets import LARGEST_UPLOAD
 from app.errors import Refused
+from web.api.forms import read_form, table_of
 from web.api.models import found
 from web.api.pages import rendered
 from web.api.parameters import PAGE
@@ -20,10 +21,7 @@ from web.api.shapes import TEXT, closed, many, obj, page_of
 from web.auth import current_actor
 from web.downloads import csv_file
 from web.platform import current_platform
-from web.problems import Unsupported
 
-FORM_FIELDS = ("name", "target", "task", "header", "csrf_token")
-FORM_FILES = ("file", "evaluation")
 FILE = {"type": "string", "format": "binary"}
 FORM = closed({"file": FILE, "name": TEXT, "target": TEXT}, evaluation=FILE,
               task={"enum": ["classification", "regression"]},
@@ -37,19 +35,9 @@ DATASET = obj({"name": TEXT}, versions=many(obj({"version": {"type": "integer"}}
        body=Body(FORM, parsed=False, media=("multipart/form-data",)))  # fmt: skip
 def upload_dataset() -> dict[str, Any]:
     """Upload a table; a run validates it, trains, evaluates and deploys a model."""
-    if request.mimetype != "multipart/form-data":
-        kind = request.mimetype or "a body without a content type"
-        raise Unsupported(f"The body is {kind}; send multipart/form-data.")
-    form, files = request.form, request.files
-    known = {*FORM_FIELDS, *FORM_FILES}
-    for name in (*form, *files):
-        if name not in known:
-            takes = ", ".join(sorted(known - {"csrf_token"}))
-            raise Refused(f"There is no field {name[:80]!r}; it takes: {takes}.")
-    file = files.get("file")
-    if file is None or not file.filename:
-        raise Refused("The field `file` is missing: send the table as a file.")
-    evaluation = files.get("evaluation")
+    read_form(FORM["properties"])
+    file = table_of("file")
+    evaluation = request.files.get("evaluation")
     done = current_platform().datasets.upload(
         file.stream,
         _required("name"),

@@ -14,7 +14,7 @@ from web.api.body import whole_body
 from web.api.pages import rendered
 from web.api.parameters import PAGE, SINCE, UNTIL, Parameter, Q
 from web.api.routes import Body, route
-from web.api.shapes import CLOUD_EVENT, COUNT, TEXT, TIME, many, obj, page_of
+from web.api.shapes import CLOUD_EVENT, COUNT, NEW_EVENT, TEXT, TIME, many, obj, page_of
 from web.platform import current_platform
 from web.problems import BadInput
 from web.rendering import cloud_event, encode
@@ -33,7 +33,7 @@ ARCHIVED = obj(
     max_body=LARGEST_BATCH,
     query=(Parameter("durable", "Answer when the events are on Redis's disk (7.2 or newer).", "flag",
                      default=False),),
-    body=Body({"oneOf": [CLOUD_EVENT, many(CLOUD_EVENT)]}, parsed=False,
+    body=Body({"oneOf": [NEW_EVENT, {**many(NEW_EVENT), "minItems": 1}]}, parsed=False,
               media=(STRUCTURED, BATCHED, "application/json")),
 )  # fmt: skip
 def publish_events(durable: bool) -> dict[str, Any]:

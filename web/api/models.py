@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 
 from app.domain.datasets import LARGEST_UPLOAD
-from app.errors import NotFound, Refused
+from app.errors import NotFound
+from web.api.forms import read_form, table_of
 from web.api.pages import rendered
 from web.api.parameters import PAGE
 from web.api.routes import Body, route
@@ -51,9 +52,8 @@ def predict(name: str, body: dict[str, Any]) -> Any:
        body=Body(FORM, parsed=False, media=("multipart/form-data",)))  # fmt: skip
 def predict_file(name: str) -> Any:
     """Have a whole CSV scored; its run ends with the event batch.completed."""
-    file = request.files.get("file")
-    if file is None or not file.filename:
-        raise Refused("The field `file` is missing: send the table as a file, multipart/form-data.")
+    read_form(FORM["properties"])
+    file = table_of("file")
     models = current_platform().models
     return models.predict_file(file.stream, name, current_actor(), filename=file.filename)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from web.api.parameters import LARGEST_LIMIT, Parameter
+from web.api.parameters import FLAGS, LARGEST_LIMIT, WRITTEN_TIME, Parameter
 from web.api.routes import ROUTES, Route
 from web.api.shapes import COUNT, TEXT, Schema, obj
 from web.auth.identity import LEVELS
@@ -86,10 +86,13 @@ def _operation(row: Route) -> Schema:
 
 def _responses(row: Route) -> Schema:
     codes = {400, 401, 403, 500, 503, *row.may_fail}
+    if "<" in row.path:
+        codes.add(404)
     if row.body is not None:
         codes |= {413, 415, 422}
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    good = {"description": "Done.", "content": {row.media: {"schema": row.answers}}}
+    answers = {media: {"schema": row.answers} for media in row.media}
+    good = {"description": "Done.", "content": answers}
     responses = {str(row.status): good}
     responses |= {str(code): good for code in row.also}
     if any(parameter.name == "dry_run" for parameter in row.query):
@@ -115,6 +118,10 @@ def _parameter(parameter: Parameter) -> Schema:
     schema: Schema = {"type": "string"}
     if parameter.kind == "limit":
         schema = {"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT}
+    if parameter.kind == "flag":
+        schema["enum"] = [*FLAGS]
+    if parameter.kind == "time":
+        schema["pattern"] = WRITTEN_TIME
     if parameter.choices:
         schema["enum"] = [*parameter.choices]
     if parameter.default is not None:

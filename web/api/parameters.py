@@ -22,6 +22,9 @@ LONGEST_TEXT = 2000
 
 _AGO = re.compile(r"(\d{1,6})(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+# What a time may look like, for the document; whether there is such a day, `parse_time` says.
+WRITTEN_TIME = r"^(\d{4}-.*|\d{1,12}(\.\d{1,9})?|\d{1,6}[smhd])?$"
 _SECONDS = re.compile(r"\d{1,12}(\.\d{1,9})?")
 
 
@@ -88,10 +91,9 @@ def _limit(text: str) -> int:
 
 
 def _flag(name: str, text: str) -> bool:
-    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    if text.lower() not in words:
+    if text.lower() not in FLAGS:
         raise BadInput(f"{name} is {text[:20]!r}; it must be 1 or 0.")
-    return words[text.lower()]
+    return FLAGS[text.lower()]
 
 
 def parse_time(name: str, text: str) -> datetime:

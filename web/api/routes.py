@@ -47,7 +47,7 @@ class Route:
     status: int = 200
     query: Sequence[Parameter] = ()
     body: Body | None = None
-    media: str = "application/json"
+    media: Sequence[str] = ("application/json",)
     may_fail: Sequence[int] = ()
     also: Sequence[int] = ()  # other good statuses of the same shape
     tag: str = field(default="")
@@ -69,7 +69,7 @@ def route(
     status: int = 200,
     query: Sequence[Parameter] = (),
     body: Body | None = None,
-    media: str = "application/json",
+    media: str | Sequence[str] = "application/json",
     may_fail: Sequence[int] = (),
     also: Sequence[int] = (),
     max_body: int | None = None,
@@ -93,8 +93,9 @@ def route(
         guarded = accepts_body(max_body)(called) if max_body else called
         summary = (view.__doc__ or "").strip().splitlines()[0].rstrip(".")
         tag = path.split("/")[1]
+        answered = (media,) if isinstance(media, str) else tuple(media)
         ROUTES.append(
-            Route(method, path, level, summary, guarded, answers, status, query, body, media,
+            Route(method, path, level, summary, guarded, answers, status, query, body, answered,
                   may_fail, also, tag)
         )  # fmt: skip
         return guarded

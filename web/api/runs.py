@@ -47,7 +47,7 @@ COMPARED = obj({"type": TEXT, "subscription": MAYBE_TEXT, "this": SIDE, "other":
 COMPARISON = obj({"run": RUN_HEAD, "other": RUN_HEAD, "steps": many(COMPARED)})
 
 
-@route("GET", "/runs", "viewer", answers=page_of(RUN_HEAD),
+@route("GET", "/runs", "viewer", answers=page_of(RUN_HEAD), may_fail=(422,),
        query=(Parameter("state", "The run's state, or `stuck`: running for longer than its type's "
                         "usual (the 95th percentile).", "text", (*STATES, "stuck")),
               Parameter("type", "The root event's type."),

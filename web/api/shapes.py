@@ -43,6 +43,13 @@ CLOUD_EVENT = obj(
     recordedtime=TIME,
 )  # fmt: skip
 
+# What is published needs a type only: the rest is filled in.
+NEW_EVENT = obj(
+    {"type": {"type": "string", "minLength": 1}},
+    **{name: each for name, each in CLOUD_EVENT["properties"].items()
+       if name not in ("type", "recordedtime")},
+)  # fmt: skip
+
 REASON = closed({}, reason={"type": "string", "maxLength": 2000})
 
 EVENT_FILTER = closed(
