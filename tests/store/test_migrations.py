@@ -67,7 +67,8 @@ def _migrate(url, barrier, results):
 
 
 def test_eight_processes_at_once_apply_each_revision_once(database_url):
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # imported once, and nothing connected yet
     barrier, results = context.Barrier(8), context.Queue()
     processes = [
         context.Process(target=_migrate, args=(database_url, barrier, results)) for _ in range(8)

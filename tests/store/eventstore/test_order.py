@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.events.event import Event
+from app.store.eventstore.recorded import VersionConflict
 from app.store.eventstore.store import EventStore
 
 
@@ -139,3 +140,48 @@ def test_readers_beside_writers_get_all_in_one_order(events):
         thread.join()
     assert readers[0] == readers[1] == drained(events)[0]
     assert len(readers[0]) == 4 * 40 * 2
+
+
+def test_who_waits_for_an_open_transaction_makes_nobody_else_wait(postgres_store, postgres_events):
+    """Threads share a call: one of them that has to wait must not keep the others waiting."""
+    events = postgres_events
+    blocked = threading.Thread(target=events.append, args=("held", happened()))
+    with postgres_store.main.session() as session:
+        events.append("held", happened(), session=session)
+        blocked.start()
+        others = [
+            threading.Thread(
+                target=lambda n=n: [events.append(f"free:{n}", happened()) for _ in range(20)]
+            )
+            for n in range(4)
+        ]
+        for thread in others:
+            thread.start()
+        for thread in others:
+            thread.join(60)
+        assert [events.version(f"free:{n}") for n in range(4)] == [20] * 4
+        assert blocked.is_alive() and events.version("held") == 0
+    blocked.join(60)
+    assert events.version("held") == 2
+
+
+def test_threads_that_share_a_call_get_each_its_own_conflict(postgres_events):
+    events, won, lost = postgres_events, [], []
+
+    def append(n):
+        for version in range(30):
+            try:
+                events.append("one", [happened(n), happened(n)], version * 2)
+                won.append(version)
+            except VersionConflict as conflict:
+                lost.append(conflict.winner.type)
+                while events.version("one") < (version + 1) * 2:
+                    pass
+
+    threads = [threading.Thread(target=append, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert sorted(won) == list(range(30)) and lost == ["thing.done"] * 5 * 30
+    assert [each.version for each in events.read("one")] == list(range(1, 61))
