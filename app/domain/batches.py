@@ -13,14 +13,15 @@ from typing import Any
 from app.domain.events import BatchCompleted, BatchFailed, BatchRequested
 from app.domain.serving import Serving
 from app.errors import Conflict, NotFound
+from app.ml import parquet
 from app.ml.errors import Unreadable
 from app.ml.reading import Table
-from app.ml.rejected import line
+from app.ml.scoring import Scorer
 from app.ml.watching import Watch
+from app.spreadsheet import line
 from app.store.blobs import BlobStore
 
 ADDED = ("prediction", "probability", "model_version", "problem")
-TELL_EVERY = 10
 
 
 def predict_file(
@@ -33,12 +34,13 @@ def predict_file(
         with blobs.open(batch.file) as file, tempfile.TemporaryFile() as out:
             first = scorer.model.schema.features[0].name
             table = Table.open(file, header=batch.header, target=first)
-            size = max(1, blobs.size(batch.file))
+            if table.dialect.encoding == parquet.ENCODING:
+                scorer = Scorer(
+                    scorer.model, table.dialect.decimal
+                )  # numbers, not a country's text
             out.write(line([*table.columns, *ADDED]).encode())
             rows = failed = 0
-            for number, chunk in enumerate(table.chunks()):
-                if number % TELL_EVERY == 0:
-                    watch(f"row {rows + 1:,}", min(0.99, out.tell() / size))
+            for chunk in table.told(watch, "scoring"):
                 given = [dict(zip(table.columns, cells, strict=True)) for cells in chunk]
                 predictions, problems = scorer.score(given)
                 told = {problem.row: problem.problem for problem in problems}

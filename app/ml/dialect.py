@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from app.ml import parquet
 from app.ml.encodings import detect_encoding
 from app.ml.errors import Unreadable
+from app.ml.formats import refuse_other_formats
 from app.ml.values import MISSING, is_grouped, number
 
 SAMPLE_BYTES = 1 << 18
@@ -55,7 +56,7 @@ def detect(stream: BinaryIO, *, header: bool | None = None, target: str | None =
         return Dialect(parquet.ENCODING, "", ".", True, _named(parquet.columns_of(stream)))
     encoding = detect_encoding(stream)
     lines = _sample(stream, encoding)
-    _refuse_other_formats(lines)
+    refuse_other_formats(lines)
     delimiter = _delimiter(lines)
     rows = parse(lines, delimiter)
     if not rows:
@@ -84,8 +85,11 @@ def parse(lines: list[str], delimiter: str) -> list[list[str]]:
 
 
 def broken(error: csv.Error, line: int) -> Unreadable:
+    said = str(error)
+    if "field limit" in said:
+        said = f"a cell has more than {csv.field_size_limit():,} characters, which is the most"
     return Unreadable(
-        f"The file can't be read as CSV near line {line}: {error}. "
+        f"The file can't be read as CSV near line {line:,}: {said}. "
         "Often a quote is opened there and never closed."
     )
 
@@ -100,18 +104,6 @@ def _sample(stream: BinaryIO, encoding: str) -> list[str]:
         stream.seek(0)
     lines = sample.splitlines(keepends=True)
     return lines if whole or len(lines) < 2 else lines[:-1]
-
-
-def _refuse_other_formats(lines: list[str]) -> None:
-    start = "".join(lines[:20]).lstrip("\ufeff \t\r\n")[:500].lower()
-    if start.startswith(("<!doctype", "<html", "<head", "<?xml", "<svg")):
-        kind = "an HTML page" if "html" in start else "an XML document"
-        raise Unreadable(
-            f"This is {kind}, not a table. Open the address that you downloaded it from and "
-            "save the CSV file itself."
-        )
-    if start.startswith("{") or start.startswith("[{"):
-        raise Unreadable("This is JSON, not a CSV file. Save the table as CSV and upload that.")
 
 
 def _delimiter(lines: list[str]) -> str:

@@ -59,8 +59,8 @@ def _judge(column: ColumnProfile) -> tuple[Feature | None, str | None, str | Non
     if column.distinct == 1 and not column.overflowed and not column.missing:
         return None, "the same value in every row", None
     optional = column.missing > 0
-    if column.numbers_rows and _IDENTIFIER.search(column.name):
-        return None, "numbers the rows, like an identifier", None
+    if column.numbers_each_row and _IDENTIFIER.search(column.name):
+        return None, "its name and a number of its own in every row say: an identifier", None
     if column.is_number:
         odd = column.present - column.numeric
         note = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from typing import Any, BinaryIO
 
@@ -10,7 +11,11 @@ from app.ml.errors import Unreadable
 
 MAGIC = b"\x1f\x8b"
 MOST_BYTES = 8 << 30
-"""Unpacked: a small file can hold endless zeros."""
+"""Unpacked."""
+MOST_TIMES = 200
+FREE_BYTES = 256 << 20
+"""A small file can hold endless repetition. No table does that shrinks to less than a 200th of its
+size; what is no larger than this is read anyway."""
 
 
 def unpacked(stream: BinaryIO) -> BinaryIO:
@@ -20,11 +25,18 @@ def unpacked(stream: BinaryIO) -> BinaryIO:
     stream.seek(0)
     head = stream.read(len(MAGIC))
     stream.seek(0)
-    return _Gzip(fileobj=stream, mode="rb") if head == MAGIC else stream  # type: ignore[return-value]
+    if head != MAGIC:
+        return stream
+    packed = _Gzip(fileobj=stream, mode="rb")
+    packed.packed_size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    return packed  # type: ignore[return-value]
 
 
 class _Gzip(gzip.GzipFile):
     """Says in words what is wrong with the file."""
+
+    packed_size = 0
 
     def read(self, size: int | None = -1) -> bytes:
         return self._guarded(super().read, size)
@@ -39,6 +51,13 @@ class _Gzip(gzip.GzipFile):
             raise Unreadable(
                 f"The gzip file is cut off or damaged ({error}). Pack or upload it again."
             ) from error
-        if self.tell() > MOST_BYTES:
-            raise Unreadable(f"The gzip file unpacks to more than {MOST_BYTES >> 30} GiB.")
+        if (size_now := self.tell()) > MOST_BYTES:
+            raise Unreadable(
+                f"The gzip file unpacks to more than {MOST_BYTES >> 30} GiB. Upload fewer rows."
+            )
+        if size_now > max(FREE_BYTES, MOST_TIMES * self.packed_size):
+            raise Unreadable(
+                f"The gzip file unpacks to more than {MOST_TIMES} times its size, which no table "
+                "does. If it is one, upload it without gzip."
+            )
         return data

@@ -124,6 +124,13 @@ class ColumnProfile:
         return self.counting and self.numeric == self.rows and self.rows > 20
 
     @property
+    def numbers_each_row(self) -> bool:
+        """Whole numbers, and hardly one of them twice: beyond the limit, as far as that is known."""
+        if self.numeric < max(20, self.present) or self.fractional:
+            return False
+        return self.numbers_rows or self.overflowed or self.distinct > 0.95 * self.present
+
+    @property
     def mean(self) -> float | None:
         return (self._shift or 0.0) + self.total / self.numeric if self.numeric else None
 

@@ -25,6 +25,8 @@ CHUNK_ROWS = 1024
 """As many cells as a processor has close at hand: 4096 take half as long again."""
 CHUNK_CELLS = 1 << 18
 SHARE_TOLD = 0.05
+TOLD_CELLS = 1_000_000
+"""Read in between, at least: a second's work or so."""
 
 
 class Table:
@@ -75,15 +77,17 @@ class Table:
     def told(self, watch: Watch, what: str) -> Iterator[Chunk]:
         """The chunks, while `watch` hears at most twenty times how far they are.
 
-        A table of a chunk or two is read before anybody could look, and tells nothing.
+        A small table is read before anybody could look, and tells nothing.
         """
-        rows, next_ = 0, SHARE_TOLD
+        rows, told, next_ = 0, 0, SHARE_TOLD
         for chunk in self.chunks():
             yield chunk
             rows += len(chunk)
+            if (rows - told) * len(self.columns) < TOLD_CELLS:
+                continue
             if next_ <= (share := self._share(rows)) < 1:
                 watch(f"{what}: {rows:,} rows", share)
-                next_ = share + SHARE_TOLD
+                told, next_ = rows, share + SHARE_TOLD
 
     def _share(self, rows: int) -> float:
         """How much of the file a pass has taken after so many rows: of its bytes, if of a text."""

@@ -86,7 +86,8 @@ class Rules:
         for rule in self.rules:
             if rule.column not in columns:
                 raise BadRule(
-                    f"The rule {rule.text!r} is about a column {rule.column!r}, which isn't there."
+                    f"The rule {rule.text!r} is about a column {rule.column!r}, which isn't there. "
+                    "Upload the file with that column, or change the dataset's rules."
                 )
             self._places.append(list(columns).index(rule.column))
 

@@ -36,14 +36,17 @@ class RowProblem:
 
 
 class Scorer:
-    """A model made ready for rows. Safe to share between threads."""
+    """A model made ready for rows. Safe to share between threads.
 
-    def __init__(self, model: Model):
+    Numbers that come as text are spelled as in the table that it was trained on, unless `decimal`
+    says otherwise.
+    """
+
+    def __init__(self, model: Model, decimal: str | None = None):
         self.model = model
+        decimal = model.schema.decimal if decimal is None else decimal
         self._names = [feature.name for feature in model.schema.features]
-        self._readers = [
-            _reader(feature, model.schema.decimal) for feature in model.schema.features
-        ]
+        self._readers = [_reader(feature, decimal) for feature in model.schema.features]
 
     def score(self, rows: Sequence[Any]) -> tuple[list[dict[str, Any] | None], list[RowProblem]]:
         """A prediction for each row, None where there is a problem, and the problems."""

@@ -6,12 +6,14 @@ import io
 import json
 from typing import Any
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from app.domain.check import Check
 from app.domain.events import DatasetUploaded
 from app.errors import Conflict, NotFound, Refused
-from app.ml import building
+from app.ml import building, reading
 from app.ml.artefact import Model
 from app.ml.check import check
 from app.ml.training import Untrainable
@@ -200,7 +202,10 @@ def test_a_training_tells_its_steps_in_its_run(memory: InMemoryPlatform) -> None
     assert [event.data.share for event in told] == sorted(event.data.share for event in told)
 
 
-def test_reading_a_large_file_tells_how_far_it_is(memory: InMemoryPlatform) -> None:
+def test_reading_a_large_file_tells_how_far_it_is(
+    memory: InMemoryPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "TOLD_CELLS", 10_000)
     upload(memory, b"a,stays\n1,no\n" + b"2,yes\n" * 20_000)
     told = memory.events("dataset.progressed")
 
@@ -241,7 +246,26 @@ def test_a_whole_file_is_scored_and_bad_rows_say_why(memory: InMemoryPlatform) -
     assert lines[0].startswith("'=cmd(),75,Oslo,yes,0.")
     assert "should be a number" in lines[1]
     assert lines[2].split(",")[3] in ("yes", "no")
-    assert [one.data.step for one in memory.events("batch.progressed")] == ["row 1"]
+
+
+def test_a_parquet_file_is_scored_by_its_numbers_and_progress_is_told(
+    memory: InMemoryPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "TOLD_CELLS", 1)
+    rows = [f"{1000 + i % 100 * 20:,};{'ab'[i % 100 > 50]}".replace(",", ".") for i in range(300)]
+    upload(memory, csv("price;y", rows), "y", name="prices")
+    out = io.BytesIO()
+    parquet.write_table(pyarrow.table({"price": [1.234, 2900.5] * 2000}), out)
+    memory.platform.models.predict_file(out.getvalue(), "prices", "user:ann")
+    memory.run()
+
+    (done,) = memory.events("batch.completed")
+    lines = memory.platform.blobs.read(done.data.result).decode().splitlines()
+    assert (len(lines), done.data.failed) == (4001, 0)
+    assert [line.split(",")[:2] for line in lines[1:3]] == [["1.234", "a"], ["2900.5", "b"]]
+    shares = [one.data.share for one in memory.events("batch.progressed")]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] <= shares[-1] < 1
 
 
 def test_a_file_that_is_no_table_is_a_failed_batch(memory: InMemoryPlatform) -> None:

@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-from app.ml import building, dates, evaluation
+from app.ml import building, dates, evaluation, packed
 from app.ml.scoring import Scorer
 from app.ml.validation import validate
 from app.ml.values import number
@@ -118,3 +118,22 @@ def test_a_gzip_file_is_read_as_what_is_in_it() -> None:
     assert "cut off or damaged" in judged(gzip.compress(two_classes(200))[:500], "stays").reasons[0]
     twice = gzip.compress(gzip.compress(two_classes(200)))
     assert "gzip file in a gzip file" in judged(twice, "stays").reasons[0]
+
+
+def test_a_small_file_that_unpacks_without_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed, "FREE_BYTES", 1 << 20)
+    bomb = gzip.compress(b"a,b\n" + b"1,2\n" * 2_000_000)
+
+    (reason,) = judged(bomb, "b").reasons
+    assert "more than 200 times its size" in reason
+    assert "without gzip" in reason
+
+
+@pytest.mark.parametrize(("name", "kept"), [("Kunde Nr", False), ("income", True)])
+def test_a_name_and_a_number_of_its_own_in_each_row_are_an_identifier(
+    name: str, kept: bool
+) -> None:
+    numbers = random.Random(5).sample(range(100_000), 200)
+    report = judged(csv(f"{name},x,y", [f"{n},{n % 7},{'ab'[n % 2]}" for n in numbers]), "y")
+
+    assert (report.profile[0]["type"] == "number") is kept

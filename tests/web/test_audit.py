@@ -16,7 +16,9 @@ def row(**over):
             "target": "t", "before": None, "after": None, "details": {}} | over  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "＝1"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1+1", "-1-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "＝1"]
+)
 def test_no_cell_is_a_formula(text: str) -> None:
     written = "".join(lines([row(target=text, actor=text)], "csv"))
     cells = list(csv.reader(io.StringIO(written, newline="")))[1]

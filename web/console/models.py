@@ -41,6 +41,7 @@ def model(name: str) -> ResponseReturnValue:
         model=found,
         versions=versions,
         champion=best,
+        earlier=took_over_from(found),
         metrics=names,
         batches=batches,
         shown=shown,
@@ -63,6 +64,15 @@ def _shown(versions: Sequence[Any], champion: int | None) -> Any:
         if found := next(filter(fits, versions), None):
             return found
     return versions[0] if versions else None
+
+
+def took_over_from(model: Mapping[str, Any]) -> int | None:
+    """The version to roll back to: whom the champion took over from, not counting ways back."""
+    for promotion in model.get("promotions") or ():
+        if promotion["version"] == model["champion"] and not promotion["back"]:
+            earlier: int | None = promotion["previous"]
+            return earlier
+    return None
 
 
 def fetch(name: str) -> dict[str, Any]:
