@@ -10,7 +10,7 @@ from app.store.archive_tables import ArchivedEvent, ArrivalCount
 from app.store.bulk import Bulk
 from app.store.position import recorded
 
-SCAN = 20_000
+SCAN = 5_000
 """Rows that one step of a search looks at."""
 _ROW = "number, time, envelope, data"
 _COLUMNS = (

@@ -18,11 +18,15 @@ from app.store.bulk import Bulk
 from app.store.columns import clean, key
 from app.store.database import Database
 from app.store.deliveries import DeadLetter
-from app.store.failure_groups import LOCK, apply, arrived, moved
+from app.store.failure_groups import LOCK, FailureGroup, apply, arrived, moved
 from app.store.like import any_has
 from app.store.moments import iso, seconds
-from app.store.page import Page, paged, read_cursor
+from app.store.page import Page, cursor_of, paged, read_cursor
 
+SCAN = 500
+"""Letters that one step of a search by text looks at: they are large."""
+SCAN_SECONDS = 0.04
+SEARCHED = DeadLetter.title, DeadLetter.event, DeadLetter.attempts, DeadLetter.id
 STATES = ("parked", "replaying", "replayed", "discarded")
 
 
@@ -43,23 +47,49 @@ class DeadLetters:
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[dict[str, Any]]:
-        """Dead letters, newest first by the time they were parked."""
-        newest = col(DeadLetter.parked).desc(), col(DeadLetter.id).desc()
-        query = select(DeadLetter).order_by(*newest).limit(limit + 1)
-        query = query.where(*wanted_by(subscription, type, group, since, until, q, state))
-        if cursor:
-            at, id = read_cursor(cursor, float, str)
-            older = (col(DeadLetter.parked) == at) & (col(DeadLetter.id) < id)
-            query = query.where((col(DeadLetter.parked) < at) | older)
+        """Dead letters, newest first by the time they were parked.
+
+        `q` is a part of the title, the event, the attempts or the id, in any case; a search
+        gives up after a while with a page that may be short or empty, and a cursor from where
+        to go on.
+        """
+        wanted = wanted_by(subscription, type, group, since, until, None, state)
+        if q:
+            return self._search(wanted, q, limit, cursor)
         with self._database.read() as session:
-            rows = session.exec(query).all()
-        return paged(rows, limit, lambda row: (row.parked, row.id), _show)
+            rows = session.exec(_older(select(DeadLetter).where(*wanted), cursor, limit + 1)).all()
+        return paged(rows, limit, _place, _show)
+
+    def _search(
+        self, wanted: list[ColumnElement[bool]], q: str, limit: int, cursor: str | None
+    ) -> Page[dict[str, Any]]:
+        found: list[DeadLetter] = []
+        over = self._clock.monotonic() + SCAN_SECONDS
+        with self._database.read() as session:
+            while True:
+                places: Any = select(DeadLetter.parked, DeadLetter.id).where(*wanted)
+                step = session.exec(_older(places, cursor, SCAN)).all()
+                ids = [id for _, id in step]
+                query = select(DeadLetter).where(col(DeadLetter.id).in_(ids), any_has(q, *SEARCHED))
+                for row in session.exec(_older(query, None, limit + 1 - len(found))):
+                    found.append(row)
+                if len(found) > limit:
+                    return paged(found, limit, _place, _show)
+                cursor = cursor_of(*step[-1]) if len(step) == SCAN else None
+                if cursor is None or self._clock.monotonic() > over:
+                    return Page([_show(row) for row in found], cursor)
 
     def of_run(self, correlationid: str, limit: int = 200) -> list[dict[str, Any]]:
         """What a run left parked, in whatever state it is now."""
         query = select(DeadLetter).where(DeadLetter.correlationid == key(correlationid))
         with self._database.read() as session:
             return [_show(row) for row in session.exec(query.limit(limit))]
+
+    def of_event(self, event_id: str) -> list[dict[str, Any]]:
+        """What an event left parked, of whichever subscription and in whatever state it is now."""
+        query = select(DeadLetter).where(DeadLetter.event_id == key(event_id))
+        with self._database.read() as session:
+            return [_show(row) for row in session.exec(query.limit(50))]
 
     def get(self, id: str) -> dict[str, Any] | None:
         with self._database.read() as session:
@@ -80,10 +110,13 @@ class DeadLetters:
             return session.exec(query).one()
 
     def parked(self) -> dict[str, int]:
-        """How many are parked, by subscription."""
-        query = select(DeadLetter.subscription, func.count()).where(DeadLetter.state == "parked")
+        """How many are parked, by subscription: from the groups' counters."""
+        query = select(FailureGroup.subscription, func.sum(FailureGroup.parked)).where(
+            col(FailureGroup.parked) > 0
+        )
         with self._database.read() as session:
-            return dict(session.exec(query.group_by(DeadLetter.subscription)).all())
+            found = session.exec(query.group_by(FailureGroup.subscription)).all()
+        return {name: int(count) for name, count in found}
 
     def many(self, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Those of these ids that exist, in their order."""
@@ -180,9 +213,22 @@ def wanted_by(
     if (end := seconds(until)) is not None:
         conditions.append(col(DeadLetter.parked) < end)
     if q:
-        texts = DeadLetter.title, DeadLetter.event, DeadLetter.attempts, DeadLetter.id
-        conditions.append(any_has(q, *texts))
+        conditions.append(any_has(q, *SEARCHED))
     return conditions
+
+
+def _older(query: Any, cursor: str | None, limit: int) -> Any:
+    """The newest of a query, or of those behind a cursor."""
+    if cursor:
+        at, id = read_cursor(cursor, float, str)
+        same = (col(DeadLetter.parked) == at) & (col(DeadLetter.id) < id)
+        # The first condition bounds the index; the second leaves out what was seen.
+        query = query.where(col(DeadLetter.parked) <= at, (col(DeadLetter.parked) < at) | same)
+    return query.order_by(col(DeadLetter.parked).desc(), col(DeadLetter.id).desc()).limit(limit)
+
+
+def _place(row: DeadLetter) -> tuple[float, str]:
+    return row.parked, row.id
 
 
 def _show(row: DeadLetter) -> dict[str, Any]:

@@ -180,16 +180,25 @@ class DeadLetter(SQLModel, table=True):
 
     One row for an event and a subscription, however often it is parked. `generation` is the
     newest whose end is known; `code` and `model` are the versions that failed; `edit` is a
-    JSON Patch that a person prepared for its replay.
+    JSON Patch that a person prepared for its replay. The indexes hold all that letters are counted
+    by: counting reads none of the rows, which are large.
     """
 
     __tablename__ = "dead_letters"
     __table_args__ = (
         Index("dead_letters_of_event", "event_id", "event_source", "subscription", unique=True),
-        Index("dead_letters_by_state", "state", "parked", "id"),
-        Index("dead_letters_by_group", "state", "group_id", "parked", "id"),
-        Index("dead_letters_by_subscription", "state", "subscription", "parked", "id"),
-        Index("dead_letters_by_type", "state", "type", "parked", "id"),
+        Index("dead_letters_by_state", "state", "parked", "id", "subscription", "type", "group_id"),
+        Index("dead_letters_by_group", "state", "group_id", "parked", "id", "subscription", "type"),
+        Index(
+            "dead_letters_by_subscription",
+            "state",
+            "subscription",
+            "parked",
+            "id",
+            "type",
+            "group_id",
+        ),
+        Index("dead_letters_by_type", "state", "type", "parked", "id", "subscription", "group_id"),
         Index("dead_letters_by_run", "correlationid"),
         Index(
             "dead_letters_edited",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import false, func
 from sqlmodel import Session, col, select
 
 from app.clock import Clock, SystemClock
@@ -28,9 +28,11 @@ from app.store.run_steps import attempts_of, packed_step, step_of, steps_of
 
 STATES = ("running", "waiting", "succeeded", "failed", "cancelled")
 PACKED_SHOWN = 1000
-SCAN = 500
+SCAN = 100
 """Runs whose roots one step of a search by data looks at."""
-SCAN_SECONDS = 1.0
+SCAN_SECONDS = 0.05
+OPEN = col(Delivery.settled) == false()
+"""Said as the index of open deliveries says it: `IS 0` would read all of them on SQLite."""
 OF_A_KEY = 2000
 """Newest roots of a partition key among which runs are looked for."""
 
@@ -200,16 +202,14 @@ class Runs:
     def retrying(self) -> dict[str, int]:
         """How many deliveries wait for another attempt, by subscription."""
         query = select(Delivery.subscription, func.count()).where(
-            col(Delivery.settled).is_(False), Delivery.state == "retrying"
+            OPEN, Delivery.state == "retrying"
         )
         with self._database.read() as session:
             return dict(session.exec(query.group_by(Delivery.subscription)).all())
 
     def oldest_open(self) -> dict[str, float]:
         """When the delivery that is open longest was published, by subscription."""
-        query = select(Delivery.subscription, func.min(Delivery.published)).where(
-            col(Delivery.settled).is_(False)
-        )
+        query = select(Delivery.subscription, func.min(Delivery.published)).where(OPEN)
         with self._database.read() as session:
             return dict(session.exec(query.group_by(Delivery.subscription)).all())
 

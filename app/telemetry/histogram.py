@@ -8,8 +8,8 @@ mapping of bucket to count, and so are the sums of many.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 LOWEST = -13  # exponents below are the first bucket: less than 0.12 ms
 LAST = 71
@@ -36,11 +36,16 @@ def span(bucket: int) -> tuple[float, float]:
     return low, upper(bucket) if bucket < LAST else math.inf
 
 
-def merged(histograms: Iterable[Mapping[int, int]]) -> dict[int, int]:
-    total: Counter[int] = Counter()
+def merged(histograms: Iterable[Mapping[Any, int]]) -> dict[int, int]:
+    """Their sum. Buckets may be text, as JSON's keys are: a chart adds up thousands of these."""
+    given: dict[Any, int] = {}
     for each in histograms:
-        total.update(each)
-    return dict(total)
+        for bucket, count in each.items():
+            given[bucket] = given.get(bucket, 0) + count
+    total: dict[int, int] = {}
+    for bucket, count in given.items():
+        total[int(bucket)] = total.get(int(bucket), 0) + count
+    return total
 
 
 def quantile(histogram: Mapping[int, int], share: float) -> float | None:

@@ -108,6 +108,9 @@ class FakeDeadLetters:
         rows = self._platform.data["letters"]
         return copy.deepcopy(next((x for x in rows if x["id"] == id), None))
 
+    def of_event(self, event_id: str) -> list[Json]:
+        return [x for x in self.find(state=None, limit=1000).items if x["event"]["id"] == event_id]
+
     def of_run(self, correlationid: str) -> list[Json]:
         return self.find(q=correlationid, state=None, limit=200).items
 
@@ -125,6 +128,7 @@ class FakeDeadLetters:
         q: str | None = None,
         state: str | None = "parked",
         life: str | None = None,
+        bars: bool = True,
     ) -> list[Json]:
         open = Counter(
             x["group"]
@@ -151,6 +155,9 @@ class FakeFailures:
 
     def groups(self, **filters: Any) -> list[Json]:
         return self._platform.dead_letters.groups(**filters)
+
+    def with_bars(self, groups: list[Json]) -> list[Json]:
+        return groups
 
     def waiting(self) -> int:
         return sum(group["state"] == "open" for group in self.groups())

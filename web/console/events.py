@@ -79,4 +79,4 @@ def fetch(id: str) -> dict[str, Any]:
 
 def letters_of(id: str) -> list[dict[str, Any]]:
     """The dead letters of an event, in whatever state."""
-    return list(current_platform().dead_letters.find(q=id, state=None, limit=20).items)
+    return list(current_platform().dead_letters.of_event(id))

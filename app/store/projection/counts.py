@@ -71,12 +71,8 @@ def total(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         **{name: sum(row[name] for row in rows) for name in SUMS},
         **{name: max([row[name] for row in rows] or [0.0]) for name in MOST},
-        **{name: merged(_numbered(row[name]) for row in rows) for name in HISTOGRAMS},
+        **{name: merged(row[name] for row in rows if row[name]) for name in HISTOGRAMS},
     }
-
-
-def _numbered(histogram: dict[Any, int] | None) -> dict[int, int]:
-    return {int(bucket): count for bucket, count in (histogram or {}).items()}
 
 
 def add(
