@@ -21,6 +21,8 @@ from typing import IO, Any, Literal, cast
 
 HEADER = "row,age,income,city,plan,since,score,comment,churned\n"
 TARGET = "churned"
+MOST_JUDGING = 256
+"""Megabytes: libraries 50, hashes of rows 64, samples and distinct values the rest."""
 TAILS = 20_000
 LINES = 10_000
 KINDS = ("csv", "gzip", "parquet")
@@ -56,7 +58,7 @@ def run(megabytes: int, kind: Kind, tell: Callable[[str], None]) -> dict[str, An
         "judge, peak of all to a quarter": round(
             large["judge"]["peak (MB)"] / small["judge"]["peak (MB)"], 2
         ),
-        "goal": "a peak near 1",
+        "goal": f"judged in no more than {MOST_JUDGING} MB, whatever the size",
     }
 
 

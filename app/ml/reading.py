@@ -22,7 +22,7 @@ from app.ml.rules import Rules
 from app.ml.watching import Watch
 
 CHUNK_ROWS = 1024
-"""As many cells as a processor has close at hand: 4096 take half as long again."""
+"""As many cells as a processor has close at hand: 4096 take a quarter longer."""
 CHUNK_CELLS = 1 << 18
 SHARE_TOLD = 0.05
 TOLD_CELLS = 1_000_000
