@@ -16,15 +16,15 @@ from web.auth.views import local_path
 
 # What each scope's token and each role's session may do, written out by hand.
 MAY = {
-    "read": {"viewer"},
-    "publish": {"publisher"},
-    "operate": {"viewer", "operator"},
-    "admin": {"viewer", "publisher", "operator", "administrator"},
+    "read": {"anybody", "viewer"},
+    "publish": {"anybody", "publisher"},
+    "operate": {"anybody", "viewer", "operator"},
+    "admin": {"anybody", "viewer", "publisher", "operator", "administrator"},
 }
 ROLES_MAY = {
-    "viewer": {"viewer"},
-    "operator": {"viewer", "publisher", "operator"},
-    "admin": {"viewer", "publisher", "operator", "administrator"},
+    "viewer": {"anybody", "viewer"},
+    "operator": {"anybody", "viewer", "publisher", "operator"},
+    "admin": {"anybody", "viewer", "publisher", "operator", "administrator"},
 }
 SAMPLE = {
     "id": "nope", "name": "nope", "type": "nope", "correlationid": "nope", "version": "1",
