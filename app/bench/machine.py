@@ -44,7 +44,7 @@ if __name__ == "__main__":
 class Machine:
     """Everything that one benchmark starts."""
 
-    def __init__(self, folder: Path, fsync: str | None):
+    def __init__(self, folder: Path, fsync: str | None, database_url: str | None = None):
         self.folder = folder
         self.fsync = fsync
         self.server = EmbeddedServer(folder / "redis", fsync=fsync)
@@ -61,6 +61,8 @@ class Machine:
             "PENSTOCK_LOG_LEVEL": "warning",
         }
         self.environment.pop("DATABASE_URL", None)
+        if database_url:
+            self.environment["DATABASE_URL"] = database_url
         self.settings = Settings.load(self.environment)
         self.platform: Platform = bootstrap.build(self.settings)
         upgrade_all(self.platform.database, self.platform.archive_database)
@@ -170,10 +172,10 @@ class Machine:
 
 
 @contextmanager
-def machine(fsync: str | None) -> Iterator[Machine]:
-    """A machine for the length of a block."""
+def machine(fsync: str | None, database_url: str | None = None) -> Iterator[Machine]:
+    """A machine for the length of a block; on SQLite unless another database is named."""
     with tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder:
-        made = Machine(Path(folder), fsync)
+        made = Machine(Path(folder), fsync, database_url)
         try:
             yield made
         finally:

@@ -123,6 +123,44 @@ def eventstore(databases: tuple[str, ...], seconds: float, rounds: int, as_json:
     _show(_benchmark("eventstore").run(list(databases), seconds, rounds, _tell), as_json)
 
 
+@bench.command(
+    epilog="\b\nExample:\n  python -m app bench console --database sqlite --asks 20 --json"
+)
+@click.option(
+    "--database",
+    "databases",
+    type=click.Choice(["sqlite", "postgresql"]),
+    multiple=True,
+    default=("sqlite", "postgresql"),
+    show_default=True,
+)
+@click.option("--events", default=1_000_000, show_default=True, help="Archived events.")
+@click.option("--dead-letters", "letters", default=100_000, show_default=True)
+@click.option("--runs", default=10_000, show_default=True)
+@click.option("--asks", default=40, show_default=True, help="Times to ask each page; 0: none.")
+@click.option("--consoles", default=50, show_default=True, help="Open at once; 0: none.")
+@click.option("--seconds", default=15.0, show_default=True, help="To measure the API beside them.")
+@json_option
+def console(
+    databases: tuple[str, ...],
+    events: int,
+    letters: int,
+    runs: int,
+    asks: int,
+    consoles: int,
+    seconds: float,
+    as_json: bool,
+) -> None:
+    """Every page over a full database, and the API beside open consoles."""
+    sizes = _benchmark("console_story").Sizes(events, letters, runs)
+    result = _benchmark("console").run(list(databases), sizes, asks, consoles, seconds, _tell)
+    if not as_json:
+        for figures in result.values():
+            if isinstance(figures, dict):
+                figures.pop("each", None)
+    _show(result, as_json)
+
+
 @bench.command(epilog="\b\nExample:\n  python -m app bench soak --kills 200 --events 200000")
 @click.option("--kills", default=100, show_default=True)
 @click.option("--events", default=100_000, show_default=True)

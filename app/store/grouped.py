@@ -1,13 +1,13 @@
 """Groups of failures as people see them, and the decisions that people take on a group.
 
-Without filters beyond the subscription, the groups come from their counters. With others
-(type, time, text) the dead letters themselves are counted.
+Without filters beyond the subscription and a text, the groups come from their counters. With
+others (type, time) the dead letters themselves are counted, by their indexes.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, cast, func
@@ -22,12 +22,17 @@ from app.store.database import Database
 from app.store.dead_letters import wanted_by
 from app.store.deliveries import DeadLetter, LastSuccess
 from app.store.failure_groups import HOUR, LIVES, MINUTE, FailureCount, FailureGroup
+from app.store.like import any_has
 from app.store.moments import iso, seconds
 
 BARS = 24
 DAY = 86_400.0
 MINUTES_KEPT = 2 * DAY
 """How long counts by the minute are kept; those by the hour stay longer."""
+SAID = (
+    FailureGroup.title, FailureGroup.error, FailureGroup.frame, FailureGroup.subscription,
+    FailureGroup.type,
+)  # fmt: skip
 Row = dict[str, Any]
 
 
@@ -47,18 +52,21 @@ class Grouped:
         q: str | None = None,
         state: str | None = "parked",
         life: str | None = None,
+        bars: bool = True,
     ) -> list[Row]:
         """Failures of the same cause, the largest first.
 
         `count` is how many letters match, `bars` how often the group happened over the time
-        of all of these groups. `life` asks for groups in that state only; those that are
-        resolved have nothing parked, and are found with `life="resolved"`.
+        of all of these groups (`with_bars` adds them to some of many). `q` is a part of what the
+        group says of itself: its errors, line, subscription or type. `life` asks for groups in
+        that state only; those that are resolved have nothing parked, and are found with
+        `life="resolved"`.
         """
         if life is not None and life not in LIVES:
             raise Refused(f"a group is one of {', '.join(LIVES)}, not {life!r}")
         resolved = life == "resolved"
         with self._database.read() as session:
-            if resolved or (state == "parked" and not (type or since or until or q)):
+            if resolved or (state == "parked" and not (type or since or until)):
                 counted = None
                 query = select(FailureGroup).where(
                     FailureGroup.state == "resolved" if resolved else col(FailureGroup.parked) > 0
@@ -66,23 +74,40 @@ class Grouped:
                 if subscription:
                     query = query.where(FailureGroup.subscription == key(subscription))
             else:
-                wanted = wanted_by(subscription, type, None, since, until, q, state)
+                wanted = wanted_by(subscription, type, None, since, until, None, state)
                 counted = self._scanned(session, wanted)
                 query = select(FailureGroup).where(col(FailureGroup.id).in_(counted))
+            if q:
+                query = query.where(any_has(q, *SAID))
             rows = [row.model_dump() for row in session.exec(query)]
             now = self._clock.now()
             rows = [row for row in rows if life in (None, failure_groups.life(row, now))]
             if not rows:
                 return []
-            if counted is None:
-                bars = self._bars(session, rows, now)
-            else:
-                bars = self._bars_of(session, wanted, counted)
-        shown = [failure_groups.show(row, now) | {"bars": bars[row["id"]]} for row in rows]
+            drawn: dict[str, list[int]] = {}
+            if bars and counted is None:
+                drawn = self._bars(session, rows, now)
+            elif bars:
+                drawn = self._bars_of(session, wanted, counted or {})
+        shown = [failure_groups.show(row, now) for row in rows]
         for group in shown:
             if counted is not None:
                 group["count"] = counted[group["id"]][0]
+            if bars:
+                group["bars"] = drawn.get(group["id"], [0] * BARS)
         return sorted(shown, key=lambda each: (-each["count"], each["id"]))
+
+    def with_bars(self, groups: Sequence[Row]) -> list[Row]:
+        """Groups that were found without bars, with them."""
+        if not groups:
+            return []
+        times = [
+            {"id": each["id"], "first": seconds(each["first"]), "last": seconds(each["last"])}
+            for each in groups
+        ]
+        with self._database.read() as session:
+            bars = self._bars(session, times, self._clock.now())
+        return [{**each, "bars": bars[each["id"]]} for each in groups]
 
     def waiting(self) -> int:
         """How many groups have something parked and nobody at it: what asks for a person."""
@@ -170,6 +195,8 @@ class Grouped:
         counted: dict[str, tuple[int, float, float]],
     ) -> dict[str, list[int]]:
         """Bars of the dead letters that match."""
+        if not counted:
+            return {}
         first = min(one[1] for one in counted.values())
         last = max(one[2] for one in counted.values())
         place = (col(DeadLetter.parked) - first) / (max(last - first, 1e-6) / BARS)

@@ -24,6 +24,10 @@ class Failures:
     def groups(self, **filters: Any) -> list[dict[str, Any]]:
         return list(self.store.find(**filters))
 
+    def with_bars(self, groups: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """These groups, each with how often it happened over their time."""
+        return list(self.store.with_bars(groups))
+
     def waiting(self) -> int:
         """How many groups have something parked and nobody at it."""
         return int(self.store.waiting())

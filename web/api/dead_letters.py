@@ -51,9 +51,13 @@ def group_dead_letters(
 ) -> dict[str, Any]:
     """What was parked, grouped by what went wrong."""
     groups = current_platform().failures.groups(
-        state=None if state == "all" else state, life=None if life == "any" else life, **filters
+        state=None if state == "all" else state,
+        life=None if life == "any" else life,
+        bars=False,
+        **filters,
     )
-    return sliced(groups, limit, cursor)
+    page = sliced(groups, limit, cursor)
+    return {**page, "items": current_platform().failures.with_bars(page["items"])}
 
 
 @route("GET", "/dead-letters/groups/<id>", "viewer", answers=GROUP, may_fail=(404,))

@@ -23,6 +23,8 @@ from web.platform import current_platform
 
 LIVES = ("open", "acknowledged", "ignored", "resolved")
 IGNORED = {"1h": 3600, "8h": 28_800, "1d": 86_400, "7d": 604_800}
+GROUPS = 25
+"""On one page: each has its own drawing."""
 LARGEST = 64 * 1024 * 1024
 
 
@@ -38,7 +40,7 @@ def failures() -> ResponseReturnValue:
         "since": since(window),
     }
     life = chosen("life")
-    groups = platform.failures.groups(**filters, life=life if life in LIVES else None)
+    groups = platform.failures.groups(**filters, life=life if life in LIVES else None, bars=False)
     if life not in LIVES:
         groups = [each for each in groups if each["state"] != "ignored"]
     group = next((g for g in groups if g["id"] == chosen("group")), None)
@@ -47,9 +49,14 @@ def failures() -> ResponseReturnValue:
     )
     subscriptions = {s["name"]: s for s in platform.subscriptions.list()}
     ordered = sorted(groups, key=lambda g: words.iso(g["last"]), reverse=True)
+    start = int(skipped) if (skipped := chosen("from")).isdecimal() and len(skipped) < 9 else 0
+    shown = ordered[start : start + GROUPS]
     return render_template(
         "failures.html",
-        groups=[(each, bars(each)) for each in ordered],
+        groups=[(each, bars(each)) for each in platform.failures.with_bars(shown)],
+        found=len(groups),
+        start=start,
+        following=start + GROUPS if start + GROUPS < len(ordered) else None,
         group=group,
         traits=shared_traits(page.items) if group else [],
         example=page.items[0] if group and page.items else None,

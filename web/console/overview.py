@@ -80,7 +80,7 @@ def snapshot() -> Snapshot:
     return Snapshot(
         at=now(),
         subscriptions=subscriptions,
-        groups=platform.failures.groups(),
+        groups=platform.failures.groups(bars=False),
         health=state,
         total=in_order(series(start, STEP)),
         each={s["name"]: in_order(series(start, STEP, s["name"])) for s in subscriptions},

@@ -55,7 +55,7 @@ def subscription(name: str) -> ResponseReturnValue:
         failed=sparkline.bars([r["failed"] for r in rows], "Failed attempts, last hour"),
         done_sum=sum(r["done"] for r in rows),
         failed_sum=sum(r["failed"] for r in rows),
-        groups=platform.failures.groups(subscription=name),
+        groups=platform.failures.groups(subscription=name, bars=False),
         settings=settings_of(found),
         charted=charts_of(subscription=name),
         filter_text=changing.shown_filter(found["filter"]),
