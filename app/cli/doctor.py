@@ -211,7 +211,7 @@ def _workers(settings: Settings) -> Iterator[Finding]:
         return  # said above
     platform = build(settings)
     try:
-        lanes = sorted({lane for worker in platform.workers.list() for lane in worker["lanes"]})
+        lanes = sorted(platform.workers.lanes())
     finally:
         platform.close()
     unserved = [lane for lane in LANES if lane not in lanes]

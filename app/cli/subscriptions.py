@@ -125,6 +125,12 @@ def change(name: str, settings: tuple[str, ...], as_json: bool) -> None:
     click.echo(f"Changed {name}. Workers take it up within a second.")
     for field, values in found["changed"].items():
         click.echo(f"{field}: the code says {values['code']}, now {values['now']}")
+    if not found["served"]:
+        click.echo(
+            f"No live worker serves the lane {found['lane']}: its events wait until one is started"
+            f" with -Q {found['lane']}.",
+            err=True,
+        )
 
 
 @subscriptions.command(

@@ -78,6 +78,7 @@ class Subscriptions:
         parked = self.platform.dead_letters.parked()
         retrying = self.platform.runs.retrying()
         recent = self.platform.rollups.recent(RECENT)
+        served = self.platform.workers.lanes()
         shown = []
         for row in rows:
             name = row["name"]
@@ -96,6 +97,7 @@ class Subscriptions:
                     "state": state,
                     "backlog": backlog.unread,
                     "open": backlog.open,
+                    "served": row["lane"] in served,
                     "oldest": oldest,
                     "retrying": retrying.get(name, 0),
                     "parked": parked.get(name, 0),
@@ -134,7 +136,8 @@ class Subscriptions:
     def update(self, name: str, changes: Mapping[str, Any], actor: str) -> None:
         """Change one or more of CHANGEABLE; a deploy keeps the change.
 
-        Raises `Refused` where a value can't work.
+        Raises `Refused` where a value can't work. A lane that no worker serves may be chosen, since
+        one may be about to start: `served` of `get` tells.
         """
         before = self.platform.subscription_store.get(name)
         after = self.platform.subscription_store.update(name, _checked(changes, before), actor)

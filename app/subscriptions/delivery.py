@@ -127,7 +127,7 @@ class Handling:
             return event, EXCLUDED
         if self.predicate is not None and not self.predicate(event):
             return event, EXCLUDED
-        if event.expirytime is not None and _passed(event.expirytime, self.clock):
+        if event.expirytime is not None and self._too_late(event.expirytime):
             message = f"it was to be handled before {event.expirytime.isoformat()}"
             return event, Park(told("Expired", message, self.name, self.clock.now()), "expired")
         if entry.generation is not None:
@@ -138,6 +138,14 @@ class Handling:
         if self.everything or event.type not in self.catalogue.types.newest:
             return event, None
         return self._typed(event)
+
+    def _too_late(self, expiry: datetime) -> bool:
+        """Whether it is over; a time without a zone, which nobody may publish, counts as UTC.
+
+        Never for our own bookkeeping: the archive keeps an event that nobody may handle any more.
+        """
+        zoned = expiry if expiry.tzinfo else expiry.replace(tzinfo=UTC)
+        return zoned < instant(self.clock.now()) and self.subscription.lane != "system"
 
     def _comes_again(self, entry: Entry) -> bool:
         """Whether a rewind has gone behind this entry since it came back: its topic brings it once more."""
@@ -348,8 +356,3 @@ class Handling:
         if wait is None:
             return Park(failure, "exhausted")
         return Again(failure, wait if after is None else max(0.0, after))
-
-
-def _passed(moment: datetime, clock: Clock) -> bool:
-    """Whether it is over; a time without a zone, which nobody may publish, counts as UTC."""
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) < instant(clock.now())

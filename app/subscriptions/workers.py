@@ -41,6 +41,10 @@ class Workers:
             worker.pop("place", None)
         return sorted(found, key=lambda worker: worker["id"])
 
+    def lanes(self) -> set[str]:
+        """The lanes that a live worker serves."""
+        return {lane for worker in self.list() if worker["alive"] for lane in worker["lanes"]}
+
     def get(self, id: str) -> dict[str, Any]:
         """One worker. Raises `NotFound`."""
         for worker in self.list():

@@ -59,6 +59,21 @@ def test_an_event_may_be_held_back(installed, run, redis_url):
         assert not any(b"reminder" in key for key in client.keys("*:topic:*"))
 
 
+def test_a_lane_that_no_worker_serves_may_be_chosen_and_is_warned_of(installed, run):
+    ran = run("subscriptions", "change", "workers.handlers.train", "lane=inference")
+    assert ran.status == 0
+    assert "No live worker serves the lane inference" in ran.errors
+    assert answer(run, "subscriptions", "show", "workers.handlers.train")["served"] is False
+
+
+def test_what_cannot_be_durable_is_refused_and_not_published(installed, run, redis_url):
+    ran = run("publish", "order.placed", "{}", "--durable")
+    assert ran.status == 1
+    assert "durable publish needs" in ran.errors  # an append-only file, or a newer server
+    with redis.Redis.from_url(redis_url) as client:
+        assert not client.exists("penstock:topic:order:0")
+
+
 def test_a_subscription_is_paused_for_everybody(installed, run):
     name = "workers.handlers.train"
     assert run("subscriptions", "pause", name, "--reason", "the disk is full").status == 0

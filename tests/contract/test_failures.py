@@ -219,6 +219,21 @@ def test_an_expired_event_is_parked_without_being_handled(world: World):
     assert letter.event.data == "late"
 
 
+def test_the_archive_keeps_what_expired(world: World):
+    kept = []
+
+    @world.on("*", lane="system", name="archive")
+    def keep(event, ctx):
+        kept.append(event.data)
+
+    expired = instant(world.clock.now()) - timedelta(seconds=1)
+    world.publish_many([Event(type="order.placed", data="late", expirytime=expired)])
+    world.run()
+
+    assert kept == ["late"]
+    assert world.letters == []
+
+
 def test_an_expiry_without_a_timezone_holds_up_nobody(world: World):
     got = []
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,7 +16,7 @@ import redis
 from app.embedded.binary import available
 from app.errors import Refused, Unavailable
 from app.events.event import Event
-from tests.engine.rig import Rig, until
+from tests.engine.rig import ROOT, Rig, until
 
 REFUSED = "Connection to broker lost"
 """What Celery logs where its server refuses a read from a queue."""
@@ -95,11 +97,29 @@ def test_a_durable_publish_is_on_disk_when_it_returns(make_rig: Callable[..., Ri
     event = rig.event("plain", 1)
     assert rig.platform.publisher.publish([event], durable=True) == [True]
     assert rig.platform.publisher.publish([event], durable=True) == [False]
+    _publish_by_command(rig, 2)
     rig.server.process.kill()
     rig.server.process.wait()
     rig.server.start()
     rig.server.wait_ready()
-    assert [one.id for one in rig.events("plain", "asked")] == ["plain-1"]
+    assert [one.id for one in rig.events("plain", "asked")] == ["plain-1", "plain-2"]
+
+
+def _publish_by_command(rig: Rig, n: int) -> None:
+    given = {
+        "REDIS_URL": rig.server.url,
+        "PENSTOCK_DATA_DIR": str(rig.data),
+        "PENSTOCK_SECRET_KEY": "s" * 40,
+    }
+    command = ["publish", "plain.asked", "{}", "--id", f"plain-{n}", "--durable"]
+    subprocess.run(
+        [sys.executable, "-m", "app", *command],
+        cwd=ROOT,
+        env={**os.environ, **given},
+        stdout=subprocess.DEVNULL,
+        check=True,
+        timeout=60,
+    )
 
 
 @pytest.mark.usefixtures("valkey")

@@ -25,6 +25,7 @@ def subscription(name: str, types: list[str], emits: list[str], **over: Any) -> 
         "paused": None,
         "backlog": 0,
         "open": 0,
+        "served": True,
         "retrying": 0,
         "parked": 0,
         "oldest": None,

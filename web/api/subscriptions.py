@@ -34,7 +34,7 @@ SUBSCRIPTION = obj({
     "state": {"enum": ["healthy", "late", "failing", "paused"]},
     "paused": {"type": ["object", "null"]}, "backlog": MAYBE_COUNT, "open": COUNT,
     "retrying": COUNT, "parked": COUNT, "oldest": MAYBE_NUMBER, "changed": ANY_OBJECT,
-    "active": FLAG,
+    "active": FLAG, "served": FLAG,
 })  # fmt: skip
 TRIAL = obj({
     "looked": COUNT, "passed_now": COUNT, "would_pass": COUNT, "gain": COUNT, "lose": COUNT,
@@ -103,7 +103,10 @@ def try_subscription_filter(name: str, body: dict[str, Any]) -> Any:
 @route("PATCH", "/subscriptions/<path:name>", "operator",
        body=Body({"type": "object", "minProperties": 1}), **ONE)  # fmt: skip
 def change_subscription(name: str, body: dict[str, Any]) -> Any:
-    """Change `retry`, `filter`, `timeout`, `concurrency`, `rate`, `lane` or `priority`; deploys keep it."""
+    """Change `retry`, `filter`, `timeout`, `concurrency`, `rate`, `lane` or `priority`; deploys keep it.
+
+    `served` is false in the answer where no live worker serves its lane: its events wait for one.
+    """
     control = current_platform().subscriptions
     control.update(name, body, current_actor())
     return control.get(name)
