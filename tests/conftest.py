@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ import redis
 from app.embedded.binary import available
 from app.embedded.postgres import NoPostgres, running_postgres
 from app.embedded.server import EmbeddedServer
+from app.store import migrate
+from app.store.database import open_databases
 from config.settings import Settings
 
 IN_CI = os.environ.get("CI") == "true"
@@ -89,14 +92,63 @@ def postgres_url(_postgres: str) -> Iterator[str]:
 _numbers = itertools.count(1)
 
 
-def _postgres_database(url: str) -> Iterator[str]:
+def _admin(url: str) -> psycopg.Connection:
+    plain = url.format(name="postgres").replace("postgresql+psycopg", "postgresql")
+    return psycopg.connect(plain, autocommit=True)
+
+
+def _postgres_database(url: str, like: str = "") -> Iterator[str]:
     name = f"test_{next(_numbers)}"
-    admin = url.format(name="postgres").replace("postgresql+psycopg", "postgresql")
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+    with _admin(url) as connection:
+        connection.execute(f"CREATE DATABASE {name}{like}")
     yield url.format(name=name)
-    with psycopg.connect(admin, autocommit=True) as connection:
+    with _admin(url) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def _migrated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with migrated SQLite files, to copy: quicker than to migrate for every test."""
+    folder = tmp_path_factory.mktemp("migrated")
+    _migrate(f"sqlite:///{folder / 'penstock.db'}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _migrated_postgres(_postgres: str) -> str:
+    """The same on PostgreSQL: the name of a migrated database."""
+    with _admin(_postgres) as connection:
+        connection.execute("CREATE DATABASE migrated")
+    _migrate(_postgres.format(name="migrated"))
+    return "migrated"
+
+
+def _migrate(url: str) -> None:
+    main, archive = open_databases(url, url.replace("penstock.db", "archive.db"))
+    migrate.upgrade_all(main, archive)
+    main.dispose()
+    archive.dispose()
+
+
+@pytest.fixture
+def migrated_sqlite_url(_migrated_folder: Path, tmp_path: Path) -> str:
+    """A migrated database in `tmp_path`, with its archive beside it."""
+    for file in _migrated_folder.glob("*.db"):
+        shutil.copy(file, tmp_path)
+    return f"sqlite:///{tmp_path / 'penstock.db'}"
+
+
+@pytest.fixture
+def migrated_postgres_url(_postgres: str, _migrated_postgres: str) -> Iterator[str]:
+    yield from _postgres_database(_postgres, f" TEMPLATE {_migrated_postgres}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a migrated database, once of each kind."""
+    kind = "sqlite" if request.param == "sqlite" else "postgres"
+    url: str = request.getfixturevalue(f"migrated_{kind}_url")
+    return url
 
 
 @pytest.fixture

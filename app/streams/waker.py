@@ -26,7 +26,7 @@ class Waker:
     def __init__(self, announce: Callable[[], None]):
         self._announce = announce
         self._process: int | None = None
-        self._asked = self._idle = threading.Event()
+        self._asked = self._idle = self._ended = threading.Event()
 
     def wake(self) -> None:
         """Soon; returns at once."""
@@ -36,19 +36,23 @@ class Waker:
         self._asked.set()
 
     def finish(self, seconds: float = 1.0) -> None:
-        """Give what was asked for a moment to go out, before the process ends."""
+        """Give what was asked for a moment to go out, and end the thread; a wake-up begins another."""
         if self._process == os.getpid():
             self._idle.wait(seconds)
+            self._ended.set()
+            self._asked.set()
+            self._process = None
 
     def _begin(self) -> None:
         # Two threads that are first together begin two loops: of no harm.
-        self._asked, self._idle = threading.Event(), threading.Event()
+        self._asked, self._idle, self._ended = (threading.Event() for _ in range(3))
+        self._idle.set()
         self._process = os.getpid()
         threading.Thread(target=self._run, name="penstock-waker", daemon=True).start()
 
     def _run(self) -> None:
-        asked, idle = self._asked, self._idle
-        while asked.wait():
+        asked, idle, ended = self._asked, self._idle, self._ended
+        while asked.wait() and not ended.is_set():
             asked.clear()
             try:
                 self._announce()

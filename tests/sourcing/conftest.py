@@ -10,8 +10,8 @@ from tests.store.conftest import Store, opened
 
 
 @pytest.fixture
-def store(database_url, clock):
-    yield from opened(database_url, clock)
+def store(migrated_url, clock):
+    yield from opened(migrated_url, clock)
 
 
 @pytest.fixture

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import psycopg
 import pytest
 
 from app.store import migrate
@@ -63,27 +59,6 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(scope="session")
-def migrated_folder(tmp_path_factory) -> Path:
-    """A folder with migrated SQLite files, to copy: quicker than to migrate for every test."""
-    folder = tmp_path_factory.mktemp("migrated")
-    for _ in opened(f"sqlite:///{folder / 'penstock.db'}", FakeClock()):
-        pass
-    return folder
-
-
-@pytest.fixture(scope="session")
-def migrated_postgres(_postgres: str) -> str:
-    """A server with a migrated database called `migrated`, to copy; its URL without a name."""
-    with server(_postgres) as admin:
-        if admin.execute("SELECT 1 FROM pg_database WHERE datname = 'migrated'").fetchone():
-            return _postgres  # by the same fixture under another module's name
-        admin.execute("CREATE DATABASE migrated")
-    for _ in opened(_postgres.format(name="migrated"), FakeClock()):
-        pass
-    return _postgres
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest) -> Store:
     """A migrated store, once of each kind."""
@@ -92,28 +67,13 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 
 @pytest.fixture
-def sqlite_store(migrated_folder: Path, tmp_path: Path, clock: FakeClock) -> Iterator[Store]:
-    for file in migrated_folder.glob("*.db"):
-        shutil.copy(file, tmp_path)
-    yield from opened(f"sqlite:///{tmp_path / 'penstock.db'}", clock)
+def sqlite_store(migrated_sqlite_url: str, clock: FakeClock) -> Iterator[Store]:
+    yield from opened(migrated_sqlite_url, clock)
 
 
 @pytest.fixture
-def postgres_store(migrated_postgres: str, clock: FakeClock) -> Iterator[Store]:
-    name = f"store_{next(_numbers)}"
-    with server(migrated_postgres) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
-    yield from opened(migrated_postgres.format(name=name), clock)
-    with server(migrated_postgres) as admin:
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-_numbers = itertools.count(1)
-
-
-def server(url: str) -> psycopg.Connection:
-    plain = url.format(name="postgres").replace("postgresql+psycopg", "postgresql")
-    return psycopg.connect(plain, autocommit=True)
+def postgres_store(migrated_postgres_url: str, clock: FakeClock) -> Iterator[Store]:
+    yield from opened(migrated_postgres_url, clock)
 
 
 def opened(url: str, clock: FakeClock) -> Iterator[Store]:

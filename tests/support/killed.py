@@ -1,0 +1,97 @@
+"""Real deaths: work in a child process that ends itself by SIGKILL before its n-th step.
+
+A step is an SQL statement (a commit is one) or a message to Redis, as the drivers send them. No
+`except`, `finally` or rollback runs: what is left is what the database and the server know.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from redis import Connection, UnixDomainSocketConnection
+from sqlalchemy import event
+
+from app.bootstrap import Platform
+
+MOST = 300
+
+
+def at_every_step(platform: Platform, work: Callable[[], Any], after: Callable[[], None]) -> int:
+    """Do `work` in children that die at their first, second, … step, until one gets to its end.
+
+    `after` follows each death, and the end. How many deaths there were.
+    """
+    for step in range(MOST):
+        died = dies_at(platform, step, work)
+        after()
+        if not died:
+            return step
+    raise AssertionError(f"it isn't done after {MOST} steps")
+
+
+def dies_at(platform: Platform, step: int, work: Callable[[], Any]) -> bool:
+    """Whether a child that does the work died before its step number `step` (from 0)."""
+    return ended(begun(platform, work, step))
+
+
+def begun(platform: Platform, work: Callable[[], Any], step: int | None = None) -> int:
+    """A child that does the work, to its death or its end; its process id."""
+    platform.close()  # so that the child finds nothing of its parent's open
+    child = os.fork()
+    if child:
+        return child
+    try:
+        platform.after_fork()
+        if step is not None:
+            _die_at(platform, step)
+        work()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def ended(child: int) -> bool:
+    """Whether a child was killed; an error in it fails the test."""
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        return True
+    assert os.WEXITSTATUS(status) == 0, "the child failed: see its traceback above"
+    return False
+
+
+def _die_at(platform: Platform, step: int) -> None:
+    left = [step]
+
+    def count(*_: Any) -> None:
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left[0] -= 1
+
+    def traced(driver: Any, _record: Any) -> None:
+        driver.set_trace_callback(count)
+
+    if platform.database.on_sqlite:
+        event.listen(platform.database.engine, "connect", traced)
+    else:
+        _before(psycopg.Cursor, "execute", count)
+        _before(psycopg.Connection, "commit", count)
+    for kind in (Connection, UnixDomainSocketConnection):
+        _before(kind, "send_packed_command", count)
+
+
+def _before(owner: type, name: str, count: Callable[[], None]) -> None:
+    """Count each call, in this process, which ends with the work."""
+    inner = getattr(owner, name)
+
+    def counted(*args: Any, **options: Any) -> Any:
+        count()
+        return inner(*args, **options)
+
+    setattr(owner, name, counted)
