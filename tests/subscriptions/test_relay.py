@@ -103,15 +103,15 @@ def test_a_relay_that_was_taken_over_while_it_published_doubles_nothing(platform
     put(platform, 1, 2, 3)
     publish = platform.publisher.publish
 
-    def hang(events):
+    def hang(events, **options):
         monkeypatch.undo()
-        publish(events[:1])
+        publish(events[:1], **options)
         with platform.database.session() as session:
             outbox.drop(session, [])
             session.connection().exec_driver_sql("UPDATE owners SET until = 0")
         put(platform, 4)
         assert other.drain() == 4
-        return publish(events)
+        return publish(events, **options)
 
     monkeypatch.setattr(platform.publisher, "publish", hang)
     one.drain()
