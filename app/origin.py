@@ -10,30 +10,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class Origin(NamedTuple):
+@dataclass
+class Origin:
+    """`noted` counts the lines that the audit log got from here."""
+
     interface: str | None = None
     address: str | None = None
     cause: str | None = None
+    noted: int = 0
 
 
-NOWHERE = Origin()
-_CURRENT: ContextVar[Origin] = ContextVar("penstock_origin", default=NOWHERE)
+_CURRENT: ContextVar[Origin | None] = ContextVar("penstock_origin", default=None)
 
 
 def current() -> Origin:
     """Of what is being done now."""
-    return _CURRENT.get()
+    return _CURRENT.get() or Origin()
 
 
-def enter(origin: Origin) -> Token[Origin]:
+def enter(origin: Origin) -> Token[Origin | None]:
     """From now on, until `leave`."""
     return _CURRENT.set(origin)
 
 
-def leave(token: Token[Origin]) -> None:
+def leave(token: Token[Origin | None]) -> None:
     _CURRENT.reset(token)
 
 

@@ -15,6 +15,7 @@ from app.store.audit_export import FORMATS, lines
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
+        click.option("--cause", help="In which request, or by which event."),
         click.option("--target", help="To what, such as subscription:NAME."),
         click.option("--action", help="What was done, such as subscription.paused."),
         click.option("--actor", help="Who: user:NAME, token:NAME or cli."),
@@ -37,7 +38,7 @@ def list_audit(limit: int, cursor: str | None, as_json: bool, **filters: Any) ->
     with opened() as platform:
         page = platform.audit.find(**filters, limit=limit, cursor=cursor)
     columns: dict[str, Any] = {
-        "at": "at", "who": "actor", "did": "action", "to": "target", "before": "before",
+        "at": "at", "who": "actor", "from": _place, "did": "action", "to": "target", "before": "before",
         "after": "after", "details": lambda row: row["details"] or None,
     }  # fmt: skip
     show_page(page, columns, as_json, "Nothing matches: every change is written here.")
@@ -53,3 +54,7 @@ def export(format: str, **filters: Any) -> None:
     with opened() as platform:
         for line in lines(platform.audit.all(**filters), format):
             click.echo(line, nl=False)
+
+
+def _place(row: dict[str, Any]) -> str:
+    return " ".join(part for part in (row["interface"], row["address"]) if part)

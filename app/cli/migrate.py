@@ -62,8 +62,9 @@ def _first_administrator(platform: Any) -> str:
     if password is None:
         return "missing"
     try:
-        platform.users.create(ADMINISTRATOR, password.get_secret_value(), "administrator")
+        with platform.audit.changing(ACTOR, "user.added", ADMINISTRATOR) as change:
+            change.after = {"role": "administrator"}
+            platform.users.create(ADMINISTRATOR, password.get_secret_value(), "administrator")
     except Conflict:
         return "exists"  # another release step was first
-    platform.audit.record(ACTOR, "user.added", ADMINISTRATOR, after={"role": "administrator"})
     return "created"

@@ -59,9 +59,9 @@ def create(
 ) -> None:
     """Make a token for NAME; its secret is shown once."""
     end = None if expires is None else time.time() + expires
-    with opened() as platform:
+    with opened() as platform, platform.audit.changing(ACTOR, "token.created", name) as change:
         token, secret = platform.tokens.create(name, scopes, end, ACTOR)
-        platform.audit.record(ACTOR, "token.created", name, after={"scopes": list(scopes)})
+        change.after = {"scopes": list(scopes)}
     if as_json:
         show_json({"id": token.id, "name": name, "secret": secret, "scopes": list(scopes)})
         return
@@ -76,7 +76,6 @@ def create(
 @click.argument("id")
 def revoke(id: str) -> None:
     """End a token now."""
-    with opened() as platform:
+    with opened() as platform, platform.audit.changing(ACTOR, "token.revoked", id):
         platform.tokens.revoke(id)
-        platform.audit.record(ACTOR, "token.revoked", id)
     click.echo(f"Revoked token {id}.")

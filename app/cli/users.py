@@ -51,9 +51,9 @@ def list_(as_json: bool) -> None:
 def add(name: str, role: str, password_stdin: bool, as_json: bool) -> None:
     """Let NAME sign in. Without --password-stdin a password is made and shown once."""
     password = _password(password_stdin)
-    with opened() as platform:
+    with opened() as platform, platform.audit.changing(ACTOR, "user.added", name) as change:
         platform.users.create(name, password, role)
-        platform.audit.record(ACTOR, "user.added", name, after={"role": role})
+        change.after = {"role": role}
     _tell(name, password, made=not password_stdin, as_json=as_json, done=f"Added {name} ({role}).")
 
 
@@ -64,9 +64,8 @@ def add(name: str, role: str, password_stdin: bool, as_json: bool) -> None:
 def password(name: str, password_stdin: bool, as_json: bool) -> None:
     """Set NAME's password and end their sessions."""
     new = _password(password_stdin)
-    with opened() as platform:
+    with opened() as platform, platform.audit.changing(ACTOR, "user.password-set", name):
         platform.users.set_password(name, new)
-        platform.audit.record(ACTOR, "user.password-set", name)
     _tell(name, new, made=not password_stdin, as_json=as_json, done=f"{name} has a new password.")
 
 

@@ -46,6 +46,7 @@ class Models:
         clock = clock or SystemClock()
         self._blobs = blobs
         self._publisher = publisher
+        self._audit = audit
         self.serving = Serving(database, blobs, clock)
         reading = ModelReading(database, blobs, self.serving)
         self.find, self.get = reading.find, reading.get
@@ -106,4 +107,7 @@ class Models:
         )
         event = Event(type="batch.requested", data=data, partitionkey=name, subject=name)
         self._publisher.publish([event])
+        if self._audit:
+            after = {"filename": data.filename, "correlationid": event.id}
+            self._audit.record(actor, "batch.requested", f"model:{name}", after=after)
         return {"model": name, "correlationid": event.id}

@@ -1,5 +1,7 @@
-"""The audit log: who changed what, when, from what to what.
+"""The audit log: who changed what, when, from where, why, from what to what.
 
+Whatever changes something does so in `changing`, or hands its session to `record`: the line is
+in the transaction of the change. From where and at whose request is `app.origin`'s to say.
 Append-only: the database itself refuses to change or delete a row (the
 triggers are in the first migration).
 """
@@ -7,6 +9,7 @@ triggers are in the first migration).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Index
@@ -44,10 +47,31 @@ class AuditRow(SQLModel, table=True):
     cause: str | None = Field(default=None, nullable=True, sa_type=Key)
 
 
+class Change:
+    """What the block of `Audit.changing` says of itself, where it knows."""
+
+    def __init__(self) -> None:
+        self.before: Any = None
+        self.after: Any = None
+
+
 class Audit:
     def __init__(self, database: Database, clock: Clock | None = None):
         self._database = database
         self._clock = clock or SystemClock()
+
+    @contextmanager
+    def changing(self, actor: str, action: str, target: str, **details: Any) -> Iterator[Change]:
+        """The block's change and its line: whatever it writes to SQL is one transaction with it.
+
+        Nothing is noted, and nothing is changed, where it raises.
+        """
+        change = Change()
+        with self._database.together() as session:
+            yield change
+            self.record(
+                actor, action, target, change.before, change.after, session=session, **details
+            )
 
     def record(
         self,
@@ -62,6 +86,7 @@ class Audit:
     ) -> None:
         """Note a change: in the caller's transaction if given, so that both hold or neither."""
         here = origin.current()
+        here.noted += 1
         row = AuditRow(
             at=self._clock.now(),
             actor=key(actor),
@@ -85,6 +110,7 @@ class Audit:
         actor: str | None = None,
         action: str | None = None,
         target: str | None = None,
+        cause: str | None = None,
         since: Any = None,
         until: Any = None,
         limit: int = 50,
@@ -95,6 +121,7 @@ class Audit:
             (AuditRow.actor, actor),
             (AuditRow.action, action),
             (AuditRow.target, target),
+            (AuditRow.cause, cause),
         ):
             if wanted:
                 query = query.where(column == key(wanted))

@@ -11,7 +11,8 @@ from typing import Any
 from app import spreadsheet
 from app.store.columns import to_json
 
-COLUMNS = ("id", "at", "actor", "action", "target", "before", "after", "details")
+COLUMNS = ("id", "at", "actor", "action", "target", "before", "after", "details", "interface",
+           "address", "cause")  # fmt: skip
 FORMATS = ("csv", "jsonl")
 
 

@@ -17,6 +17,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,6 +62,7 @@ class Database:
         self._process: int | None = None
         self._inherited: list[Engine] = []
         self._writing = threading.local()
+        self._together: ContextVar[Session | None] = ContextVar("together", default=None)
 
     @property
     def engine(self) -> Engine:
@@ -79,6 +81,11 @@ class Database:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A transaction that may write: committed at the end, rolled back on an error."""
+        outer = self._together.get()
+        if outer is not None:
+            yield outer
+            outer.flush()
+            return
         with self._transaction("IMMEDIATE") as session:
             yield session
             session.commit()
@@ -86,8 +93,22 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A transaction that only reads; on SQLite it blocks nobody and waits for nobody."""
+        outer = self._together.get()
+        if outer is not None:
+            yield outer
+            return
         with self._transaction("DEFERRED") as session:
             yield session
+
+    @contextmanager
+    def together(self) -> Iterator[Session]:
+        """One transaction for all that `session` and `read` open in this block, in this thread."""
+        with self.session() as session:
+            token = self._together.set(session)
+            try:
+                yield session
+            finally:
+                self._together.reset(token)
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Session]:

@@ -6,7 +6,8 @@ read. Each change is written to the audit log with what was before and after.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -121,17 +122,18 @@ class Subscriptions:
 
     def pause(self, name: str, actor: str, reason: str = "") -> None:
         """Shut the gate: what is open is finished, the rest waits. Raises `Conflict` where it is shut."""
-        before = self.platform.subscription_store.get(name)
-        after = self.platform.subscription_store.pause(name, actor, reason)
+        with self._changing(actor, "paused", name) as change:
+            change.before = self.platform.subscription_store.get(name)["paused"]
+            after = self.platform.subscription_store.pause(name, actor, reason)
+            change.after = after["paused"]
         self._enforce(name, after)
-        self._told(actor, "subscription.paused", name, before["paused"], after["paused"])
 
     def resume(self, name: str, actor: str) -> None:
         """Open the gate, with the backlog. Raises `Conflict` where it is open."""
-        before = self.platform.subscription_store.get(name)
-        after = self.platform.subscription_store.resume(name, actor)
+        with self._changing(actor, "resumed", name) as change:
+            change.before = self.platform.subscription_store.get(name)["paused"]
+            after = self.platform.subscription_store.resume(name, actor)
         self._enforce(name, after)
-        self._told(actor, "subscription.resumed", name, before["paused"], None)
 
     def update(self, name: str, changes: Mapping[str, Any], actor: str) -> None:
         """Change one or more of CHANGEABLE; a deploy keeps the change.
@@ -139,19 +141,14 @@ class Subscriptions:
         Raises `Refused` where a value can't work. A lane that no worker serves may be chosen, since
         one may be about to start: `served` of `get` tells.
         """
-        before = self.platform.subscription_store.get(name)
-        after = self.platform.subscription_store.update(name, _checked(changes, before), actor)
+        with self._changing(actor, "changed", name) as change:
+            before = self.platform.subscription_store.get(name)
+            after = self.platform.subscription_store.update(name, _checked(changes, before), actor)
+            change.before = {field: before.get(field) for field in changes}
+            change.after = {field: after.get(field) for field in changes}
         self._enforce(name, after)
         if "filter" in changes:
             self.platform.projection.refilter(name)
-        fields = list(changes)
-        self._told(
-            actor,
-            "subscription.changed",
-            name,
-            {field: before.get(field) for field in fields},
-            {field: after.get(field) for field in fields},
-        )
 
     def mirror(self) -> None:
         """Bring Redis's mirror in step with SQL: after Redis was lost, or a change that did not reach it."""
@@ -161,9 +158,17 @@ class Subscriptions:
             if self._decision(row, was) != was:
                 self._enforce(row["name"], row)
 
+    @contextmanager
+    def _changing(self, actor: str, what: str, name: str) -> Iterator[Any]:
+        target = f"subscription:{name}"
+        with self.platform.audit.changing(actor, f"subscription.{what}", target) as change:
+            yield change
+
     def _enforce(self, name: str, row: Mapping[str, Any]) -> None:
+        """Put in force what was committed; where Redis is away, `mirror` does so later."""
         was = control.decision(self.platform.redis, name)
         control.decide(self.platform.redis, name, self._decision(row, was))
+        self.platform.changes.announce("subscriptions")
 
     @staticmethod
     def _decision(row: Mapping[str, Any], was: control.Decision) -> control.Decision:
@@ -181,7 +186,11 @@ class Subscriptions:
         """
         row = self.platform.subscription_store.get(name)
         generation = rewind(self.platform, name, row, to)
-        self._told(actor, "subscription.rewound", name, None, {"to": to, "generation": generation})
+        after = {"to": to, "generation": generation}
+        self.platform.audit.record(
+            actor, "subscription.rewound", f"subscription:{name}", after=after
+        )
+        self.platform.changes.announce("subscriptions")
 
     def skip(self, name: str, actor: str) -> None:
         """Leave out what waits: go on with what comes from now on. It stays in the archive.
@@ -189,12 +198,6 @@ class Subscriptions:
         Raises `NotFound`.
         """
         self.rewind(name, "now", actor)
-
-    def _told(self, actor: str, action: str, name: str, before: Any, after: Any) -> None:
-        self.platform.audit.record(
-            actor, action, f"subscription:{name}", before=before, after=after
-        )
-        self.platform.changes.announce("subscriptions")
 
 
 def _checked(changes: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Every change is in the audit with what was before and after, and announced to op
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jsonpatch
@@ -43,18 +43,17 @@ class Failures:
 
     def acknowledge(self, id: str, actor: str, note: str = "") -> dict[str, Any]:
         """Say that somebody is at it. Raises `NotFound`, as do those below."""
-        return self._told(actor, "acknowledged", id, self.store.acknowledge(id, actor, note))
+        return self._change(actor, "acknowledged", id, self.store.acknowledge, note)
 
     def ignore(
         self, id: str, actor: str, note: str = "", until: Any = None, above: int | None = None
     ) -> dict[str, Any]:
         """Ask nobody until a time, or until it happens more than `above` times a minute."""
-        changed = self.store.ignore(id, actor, note, until, above)
-        return self._told(actor, "ignored", id, changed)
+        return self._change(actor, "ignored", id, self.store.ignore, note, until, above)
 
     def reopen(self, id: str, actor: str, note: str = "") -> dict[str, Any]:
         """Ask for a person again."""
-        return self._told(actor, "reopened", id, self.store.reopen(id, actor, note))
+        return self._change(actor, "reopened", id, self.store.reopen, note)
 
     def prepare_edit(
         self, id: str, patch: Sequence[Mapping[str, Any]], actor: str
@@ -72,29 +71,21 @@ class Failures:
         ).patch
         if not smallest:
             raise Refused("The edit changes nothing: it is kept only where it does.")
-        self.platform.dead_letters.prepare(id, patch, actor)
-        self.platform.audit.record(
-            actor,
-            "dead-letter.edit-prepared",
-            f"dead-letter:{id}",
-            before=letter["edit"] and letter["edit"]["patch"],
-            after=list(patch),
-        )
+        target = f"dead-letter:{id}"
+        with self.platform.audit.changing(actor, "dead-letter.edit-prepared", target) as change:
+            change.before, change.after = letter["edit"] and letter["edit"]["patch"], list(patch)
+            self.platform.dead_letters.prepare(id, patch, actor)
         self.platform.changes.announce("dead-letters")
         return self._letter(id)
 
     def drop_edit(self, id: str, actor: str) -> dict[str, Any]:
         """Take a prepared edit away: the letter would be sent as it was parked."""
         letter = self._letter(id)
-        self.platform.dead_letters.prepare(id, None, actor)
-        if letter["edit"]:
-            self.platform.audit.record(
-                actor,
-                "dead-letter.edit-dropped",
-                f"dead-letter:{id}",
-                before=letter["edit"]["patch"],
-            )
-            self.platform.changes.announce("dead-letters")
+        target = f"dead-letter:{id}"
+        with self.platform.audit.changing(actor, "dead-letter.edit-dropped", target) as change:
+            change.before = letter["edit"] and letter["edit"]["patch"]
+            self.platform.dead_letters.prepare(id, None, actor)
+        self.platform.changes.announce("dead-letters")
         return self._letter(id)
 
     def last_success(self, letter: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -111,13 +102,12 @@ class Failures:
             raise NotFound(f"There is no dead letter {id!r}: the page Failures lists them.")
         return dict(found)
 
-    def _told(
-        self, actor: str, action: str, id: str, changed: tuple[Mapping[str, Any], dict[str, Any]]
+    def _change(
+        self, actor: str, what: str, id: str, change: Callable[..., Any], *arguments: Any
     ) -> dict[str, Any]:
         told = ("state", "note", "until", "above")
-        before, after = ({name: one[name] for name in told} for one in changed)
-        self.platform.audit.record(
-            actor, f"failure-group.{action}", f"group:{id}", before=before, after=after
-        )
+        with self.platform.audit.changing(actor, f"failure-group.{what}", f"group:{id}") as line:
+            changed: tuple[Mapping[str, Any], dict[str, Any]] = change(id, actor, *arguments)
+            line.before, line.after = ({name: one[name] for name in told} for one in changed)
         self.platform.changes.announce("dead-letters")
         return changed[1]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from app.errors import Conflict, NotFound, Refused
@@ -137,20 +138,16 @@ class Replays:
         """
         options = _checked(options or {})
         id = derived_id("replay", actor, self.platform.clock.now(), sorted(selection))
-        self.store.create(
-            self._items(selection, options, id),
-            selection=selection,
-            options=options,
-            actor=actor,
-            id=id,
-            approve_above=self.platform.settings.approve_above,
-        )
-        self._told(
-            actor,
-            "replay.started",
-            id,
-            after={"selection": dict(selection), "options": dict(options)},
-        )
+        with self._changing(actor, "started", id) as change:
+            self.store.create(
+                self._items(selection, options, id),
+                selection=selection,
+                options=options,
+                actor=actor,
+                id=id,
+                approve_above=self.platform.settings.approve_above,
+            )
+            change.after = {"selection": dict(selection), "options": dict(options)}
         return id
 
     def _items(
@@ -252,35 +249,34 @@ class Replays:
 
     def pause(self, id: str, actor: str) -> None:
         """Send nothing more for now. Raises `Conflict` where it isn't sending."""
-        self.store.pause(id)
-        self._told(actor, "replay.paused", id)
+        with self._changing(actor, "paused", id):
+            self.store.pause(id)
 
     def resume(self, id: str, actor: str) -> None:
         """Go on with the rest."""
-        self.store.resume(id)
-        self._told(actor, "replay.resumed", id)
+        with self._changing(actor, "resumed", id):
+            self.store.resume(id)
 
     def approve(self, id: str, actor: str) -> None:
         """The second person's yes: it begins. Raises `Refused` for who started it, `Conflict`."""
-        self.store.approve(id, actor)
-        self._told(actor, "replay.approved", id)
+        with self._changing(actor, "approved", id):
+            self.store.approve(id, actor)
 
     def cancel(self, id: str, actor: str) -> None:
         """End it: what was not sent stays parked."""
-        self.store.cancel(id)
-        self._told(actor, "replay.cancelled", id)
+        with self._changing(actor, "cancelled", id):
+            self.store.cancel(id)
 
     def discard(self, selection: Mapping[str, Any], actor: str, reason: str = "") -> int:
         """Put dead letters away without sending them; how many there were."""
         ids = self.selected(selection)
-        count = self.platform.dead_letters.discard(ids, actor, reason)
-        self._told(
-            actor,
-            "dead-letters.discarded",
-            f"{count}",
-            after={"selection": dict(selection), "reason": reason},
-        )
-        self.platform.changes.announce("dead-letters")
+        with self.platform.database.together() as session:
+            count = int(self.platform.dead_letters.discard(ids, actor, reason))
+            self.platform.audit.record(
+                actor, "dead-letters.discarded", f"dead-letters:{count}", session=session,
+                after={"selection": dict(selection), "reason": reason},
+            )  # fmt: skip
+        self.platform.changes.announce("dead-letters", "replays")
         return count
 
     # -- advancing
@@ -375,8 +371,10 @@ class Replays:
         self.store.sent(id, sent)
         self.platform.changes.announce("replays")
 
-    def _told(self, actor: str, action: str, id: str, after: Any = None) -> None:
-        self.platform.audit.record(actor, action, f"replay:{id}", after=after)
+    @contextmanager
+    def _changing(self, actor: str, what: str, id: str) -> Iterator[Any]:
+        with self.platform.audit.changing(actor, f"replay.{what}", f"replay:{id}") as change:
+            yield change
         self.platform.changes.announce("replays")
 
 

@@ -156,14 +156,14 @@ class Schedules:
 
     def cancel(self, name: str, actor: str) -> None:
         """Fire no more. Raises `NotFound`."""
-        self._keep(msgspec.structs.replace(self._get(name), cancelled_by=actor))
-        self.platform.audit.record(actor, "schedule.cancelled", f"schedule:{name}")
+        with self.platform.audit.changing(actor, "schedule.cancelled", f"schedule:{name}"):
+            self._keep(msgspec.structs.replace(self._get(name), cancelled_by=actor))
 
     def restore(self, name: str, actor: str) -> None:
         """Fire again, from now on. Raises `NotFound`."""
         now = self.platform.clock.now()
-        self._keep(msgspec.structs.replace(self._get(name), cancelled_by=None, last=now))
-        self.platform.audit.record(actor, "schedule.restored", f"schedule:{name}")
+        with self.platform.audit.changing(actor, "schedule.restored", f"schedule:{name}"):
+            self._keep(msgspec.structs.replace(self._get(name), cancelled_by=None, last=now))
 
     def _get(self, name: str) -> Schedule:
         found = self.platform.redis.hget(keys.SCHEDULES, name)

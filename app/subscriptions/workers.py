@@ -59,5 +59,5 @@ class Workers:
             raise Conflict(f"The worker {id} is silent: it can't hear this, or is dead already.")
         if worker["stopping"]:
             raise Conflict(f"The worker {id} was told to stop already.")
-        self.client.hset(keys.CONTROL, stop_field(id), actor)
-        self.audit.record(actor, "worker.stopped", f"worker:{id}", reason=reason)
+        with self.audit.changing(actor, "worker.stopped", f"worker:{id}", reason=reason):
+            self.client.hset(keys.CONTROL, stop_field(id), actor)

@@ -25,6 +25,7 @@ from config.settings import Settings
 from tests.console.conftest import send, token
 from tests.console.test_pages import ADMINISTRATORS, PAGES, checked
 from web import create_app
+from web.auth.door import FORGOTTEN
 
 PASSWORD = "a long enough password"
 GROUP = "0123456789abcdef"
@@ -46,6 +47,7 @@ def platform(redis_url: str, tmp_path: Path) -> Iterator[Platform]:
     platform.subscription_store.declare([{**handler.describe(), "topics": ["order"]}])
     platform.users.create("admin", PASSWORD, "administrator")
     yield platform
+    assert platform.audit.find(action=FORGOTTEN).items == [], "a change whose core noted nothing"
     platform.close()
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
+from app import origin
 from app.errors import Conflict, NotFound
 from tests.web.fake_paging import Page, page, stamp
 from tests.web.fake_time import Json, at
@@ -153,8 +156,19 @@ class FakeAudit:
                 "before": None,
                 "after": None,
                 "details": {"reason": "mail provider is down"},
+                "interface": "console",
+                "address": "10.1.2.3",
+                "cause": "0198a7b2-5d11-7cc0-8a55-1f3e9d2c4b6a",
             }
         ]
+
+    @contextmanager
+    def changing(
+        self, actor: str, action: str, target: str, **details: Any
+    ) -> Iterator[SimpleNamespace]:
+        change = SimpleNamespace(before=None, after=None)
+        yield change
+        self.record(actor, action, target, change.before, change.after, **details)
 
     def record(
         self,
@@ -165,9 +179,14 @@ class FakeAudit:
         after: Any = None,
         **details: Any,
     ) -> None:
+        here = origin.current()
+        here.noted += 1
         self.rows.insert(
             0,
             {
+                "interface": here.interface,
+                "address": here.address,
+                "cause": here.cause,
                 "id": len(self.rows) + 1,
                 "at": at(0),
                 "actor": actor,
@@ -184,6 +203,7 @@ class FakeAudit:
         actor: str | None = None,
         action: str | None = None,
         target: str | None = None,
+        cause: str | None = None,
         since: Any = None,
         until: Any = None,
         limit: int = 50,
@@ -196,6 +216,7 @@ class FakeAudit:
                 if actor in (None, r["actor"])
                 and action in (None, r["action"])
                 and target in (None, r["target"])
+                and cause in (None, r["cause"])
             ),
             limit,
             cursor,

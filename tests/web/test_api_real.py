@@ -28,6 +28,7 @@ from tests.web.conftest import Api, sign_in
 from tests.web.fakes import FakePlatform
 from tests.web.problems import assert_problem
 from web import create_app
+from web.auth.door import FORGOTTEN
 
 ROOT = "a bootstrap token for tests"
 
@@ -53,6 +54,7 @@ def platform(settings: Settings) -> Iterator[Platform]:
                            emits=("payment.captured",))  # fmt: skip
     platform.subscription_store.declare([{**handler.describe(), "topics": ["order"]}])
     yield platform
+    assert platform.audit.find(action=FORGOTTEN).items == [], "a change whose core noted nothing"
     platform.close()
 
 

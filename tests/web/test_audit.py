@@ -13,7 +13,8 @@ from app.store.audit_export import lines
 
 def row(**over):
     return {"id": 1, "at": "2026-01-31T12:00:00Z", "actor": "user:ada", "action": "a.b",
-            "target": "t", "before": None, "after": None, "details": {}} | over  # fmt: skip
+            "target": "t", "before": None, "after": None, "details": {}, "interface": "api",
+            "address": "10.0.0.1", "cause": "r-1"} | over  # fmt: skip
 
 
 @pytest.mark.parametrize(

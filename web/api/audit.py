@@ -10,16 +10,18 @@ from app.store.audit_export import FORMATS
 from web.api.pages import rendered
 from web.api.parameters import PAGE, SINCE, UNTIL, Parameter
 from web.api.routes import route
-from web.api.shapes import ANY_OBJECT, COUNT, TEXT, TIME, obj, page_of
+from web.api.shapes import ANY_OBJECT, COUNT, MAYBE_TEXT, TEXT, TIME, obj, page_of
 from web.downloads import audit_file
 from web.platform import current_platform
 
 ENTRY = obj({"id": COUNT, "at": TIME, "actor": TEXT, "action": TEXT, "target": TEXT,
-             "before": {}, "after": {}, "details": ANY_OBJECT})  # fmt: skip
+             "before": {}, "after": {}, "details": ANY_OBJECT,
+             "interface": MAYBE_TEXT, "address": MAYBE_TEXT, "cause": MAYBE_TEXT})  # fmt: skip
 FILTERS = (
     Parameter("actor", "Who: `user:NAME`, `token:NAME` or `cli`."),
     Parameter("action", "What was done, such as `subscription.paused`."),
-    Parameter("target", "To what, such as `subscription:NAME`."), SINCE, UNTIL,
+    Parameter("target", "To what, such as `subscription:NAME`."),
+    Parameter("cause", "In which request (`X-Request-Id`), or by which event."), SINCE, UNTIL,
 )  # fmt: skip
 FORMAT = Parameter("format", "`jsonl`, or `csv` with cells that begin like a formula quoted.",
                    "text", FORMATS, "jsonl")  # fmt: skip

@@ -17,7 +17,7 @@ from web.api.parameters import PAGE
 from web.api.positions import with_position
 from web.api.routes import Body, route
 from web.api.shapes import ANY_OBJECT, MAYBE_COUNT, TEXT, obj, page_of
-from web.auth import current_actor, current_identity
+from web.auth import current_actor, current_identity, unaudited
 from web.platform import current_platform
 from web.problems import BadInput
 from web.rendering import answer
@@ -42,6 +42,7 @@ def get_command(name: str) -> dict[str, Any]:
     return current_platform().commands.get(name)
 
 
+@unaudited("the worker that carries it out writes it, with its answer, or that it did nothing")
 @route("POST", "/commands/<name>", "anybody", answers=STATE, body=Body(ANY_OBJECT, optional=True),
        also=(202,), may_fail=(404, 409))  # fmt: skip
 def give_command(name: str, body: dict[str, Any]) -> Response:

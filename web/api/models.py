@@ -13,7 +13,7 @@ from web.api.pages import rendered
 from web.api.parameters import PAGE
 from web.api.routes import Body, route
 from web.api.shapes import ANY_OBJECT, COUNT, MAYBE_COUNT, REASON, TEXT, closed, many, obj, page_of
-from web.auth import current_actor
+from web.auth import current_actor, unaudited
 from web.downloads import batch_result
 from web.platform import current_platform
 
@@ -40,6 +40,7 @@ def get_model(name: str) -> Any:
     return found(current_platform().models.get(name), "model", name)
 
 
+@unaudited("a prediction changes nothing")
 @route("POST", "/models/<name>/predict", "viewer", answers=PREDICTIONS, body=Body(ROWS),
        may_fail=(404, 409))  # fmt: skip
 def predict(name: str, body: dict[str, Any]) -> Any:

@@ -20,7 +20,7 @@ from web.api.shapes import (
     obj,
     page_of,
 )
-from web.auth import current_actor
+from web.auth import current_actor, nothing_done
 from web.platform import current_platform
 from web.rendering import answer
 
@@ -47,6 +47,7 @@ def start_replay(dry_run: bool, body: dict[str, Any]) -> Any:
     selection, options = read_selection(body)
     replays = current_platform().replays
     if dry_run:
+        nothing_done()
         return answer(replays.preview(selection, options), 200)
     return {"id": replays.start(selection, options, current_actor())}
 

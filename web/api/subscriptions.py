@@ -23,7 +23,7 @@ from web.api.shapes import (
     obj,
     page_of,
 )
-from web.auth import current_actor
+from web.auth import current_actor, unaudited
 from web.platform import current_platform
 from web.rendering import cloud_event
 
@@ -91,6 +91,7 @@ def skip_backlog(name: str, body: dict[str, Any]) -> Any:
     return control.get(name)
 
 
+@unaudited("a trial: nothing is changed")
 @route("POST", "/subscriptions/<path:name>/try-filter", "operator", answers=TRIAL, may_fail=(404,),
        body=Body(closed({"filter": {"type": ["object", "array", "null"]}})))  # fmt: skip
 def try_subscription_filter(name: str, body: dict[str, Any]) -> Any:

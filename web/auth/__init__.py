@@ -11,17 +11,27 @@ from typing import Any
 
 from flask import Flask
 
+from web.auth.door import add_door, nothing_done, unaudited
 from web.auth.guard import accepts_body, add_guard, current_actor, current_identity, requires
 from web.auth.sessions import add_sessions
 from web.auth.throttle import add_throttle
 from web.auth.views import blueprint
 
-__all__ = ["accepts_body", "add_auth", "current_actor", "current_identity", "requires"]
+__all__ = [
+    "accepts_body",
+    "add_auth",
+    "current_actor",
+    "current_identity",
+    "nothing_done",
+    "requires",
+    "unaudited",
+]
 
 
 def add_auth(app: Flask, settings: Any) -> None:
     """Sessions, the guard before every view, the throttle, and the sign-in page."""
     add_sessions(app)
     add_guard(app)
+    add_door(app)
     app.register_blueprint(blueprint)
     add_throttle(app, settings)

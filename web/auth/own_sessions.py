@@ -16,9 +16,10 @@ def visible(actor: str) -> list[dict[str, Any]]:
 def end(id: str, actor: str) -> dict[str, Any]:
     """End one, and write it down. Raises `NotFound` where it is not theirs to end."""
     platform = current_platform()
-    ended: dict[str, Any] = platform.sessions.revoke(id, actor, _only(actor))
-    platform.audit.record(actor, "session.revoked", f"user:{ended['user']}",
-                          before={"address": ended["address"], "begun": ended["begun"]})  # fmt: skip
+    with platform.database.together():
+        ended: dict[str, Any] = platform.sessions.revoke(id, actor, _only(actor))
+        platform.audit.record(actor, "session.revoked", f"user:{ended['user']}",
+                              before={"address": ended["address"], "begun": ended["begun"]})  # fmt: skip
     return ended
 
 

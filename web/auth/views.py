@@ -50,6 +50,9 @@ def try_sign_in() -> ResponseReturnValue:
 
 @blueprint.post("/sign-out")
 def end_session() -> ResponseReturnValue:
+    if current_user.is_authenticated:
+        name = current_user.name
+        current_platform().audit.record(f"user:{name}", "user.signed-out", name)
     sign_out()
     return redirect(url_for("auth.show_sign_in"))
 

@@ -38,5 +38,6 @@ def filters() -> dict[str, Any]:
         "actor": text_filter("actor"),
         "action": text_filter("action"),
         "target": text_filter("target"),
+        "cause": text_filter("cause"),
         "since": since(chosen("since", "all")),
     }

@@ -6,7 +6,7 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.subscriptions.filter_trial import try_filter
-from web.auth import requires
+from web.auth import requires, unaudited
 from web.console import changing
 from web.console.pages import blueprint, field
 from web.console.subscriptions import fetch
@@ -14,6 +14,7 @@ from web.platform import current_platform
 
 
 @blueprint.post("/subscriptions/<path:name>/try-filter")
+@unaudited("a trial: nothing is changed")
 @requires("operator")
 def try_subscription_filter(name: str) -> ResponseReturnValue:
     """What the filter in the form would let through. Nothing is changed."""

@@ -19,7 +19,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.urls import iri_to_uri
 
 from app.errors import PenstockError
-from web.auth import current_identity
+from web.auth import current_identity, nothing_done
 from web.console import highlight, icons, words
 from web.console.recent import forget, recent
 from web.drawing.graph import STATE_ICONS
@@ -104,6 +104,8 @@ def field(name: str, default: str = "") -> str:
 
 def say(message: str, category: str = "done") -> None:
     flash(message, category)
+    if category == "error":
+        nothing_done()
 
 
 def go(path: str) -> ResponseReturnValue:

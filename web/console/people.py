@@ -34,11 +34,11 @@ def add_person() -> ResponseReturnValue:
         raise Refused(f"{role!r} is no role: choose viewer, operator or administrator.")
     password = new_password()
     try:
-        platform.users.create(name, password, role)
+        with platform.audit.changing(current_actor(), "user.created", name, role=role):
+            platform.users.create(name, password, role)
     except PenstockError as error:
         say(str(error), "error")
         return go("/people")
-    platform.audit.record(current_actor(), "user.created", name, role=role)
     return shown(name, password)
 
 
@@ -47,23 +47,29 @@ def add_person() -> ResponseReturnValue:
 def reset_password(name: str) -> ResponseReturnValue:
     platform = current_platform()
     password = new_password()
-    platform.users.set_password(name, password)
-    platform.audit.record(current_actor(), "user.password-reset", name)
+    with platform.audit.changing(current_actor(), "user.password-reset", name):
+        platform.users.set_password(name, password)
     return shown(name, password)
 
 
 @blueprint.post("/people/<name>/role")
 @requires("administrator")
 def set_role(name: str) -> ResponseReturnValue:
-    platform = current_platform()
     role = field("role")
     if role not in ROLES:
         raise Refused(f"{role!r} is no role: choose viewer, operator or administrator.")
     if f"user:{name}" == current_actor() and role != "administrator":
         raise Refused("You can't take the administrator's role from yourself: ask another one.")
-    if act(f"{name} is {role} now, and has to sign in again.", platform.users.set_role, name, role):
-        platform.audit.record(current_actor(), "user.role-changed", name, after=role)
+    act(f"{name} is {role} now, and has to sign in again.", _change_role, name, role)
     return go("/people")
+
+
+def _change_role(name: str, role: str) -> None:
+    platform = current_platform()
+    with platform.audit.changing(current_actor(), "user.role-changed", name) as change:
+        known = platform.users.get(name)
+        change.before, change.after = known and known.role, role
+        platform.users.set_role(name, role)
 
 
 def shown(name: str, password: str) -> ResponseReturnValue:

@@ -36,14 +36,16 @@ def publish_by_hand() -> ResponseReturnValue:
         given: dict[str, Any] = {name: field(name) or None for name in ("subject", "partitionkey")}
         event = Event(type=type, source=SOURCE, data=data, **given)
         try:
-            platform.publisher.publish([event])
+            with platform.audit.changing(
+                current_actor(), "event.published", f"event:{event.id}"
+            ) as change:
+                change.after = {"type": type}
+                platform.publisher.publish([event])
         except InvalidEvents as error:
             problems = {where(one): str(one["problem"]) for one in error.problems}
         except (EventTooLarge, Refused) as error:
             problems = {"": str(error)}
         else:
-            platform.audit.record(current_actor(), "event.published", f"event:{event.id}",
-                                  after={"type": type})  # fmt: skip
             say(f"{type} is published, with the id {event.id}. It appears here within seconds.")
             return go(f"/events{query({'correlationid': event.id})}")
     return form(type, raw, problems)

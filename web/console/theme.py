@@ -5,13 +5,14 @@ from __future__ import annotations
 from flask import redirect, request
 from flask.typing import ResponseReturnValue
 
-from web.auth import requires
+from web.auth import requires, unaudited
 from web.console.pages import back, blueprint
 
 YEAR = 365 * 86_400
 
 
 @blueprint.post("/theme")
+@unaudited("a cookie of one's own")
 @requires("viewer")
 def set_theme() -> ResponseReturnValue:
     theme = request.form.get("theme", "auto")

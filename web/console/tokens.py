@@ -40,17 +40,19 @@ def create_token() -> ResponseReturnValue:
     if days not in dict(LIFETIMES):
         raise Refused(f"{days!r} days is not offered: choose one of the list.")
     expires = now() + timedelta(days=int(days)) if days else None
-    token, secret = platform.tokens.create(name, scopes, expires, current_actor())
-    platform.audit.record(current_actor(), "token.created", name, scopes=scopes)
+    with platform.audit.changing(current_actor(), "token.created", name, scopes=scopes):
+        token, secret = platform.tokens.create(name, scopes, expires, current_actor())
     return render_template("token.html", token=token, secret=secret, host=request.host_url)
 
 
 @blueprint.post("/tokens/<id>/revoke")
 @requires("administrator")
 def revoke_token(id: str) -> ResponseReturnValue:
-    platform = current_platform()
-    if act(
-        "The token is revoked; the next request with it is refused.", platform.tokens.revoke, id
-    ):
-        platform.audit.record(current_actor(), "token.revoked", id)
+    act("The token is revoked; the next request with it is refused.", _revoke, id)
     return go("/tokens")
+
+
+def _revoke(id: str) -> None:
+    platform = current_platform()
+    with platform.audit.changing(current_actor(), "token.revoked", id):
+        platform.tokens.revoke(id)
