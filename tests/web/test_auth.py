@@ -58,7 +58,7 @@ def test_every_route_is_open_to_exactly_those_scopes(api_as, row) -> None:
 def test_every_route_is_open_to_exactly_those_roles(app, browser_of, row) -> None:
     for name, levels in ROLES_MAY.items():
         browser = browser_of(name)
-        token = {"anybody", "X-CSRFToken": csrf_of_session(browser)}
+        token = {"X-CSRFToken": csrf_of_session(browser)}
         answer = browser.open(f"/api/v1{filled(row.path)}", method=row.method, headers=token,
                               json={} if row.method != "GET" else None)  # fmt: skip
         answer.close()
@@ -91,7 +91,7 @@ def test_nobody_gets_in_without_a_token_or_a_session(anonymous, row) -> None:
     f"Bearer {API_TOKEN[:-1]}", "Token abc", "Basic YWRtaW46YWRtaW4=",
 ])  # fmt: skip
 def test_a_wrong_token_is_401(anonymous, header: str) -> None:
-    answer = anonymous.get("/api/v1/runs", headers={"anybody", "Authorization": header})
+    answer = anonymous.get("/api/v1/runs", headers={"Authorization": header})
     assert_problem(answer, 401)
 
 
@@ -118,7 +118,7 @@ def test_a_revoked_token_is_out_at_once(app, platform, api_as) -> None:
 def test_a_bad_token_is_not_rescued_by_a_session(browser_of) -> None:
     browser = browser_of("admin")
     assert browser.get("/api/v1/runs").status_code == 200
-    answer = browser.get("/api/v1/runs", headers={"anybody", "Authorization": "Bearer wrong"})
+    answer = browser.get("/api/v1/runs", headers={"Authorization": "Bearer wrong"})
     assert answer.status_code == 401
 
 
@@ -127,13 +127,13 @@ def test_signing_in_and_out(app, platform) -> None:
     assert browser.get("/api/v1/runs").status_code == 200
     assert platform.audit.rows[0]["action"] == "user.signed-in"
     token = csrf_of_session(browser)
-    assert browser.post("/sign-out", data={"anybody", "csrf_token": token}).status_code == 302
+    assert browser.post("/sign-out", data={"csrf_token": token}).status_code == 302
     assert browser.get("/api/v1/runs").status_code == 401
 
 
 def test_the_cookie_is_strict_and_secure_behind_https(app) -> None:
     client = app.test_client()
-    https = {"anybody", "X-Forwarded-Proto": "https"}
+    https = {"X-Forwarded-Proto": "https"}
     page = client.get("/sign-in", headers=https)
     assert "Secure" in page.headers["Set-Cookie"]
     assert "HttpOnly" in page.headers["Set-Cookie"]
@@ -156,7 +156,7 @@ def test_a_session_begins_with_a_new_cookie(app) -> None:
     token = csrf_of(client.get("/sign-in").text)
     with client.session_transaction() as session:
         session["planted"] = "by an attacker"
-    client.post("/sign-in", data={"anybody", "username": "admin", "password": "admin-password",
+    client.post("/sign-in", data={"username": "admin", "password": "admin-password",
                                   "csrf_token": token})  # fmt: skip
     with client.session_transaction() as session:
         assert "planted" not in session
@@ -183,7 +183,7 @@ def test_a_disabled_user_is_out_at_once(platform, browser_of) -> None:
 def test_a_wrong_password_is_told_the_same_for_every_name(app, name: str, password: str) -> None:
     client = app.test_client()
     token = csrf_of(client.get("/sign-in").text)
-    answer = client.post("/sign-in", data={"anybody", "username": name, "password": password,
+    answer = client.post("/sign-in", data={"username": name, "password": password,
                                            "csrf_token": token})  # fmt: skip
     assert answer.status_code == 401
     assert "go together" in answer.text
@@ -193,7 +193,7 @@ def test_a_wrong_password_is_told_the_same_for_every_name(app, name: str, passwo
 def test_passwords_cant_be_guessed_quickly(app) -> None:
     client = app.test_client()
     token = csrf_of(client.get("/sign-in").text)
-    form = {"anybody", "username": "admin", "password": "wrong", "csrf_token": token}
+    form = {"username": "admin", "password": "wrong", "csrf_token": token}
     statuses = [client.post("/sign-in", data=form).status_code for _ in range(11)]
     assert statuses == [401] * 10 + [429]
     # Not even with the right one, nor by spelling the name otherwise.
@@ -214,9 +214,9 @@ def test_an_account_of_ones_own_does_not_wipe_out_the_tries_at_another(app) -> N
     client = app.test_client()
     token = csrf_of(client.get("/sign-in").text)
     for _ in range(10):
-        client.post("/sign-in", data={"anybody", "username": "admin", "password": "x", "csrf_token": token})
+        client.post("/sign-in", data={"username": "admin", "password": "x", "csrf_token": token})
         sign_in(app, "viewer")
-    right = {"anybody", "username": "admin", "password": "admin-password", "csrf_token": token}
+    right = {"username": "admin", "password": "admin-password", "csrf_token": token}
     assert client.post("/sign-in", data=right).status_code == 429
 
 
@@ -224,7 +224,7 @@ def test_an_address_with_many_names_is_stopped_too(app) -> None:
     client = app.test_client()
     token = csrf_of(client.get("/sign-in").text)
     statuses = {
-        client.post("/sign-in", data={"anybody", "username": f"u{n}", "password": "x", "csrf_token": token})
+        client.post("/sign-in", data={"username": f"u{n}", "password": "x", "csrf_token": token})
         .status_code for n in range(61)
     }  # fmt: skip
     assert statuses == {401, 429}
