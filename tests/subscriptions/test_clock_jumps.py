@@ -1,7 +1,4 @@
-"""What depends on the time of day, when a clock jumps: a worker's, or the server's.
-
-`tests/engine/test_clock_jumps.py` has the same with real workers and a server that is told a wrong time.
-"""
+"""What depends on the time of day, when a clock jumps: a worker's, or the server's."""
 
 from __future__ import annotations
 
