@@ -16,10 +16,9 @@ def visible(actor: str) -> list[dict[str, Any]]:
 def end(id: str, actor: str) -> dict[str, Any]:
     """End one, and write it down. Raises `NotFound` where it is not theirs to end."""
     platform = current_platform()
-    with platform.database.together():
+    with platform.audit.changing(actor, "session.revoked", f"session:{id}") as change:
         ended: dict[str, Any] = platform.sessions.revoke(id, actor, _only(actor))
-        platform.audit.record(actor, "session.revoked", f"user:{ended['user']}",
-                              before={"address": ended["address"], "begun": ended["begun"]})  # fmt: skip
+        change.before = {name: ended[name] for name in ("user", "address", "begun")}
     return ended
 
 
