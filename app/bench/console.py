@@ -12,26 +12,25 @@ import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import config
-from app.bench.console_data import fill
 from app.bench.console_pages import addresses, routes
-from app.bench.console_story import Sizes, Story
+from app.bench.console_place import PASSWORD, VISITOR, Filled, filled
+from app.bench.console_story import Sizes
 from app.bench.machine import Machine
 from app.bench.visitor import Visitor
-from app.embedded.postgres import running_postgres
+from app.errors import Refused
 
 GOAL_MS = 100.0
 GOAL_BYTES = 300_000
 REFERENCE = "/sign-in"
-PASSWORD = "a password for the benchmark"
+PARTS = ("fill", "pages", "consoles")
 WORST = 12
 WEB = (
     sys.executable, "-m", "gunicorn", "-c", str(Path(config.__file__).parent / "gunicorn.py"),
@@ -42,40 +41,60 @@ Tell = Callable[[str], None]
 
 
 def run(
-    databases: list[str], sizes: Sizes, asks: int, consoles: int, seconds: float, tell: Tell
+    databases: list[str],
+    sizes: Sizes,
+    asks: int,
+    consoles: int,
+    seconds: float,
+    tell: Tell,
+    parts: Sequence[str] = PARTS,
+    keep: Path | None = None,
+    url: str | None = None,
 ) -> dict[str, Any]:
-    """For each database: filling, pages, and what open consoles cost the API."""
+    """For each database: filling, pages, and what open consoles cost the API; or some of these parts."""
+    if set(parts) != set(PARTS) and keep is None:
+        raise Refused("A part alone needs --keep FOLDER: where the filled database stays.")
     result: dict[str, Any] = {
         "benchmark": "console",
-        "rows": vars(sizes),
         "goal p95 (ms)": GOAL_MS,
         "goal (bytes)": GOAL_BYTES,
     }
     for kind in databases:
-        with ExitStack() as stack:
-            url = None
-            if kind == "postgresql":
-                server = stack.enter_context(running_postgres(durable=True))
-                url = server.format(name="postgres")
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-bench-"))
-            ours = Machine(Path(folder), None, url)
-            stack.callback(ours.close)
 
-            def say(line: str, kind: str = kind) -> None:
-                tell(f"{kind}: {line}")
+        def say(line: str, kind: str = kind) -> None:
+            tell(f"{kind}: {line}")
 
-            filled = fill(ours.platform, sizes, say)
-            ours.platform.users.create("bench", PASSWORD, "administrator")
-            address = stack.enter_context(web_process(ours))
-            figures: dict[str, Any] = {"filled in (s)": filled}
-            if asks:
-                story = Story(sizes, time.time())
-                asked = addresses(routes(ours.environment), story)
-                figures |= _pages(Visitor(address, "bench", PASSWORD), asked, asks, say)
-            if consoles:
-                figures["open consoles"] = _beside_consoles(ours, address, consoles, seconds, say)
+        anew = "fill" in parts
+        with filled(kind, sizes, say, keep=keep, url=url, anew=anew) as full:
+            figures: dict[str, Any] = {
+                "rows": vars(full.story.sizes),
+                "filled in (s)": full.seconds,
+                "filled before (min)": (time.time() - full.story.now) / 60,
+            }
+            if {"pages", "consoles"} & set(parts):
+                with web_process(full.machine) as address:
+                    figures |= _measured(full, address, parts, asks, consoles, seconds, say)
             result[kind] = figures
     return result
+
+
+def _measured(
+    full: Filled,
+    address: str,
+    parts: Sequence[str],
+    asks: int,
+    consoles: int,
+    seconds: float,
+    tell: Tell,
+) -> dict[str, Any]:
+    ours = full.machine
+    figures: dict[str, Any] = {}
+    if "pages" in parts and asks:
+        asked = addresses(routes(ours.environment), full.story)
+        figures |= _pages(Visitor(address, VISITOR, PASSWORD), asked, asks, tell)
+    if "consoles" in parts and consoles:
+        figures["open consoles"] = _beside_consoles(ours, address, consoles, seconds, tell)
+    return figures
 
 
 @contextmanager

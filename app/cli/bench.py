@@ -124,7 +124,12 @@ def eventstore(databases: tuple[str, ...], seconds: float, rounds: int, as_json:
 
 
 @bench.command(
-    epilog="\b\nExample:\n  python -m app bench console --database sqlite --asks 20 --json"
+    epilog="""\b
+Examples:
+  python -m app bench console --database sqlite --asks 20 --json
+  python -m app bench console --keep /tmp/full --part fill
+  python -m app bench console --keep /tmp/full --part pages
+"""
 )
 @click.option(
     "--database",
@@ -133,6 +138,23 @@ def eventstore(databases: tuple[str, ...], seconds: float, rounds: int, as_json:
     multiple=True,
     default=("sqlite", "postgresql"),
     show_default=True,
+)
+@click.option(
+    "--database-url", "url", help="An empty PostgreSQL to fill, in place of one of its own."
+)
+@click.option(
+    "--part",
+    "parts",
+    type=click.Choice(["fill", "pages", "consoles"]),
+    multiple=True,
+    default=("fill", "pages", "consoles"),
+    show_default=True,
+    help="Only this, with --keep.",
+)
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path, resolve_path=True),
+    help="A folder in which the filled databases stay for the next run.",
 )
 @click.option("--events", default=1_000_000, show_default=True, help="Archived events.")
 @click.option("--dead-letters", "letters", default=100_000, show_default=True)
@@ -143,6 +165,9 @@ def eventstore(databases: tuple[str, ...], seconds: float, rounds: int, as_json:
 @json_option
 def console(
     databases: tuple[str, ...],
+    url: str | None,
+    parts: tuple[str, ...],
+    keep: Path | None,
     events: int,
     letters: int,
     runs: int,
@@ -153,7 +178,10 @@ def console(
 ) -> None:
     """Every page over a full database, and the API beside open consoles."""
     sizes = _benchmark("console_story").Sizes(events, letters, runs)
-    result = _benchmark("console").run(list(databases), sizes, asks, consoles, seconds, _tell)
+    chosen = ["postgresql"] if url else list(databases)
+    result = _benchmark("console").run(
+        chosen, sizes, asks, consoles, seconds, _tell, parts, keep, url
+    )
     if not as_json:
         for figures in result.values():
             if isinstance(figures, dict):

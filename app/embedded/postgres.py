@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 UNPRIVILEGED = ("postgres", "nobody")
+INITDB = ("-U", "penstock", "-A", "trust", "-E", "UTF8", "--no-sync")
 
 
 class NoPostgres(Exception):
@@ -25,17 +26,21 @@ class NoPostgres(Exception):
 
 
 @contextmanager
-def running_postgres(durable: bool = False) -> Iterator[str]:
-    """The URL of a fresh server (without a database's name), for as long as the block lasts.
+def running_postgres(durable: bool = False, keep: Path | None = None) -> Iterator[str]:
+    """The URL of a server (without a database's name), for as long as the block lasts.
 
-    Unless `durable` it waits for no disk, and forgets all in a power cut. Raises `NoPostgres`.
+    A fresh one, unless `keep` is a folder with what an earlier block left there. Unless `durable`
+    it waits for no disk, and forgets all in a power cut. Raises `NoPostgres`.
     """
     programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="penstock-pg-"))
     user = _unprivileged()
-    data = folder / "data"
-    if user:
-        os.chown(folder, user.pw_uid, user.pw_gid)
+    data = (keep or folder) / "data"
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+    for one in (folder, keep):
+        if user and one:
+            os.chown(one, user.pw_uid, user.pw_gid)
     env = {**os.environ, "LC_ALL": "C", "PGUSER": "penstock"}
 
     def run(program: str, *arguments: str) -> None:
@@ -55,7 +60,8 @@ def running_postgres(durable: bool = False) -> Iterator[str]:
             raise NoPostgres(f"{program} failed: {done.stderr.strip()}")
 
     try:
-        run("initdb", "-D", str(data), "-U", "penstock", "-A", "trust", "-E", "UTF8", "--no-sync")
+        if not (data / "PG_VERSION").exists():
+            run("initdb", "-D", str(data), *INITDB)
         options = f"-c listen_addresses= -c unix_socket_directories={folder} -c max_connections=60"
         if not durable:
             options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
@@ -64,7 +70,7 @@ def running_postgres(durable: bool = False) -> Iterator[str]:
         try:
             yield f"postgresql+psycopg://penstock@/{{name}}?host={folder}"
         finally:
-            run("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
+            run("pg_ctl", "-D", str(data), "-w", "-m", "fast" if keep else "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
