@@ -10,17 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
 class Origin:
-    """`noted` counts the lines that the audit log got from here."""
+    """`noted` counts the lines that the audit log got from here.
+
+    `stored` and `places` say how far what was done here went: the position of the last event that
+    it appended to the event store, and of the last one that it published to each partition
+    (`order:0`). Together they are a position token (`app.events.position`).
+    """
 
     interface: str | None = None
     address: str | None = None
     cause: str | None = None
     noted: int = 0
+    stored: int | None = None
+    places: dict[str, str] = field(default_factory=dict)
 
 
 _CURRENT: ContextVar[Origin | None] = ContextVar("penstock_origin", default=None)
@@ -29,6 +36,11 @@ _CURRENT: ContextVar[Origin | None] = ContextVar("penstock_origin", default=None
 def current() -> Origin:
     """Of what is being done now."""
     return _CURRENT.get() or Origin()
+
+
+def asked() -> Origin | None:
+    """Of what is being done now; None where nobody said, as in a bare script."""
+    return _CURRENT.get()
 
 
 def enter(origin: Origin) -> Token[Origin | None]:

@@ -16,6 +16,7 @@ from app.bootstrap import build
 from app.telemetry import logs
 from config.settings import Settings
 from web import api, console, health
+from web.api.positions import add_positions
 from web.auth import add_auth
 from web.headers import add_headers
 from web.platform import PlatformHolder, hold_platform
@@ -43,6 +44,7 @@ def create_app(platform: Any = None) -> Flask:
     add_problems(app)
     add_auth(app, settings)
     add_headers(app)
+    add_positions(app)
     app.register_blueprint(api.blueprint, url_prefix="/api/v1")
     app.register_blueprint(api.document)
     app.register_blueprint(health.blueprint)

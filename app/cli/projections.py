@@ -6,8 +6,11 @@ from typing import Any
 
 import click
 
+from app.cli.parameters import SPAN
 from app.cli.platform import ACTOR, opened
 from app.cli.render import duration, json_option, show_json, show_table
+
+WHY = click.option("--reason", default="", help="Why, for the audit log.")
 
 
 @click.group(
@@ -24,14 +27,13 @@ def projections(context: click.Context, as_json: bool) -> None:
 @projections.command("list", epilog="\b\nExample:\n  python -m app projections list --json")
 @json_option
 def list_projections(as_json: bool) -> None:
-    """List the read models and how far behind they are: the console's in seconds, others in events."""
+    """List the read models, and how far behind each is in events and seconds."""
     _list(as_json)
 
 
 def _list(as_json: bool) -> None:
     with opened() as platform:
-        ours = [_ours(row) for row in platform.subscriptions.projections()]
-        found = [*platform.projections.list(), *ours]
+        found = platform.projections.all()
     if as_json:
         show_json({"items": found, "next": None})
         return
@@ -46,13 +48,10 @@ def _list(as_json: bool) -> None:
     show_table(found, columns, "None yet: a worker declares them when it starts.")
 
 
-def _ours(row: dict[str, Any]) -> dict[str, Any]:
-    shown = {field: row[field] for field in ("name", "state", "backlog", "oldest", "parked")}
-    return {**shown, "kind": "console"}
-
-
 def _behind(row: dict[str, Any]) -> str:
-    return duration(row["oldest"]) if row["kind"] == "console" else f"{row['lag']:,} events"
+    events, seconds = row["behind"]["events"], row["behind"]["seconds"]
+    waits = "unknown" if events is None else f"{events:,} events"
+    return f"{waits}, {duration(seconds)}" if seconds else waits
 
 
 def _beside(row: dict[str, Any]) -> str:
@@ -62,45 +61,70 @@ def _beside(row: dict[str, Any]) -> str:
 
 @projections.command(epilog="\b\nExample:\n  python -m app projections rebuild sales")
 @click.argument("name")
-def rebuild(name: str) -> None:
+@WHY
+def rebuild(name: str, reason: str) -> None:
     """Build a projection anew beside the live one, which it replaces when it has caught up."""
     with opened() as platform:
-        platform.projections.rebuild(name, ACTOR)
+        platform.projections.rebuild(name, ACTOR, reason)
     click.echo(f"{name} is built anew; `python -m app projections list` shows how far it is.")
 
 
 @projections.command(epilog="\b\nExample:\n  python -m app projections pause sales")
 @click.argument("name")
-def pause(name: str) -> None:
+@WHY
+def pause(name: str, reason: str) -> None:
     """Let a projection or reactor read no further."""
     with opened() as platform:
-        platform.projections.pause(name, ACTOR)
+        platform.projections.pause(name, ACTOR, reason)
     click.echo(f"{name} is paused; `python -m app projections resume {name}` undoes it.")
 
 
 @projections.command(epilog="\b\nExample:\n  python -m app projections resume sales")
 @click.argument("name")
-def resume(name: str) -> None:
+@WHY
+def resume(name: str, reason: str) -> None:
     """Let it go on; one that an event stopped tries that event again."""
     with opened() as platform:
-        platform.projections.resume(name, ACTOR)
+        platform.projections.resume(name, ACTOR, reason)
     click.echo(f"{name} goes on.")
 
 
 @projections.command(epilog="\b\nExample:\n  python -m app projections skip sales")
 @click.argument("name")
-def skip(name: str) -> None:
+@WHY
+def skip(name: str, reason: str) -> None:
     """Leave out the event that stopped it, and go on behind it."""
     with opened() as platform:
-        platform.projections.skip(name, ACTOR)
+        platform.projections.skip(name, ACTOR, reason)
     click.echo(f"{name} goes on behind the event that stopped it.")
 
 
 @projections.command(epilog="\b\nExample:\n  python -m app projections reset sales --yes")
 @click.argument("name")
+@WHY
 @click.confirmation_option(prompt="Its tables are emptied and filled again. Go on?")
-def reset(name: str) -> None:
+def reset(name: str, reason: str) -> None:
     """Empty a projection's tables and begin at the first event."""
     with opened() as platform:
-        platform.projections.reset(name, ACTOR)
+        platform.projections.reset(name, ACTOR, reason)
     click.echo(f"{name} begins anew.")
+
+
+@projections.command(epilog="\b\nExample:\n  python -m app projections wait sales 42 --timeout 5")
+@click.argument("name")
+@click.argument("position")
+@click.option("--timeout", type=SPAN, default="10s", help="For how long at most: 30s, 5m.")
+@json_option
+def wait(name: str, position: str, timeout: float, as_json: bool) -> int:
+    """Wait until NAME (or `runs`, `events`) has come to the POSITION that a write answered."""
+    with opened() as platform:
+        told = platform.projections.wait_for(name, position, timeout)
+    if as_json:
+        show_json(told)
+    elif told["reached"]:
+        click.echo(f"{name} has come to {position}.")
+    else:
+        click.echo(
+            f"{name} is {told['state']} and has not come to {position}: {_behind(told)} behind."
+        )
+    return 0 if told["reached"] else 1

@@ -5,17 +5,21 @@ Works on their rows alone, so the web process, which imports no author's code, c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlmodel import Session
 
 from app.cqrs import following, tables
+from app.cqrs.reaching import Reaching, state_of
 from app.errors import Conflict, NotFound, Refused
+from app.events.position import Position
 from app.store import followers
 from app.store.followers import BUILDING, LIVE, FollowerRow
 from app.store.moments import iso
+from app.store.ownership import OwnerRow
 
-POLL = 0.02
+Rows = list[dict[str, Any]]
 
 
 class Projections:
@@ -23,14 +27,20 @@ class Projections:
 
     def __init__(self, platform: Any):
         self.platform = platform
+        self._reaching = Reaching(platform)
+        self.wait_for, self.standing = self._reaching.wait_for, self._reaching.standing
 
-    def list(self) -> list[dict[str, Any]]:
-        """Each with its lag (events it has yet to read), and the progress of a build beside it."""
+    def list(self) -> Rows:
+        """Each with how far it is behind, in events and seconds, and the progress of a build beside it."""
         head = self.platform.event_store.head()
         with self.platform.database.read() as session:
             rows = followers.builds(session)
         names = dict.fromkeys(row.name for row in rows)
-        return [_told([row for row in rows if row.name == name], head) for name in names]
+        return [self._told([row for row in rows if row.name == name], head) for name in names]
+
+    def all(self) -> Rows:
+        """These, and after them the console's own read models, of the kind `console`."""
+        return [*self.list(), *map(_console, self.platform.subscriptions.projections())]
 
     def get(self, name: str) -> dict[str, Any]:
         """One of them. Raises `NotFound`."""
@@ -39,22 +49,23 @@ class Projections:
             raise _absent(name)
         return found
 
+    def owner(self) -> str | None:
+        """The worker that follows the event store for all of them now; None where nobody does."""
+        with self.platform.database.read() as session:
+            row = session.get(OwnerRow, following.WHAT)
+        alive = row is not None and row.until > self.platform.clock.now()
+        return row.owner if row is not None and alive else None
+
     def position(self, name: str) -> int:
         """How far the live build has come. Raises `NotFound`."""
         with self.platform.database.read() as session:
             return _live(followers.builds(session, name), name).position
 
-    def wait(self, name: str, position: int, seconds: float) -> bool:
-        """Whether the live build has come to this position, within so many seconds."""
-        clock = self.platform.clock
-        end = clock.monotonic() + seconds
-        while self.position(name) < position:
-            if clock.monotonic() >= end:
-                return False
-            clock.sleep(POLL)
-        return True
+    def wait(self, name: str, position: Position | str | int, seconds: float) -> bool:
+        """Whether it has come to this position within so many seconds; `wait_for` tells more."""
+        return bool(self.wait_for(name, position, seconds)["reached"])
 
-    def rebuild(self, name: str, actor: str) -> int:
+    def rebuild(self, name: str, actor: str, reason: str = "") -> int:
         """Build it anew beside the live one, which it replaces when it has caught up; the build's number."""
         with self._changing(name) as (session, rows):
             live = _live(rows, name)
@@ -69,26 +80,26 @@ class Projections:
                 session, name, build, live.kind, live.version, BUILDING, live.tables,
                 self.platform.clock.now(),
             )  # fmt: skip
-            self._noted(session, actor, "rebuilt", name)
+            self._noted(session, actor, "rebuilt", name, reason)
         return build
 
-    def pause(self, name: str, actor: str) -> None:
+    def pause(self, name: str, actor: str, reason: str = "") -> None:
         """It reads no further, until `resume`."""
         with self._changing(name) as (session, rows):
             for row in rows:
                 row.paused = True
                 session.add(row)
-            self._noted(session, actor, "paused", name)
+            self._noted(session, actor, "paused", name, reason)
 
-    def resume(self, name: str, actor: str) -> None:
+    def resume(self, name: str, actor: str, reason: str = "") -> None:
         """It goes on; one that a poison event stopped tries that again."""
         with self._changing(name) as (session, rows):
             for row in rows:
                 row.paused, row.problem = False, None
                 session.add(row)
-            self._noted(session, actor, "resumed", name)
+            self._noted(session, actor, "resumed", name, reason)
 
-    def skip(self, name: str, actor: str) -> None:
+    def skip(self, name: str, actor: str, reason: str = "") -> None:
         """Leave out the event that stopped it, and go on behind it."""
         with self._changing(name) as (session, rows):
             stopped = [row for row in rows if row.problem]
@@ -98,9 +109,9 @@ class Projections:
                 position, _, error = str(row.problem).partition(" ")
                 following.skip(row, int(position), error)
                 session.add(row)
-            self._noted(session, actor, "skipped", name, event=error)
+            self._noted(session, actor, "skipped", name, reason, event=error)
 
-    def reset(self, name: str, actor: str) -> None:
+    def reset(self, name: str, actor: str, reason: str = "") -> None:
         """Empty its tables and begin at the first event; readers see it fill again."""
         with self._changing(name) as (session, rows):
             live = _live(rows, name)
@@ -115,15 +126,44 @@ class Projections:
             tables.empty(session.connection(), live.tables)
             live.position, live.problem, live.skipped = 0, None, None
             session.add(live)
-            self._noted(session, actor, "reset", name)
+            self._noted(session, actor, "reset", name, reason)
+
+    def _told(self, rows: Sequence[FollowerRow], head: int) -> dict[str, Any]:
+        live = next((row for row in rows if row.state == LIVE), rows[0])
+        beside = next((row for row in rows if row.state == BUILDING), None)
+        behind = self._reaching.lag(live, head)
+        return {
+            "name": live.name,
+            "kind": live.kind,
+            "version": live.version,
+            "state": state_of(live),
+            "position": live.position,
+            "head": head,
+            "lag": behind["events"],
+            "behind": behind,
+            "updated": iso(live.updated),
+            "problem": live.problem,
+            "skipped": live.skipped or [],
+            "building": None
+            if beside is None
+            else {
+                "version": beside.version,
+                "position": beside.position,
+                "progress": min(1.0, beside.position / head) if head else 1.0,
+                "problem": beside.problem,
+            },
+        }
 
     def _changing(self, name: str) -> Any:
         return _Changing(self.platform, name)
 
-    def _noted(self, session: Session, actor: str, what: str, name: str, **details: Any) -> None:
+    def _noted(
+        self, session: Session, actor: str, what: str, name: str, reason: str, **details: Any
+    ) -> None:
         self.platform.audit.record(
-            actor, f"projection.{what}", f"projection:{name}", session=session, **details
-        )
+            actor, f"projection.{what}", f"projection:{name}", session=session, reason=reason,
+            **details,
+        )  # fmt: skip
 
 
 class _Changing:
@@ -163,27 +203,14 @@ def _absent(name: str) -> NotFound:
     )
 
 
-def _told(rows: list[FollowerRow], head: int) -> dict[str, Any]:
-    live = next((row for row in rows if row.state == LIVE), rows[0])
-    beside = next((row for row in rows if row.state == BUILDING), None)
-    state = "paused" if live.paused else "stopped" if live.problem else "running"
+def _console(row: dict[str, Any]) -> dict[str, Any]:
     return {
-        "name": live.name,
-        "kind": live.kind,
-        "version": live.version,
-        "state": state,
-        "position": live.position,
-        "head": head,
-        "lag": max(0, head - live.position),
-        "updated": iso(live.updated),
-        "problem": live.problem,
-        "skipped": live.skipped or [],
-        "building": None
-        if beside is None
-        else {
-            "version": beside.version,
-            "position": beside.position,
-            "progress": min(1.0, beside.position / head) if head else 1.0,
-            "problem": beside.problem,
-        },
+        "name": row["name"],
+        "kind": "console",
+        "state": row["state"],
+        "backlog": row["backlog"],
+        "open": row["open"],
+        "parked": row["parked"],
+        "lag": row["oldest"],
+        "behind": {"events": row["backlog"], "seconds": row["oldest"] or 0.0},
     }

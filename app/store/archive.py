@@ -123,6 +123,12 @@ class Archive:
             "archived": iso(archived),
         }
 
+    def holds(self, topic: str, partition: int, position: str) -> bool:
+        """Whether the event that came at this position of a topic is kept."""
+        sql = "SELECT 1 FROM events WHERE topic = ? AND partition = ? AND position = ? LIMIT 1"
+        with self._database.read() as session:
+            return bool(Bulk(session).rows(sql, topic, partition, sortable(position)))
+
     def types_of(self, ids: Iterable[str]) -> dict[str, str]:
         """The types of those of these events that are archived, by id."""
         wanted = [key(id) for id in ids]

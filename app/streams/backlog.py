@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import redis
+from redis.exceptions import ResponseError
 
 from app.streams.topics import info_mapping, position_order
+from app.streams.trim import first_needed
 
 
 class Backlog(NamedTuple):
@@ -56,6 +58,18 @@ def backlogs(client: redis.Redis, wanted: dict[str, Sequence[str]]) -> dict[str,
         )
         for name, group in wanted.items()
     }
+
+
+def has_settled(client: redis.Redis, group: str, stream: str, position: str) -> bool:
+    """Whether a group has settled all of a stream up to a position, that included."""
+    try:
+        found = client.execute_command("XINFO", "GROUPS", stream)
+    except ResponseError:
+        return False  # the stream is not there (any more)
+    for row in map(info_mapping, found):
+        if row["name"].decode() == group:
+            return first_needed(client, stream, row) > position_order(position)
+    return False
 
 
 def has_unread(group: dict[str, Any] | None, info: dict[str, Any] | None) -> bool:

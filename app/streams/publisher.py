@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import redis
 
+from app import origin
 from app.clock import Clock, instant
 from app.errors import EventTooLarge, InvalidEvents
 from app.events.catalogue import Catalogue
@@ -137,7 +138,30 @@ class Publisher:
             index = streams.setdefault(stream, len(streams) + 1)
             arguments += (index, seen_digest(event.source, event.id), stored, due)
         replies = run_script(self.client, "publish", list(streams), arguments)
-        return [reply == 1 for reply in replies]
+        self._tell([one.stream for one in prepared], replies)
+        return [reply != 0 for reply in replies]
+
+    def _tell(self, streams: Sequence[str], replies: Sequence[Any]) -> None:
+        """Let those who gave the order know how far it went in each partition.
+
+        A duplicate is somewhere in its stream: at the stream's end, at the latest.
+        """
+        here = origin.asked()
+        if here is None:
+            return
+        last: dict[str, bytes | None] = {}
+        for stream, reply in zip(streams, replies, strict=True):
+            if isinstance(reply, bytes):
+                last[stream] = reply
+            elif reply == 0:
+                last.setdefault(stream, None)
+        for stream, position in last.items():
+            topic, partition = keys.topic_and_partition(stream)
+            if position is None:
+                found: Any = self.client.xrevrange(stream, count=1)
+                position = found[0][0] if found else None
+            if position is not None:
+                here.places[f"{topic}:{partition}"] = position.decode()
 
 
 def _refuse_reserved(events: Sequence[Event]) -> None:

@@ -29,13 +29,13 @@ def trim(
         return 0  # the stream is not there yet
     groups = [info_mapping(group) for group in found]
     groups = [group for group in groups if group["name"].decode() not in retired]
-    bound = min([(keep_since_ms, 0), *(_needed(client, stream, group) for group in groups)])
+    bound = min([(keep_since_ms, 0), *(first_needed(client, stream, group) for group in groups)])
     if bound <= (0, 0):
         return 0
     return int(client.execute_command("XTRIM", stream, "MINID", f"{bound[0]}-{bound[1]}"))
 
 
-def _needed(client: redis.Redis, stream: str, group: dict[str, Any]) -> tuple[int, int]:
+def first_needed(client: redis.Redis, stream: str, group: dict[str, Any]) -> tuple[int, int]:
     """The first position that a group still needs."""
     if group["pending"]:
         summary = client.execute_command("XPENDING", stream, group["name"])

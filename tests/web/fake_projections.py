@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.cqrs.operating import _console
+from app.cqrs.reaching import CONSOLE
 from app.errors import NotFound
+from app.events.position import Position
 from tests.web.fake_time import Json, at
 
 if TYPE_CHECKING:
@@ -18,34 +21,55 @@ class FakeProjections:
             "sales": {
                 "name": "sales", "kind": "projection", "version": 1, "state": "running",
                 "position": 40, "head": 42, "lag": 2, "updated": at(0), "problem": None,
+                "behind": {"events": 2, "seconds": 1.5},
                 "skipped": [], "building": None,
-            }
+            },
+            "thanks": {
+                "name": "thanks", "kind": "reactor", "version": 1, "state": "stopped",
+                "position": 30, "head": 42, "lag": 12, "updated": at(900),
+                "problem": "31 item.sold e-31: KeyError: <b>'buyer'</b>",
+                "behind": {"events": 12, "seconds": 900.0},
+                "skipped": [{"position": 7, "error": "KeyError: 'buyer'"}], "building": None,
+            },
         }  # fmt: skip
 
     def list(self) -> list[Json]:
         return list(self._rows.values())
+
+    def all(self) -> list[Json]:
+        return [*self._rows.values(), *map(_console, self._platform.subscriptions.projections())]
 
     def get(self, name: str) -> Json:
         if name not in self._rows:
             raise NotFound(f"There is no projection {name!r}.")
         return self._rows[name]
 
+    def wait_for(self, name: str, position: Position | str | int, seconds: float) -> Json:
+        row = {"state": "running", "position": None} if name in CONSOLE else self.get(name)
+        return {
+            "projection": name, "asked": str(position), "reached": True, "state": row["state"],
+            "position": row["position"], "behind": {"events": 0, "seconds": 0.0},
+        }  # fmt: skip
+
+    def owner(self) -> str | None:
+        return "pc-4711-ab12"
+
     def _changed(self, name: str, actor: str, what: str, **changes: object) -> None:
         self.get(name).update(changes)
         self._platform.audit.record(actor, f"projection.{what}", f"projection:{name}")
 
-    def rebuild(self, name: str, actor: str) -> None:
+    def rebuild(self, name: str, actor: str, reason: str = "") -> None:
         beside = {"version": 1, "position": 0, "progress": 0.0, "problem": None}
         self._changed(name, actor, "rebuilt", building=beside)
 
-    def pause(self, name: str, actor: str) -> None:
+    def pause(self, name: str, actor: str, reason: str = "") -> None:
         self._changed(name, actor, "paused", state="paused")
 
-    def resume(self, name: str, actor: str) -> None:
+    def resume(self, name: str, actor: str, reason: str = "") -> None:
         self._changed(name, actor, "resumed", state="running")
 
-    def skip(self, name: str, actor: str) -> None:
+    def skip(self, name: str, actor: str, reason: str = "") -> None:
         self._changed(name, actor, "skipped", problem=None)
 
-    def reset(self, name: str, actor: str) -> None:
+    def reset(self, name: str, actor: str, reason: str = "") -> None:
         self._changed(name, actor, "reset", position=0, lag=42)

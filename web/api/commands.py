@@ -6,7 +6,6 @@ as long as the client likes (`Prefer: wait=5`, or `respond-async` for not at all
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from flask import Response, request, url_for
@@ -14,20 +13,18 @@ from flask import Response, request, url_for
 from app.cqrs import refusals
 from web.api.pages import sliced
 from web.api.parameters import PAGE
-from web.api.positions import with_position
+from web.api.positions import patience, with_position
 from web.api.routes import Body, route
 from web.api.shapes import ANY_OBJECT, MAYBE_COUNT, TEXT, obj, page_of
 from web.auth import current_actor, current_identity, unaudited
 from web.platform import current_platform
-from web.problems import BadInput
 from web.rendering import answer
 
 COMMAND = obj({"name": TEXT, "level": TEXT, "schema": ANY_OBJECT, "doc": TEXT})
 STATE = obj({"id": TEXT, "command": TEXT, "actor": TEXT, "state": {"enum": ["waiting", "done", "refused"]},
              "answer": {}, "position": MAYBE_COUNT,
              "problem": {"type": ["object", "null"]}})  # fmt: skip
-WAIT, LONGEST_WAIT = 10.0, 30.0
-_WAIT = re.compile(r"\bwait\s*=\s*(\d{1,4})\b")
+WAIT = 10.0
 
 
 @route("GET", "/commands", "viewer", answers=page_of(COMMAND), query=PAGE)
@@ -50,13 +47,13 @@ def give_command(name: str, body: dict[str, Any]) -> Response:
 
     202 where no worker has come to it yet: `Location` says where to ask again.
     """
-    identity, patience = current_identity(), _patience()
+    identity, seconds = current_identity(), patience(WAIT)
     commands = current_platform().commands
     id = commands.send(
         name, body, actor=current_actor(), may=identity.levels if identity else [],
         key=request.headers.get("Idempotency-Key"),
     )  # fmt: skip
-    told = commands.wait(id, patience)
+    told = commands.wait(id, seconds)
     if told["state"] == "refused":
         raise refusals.raised(told["problem"])
     response = answer(told, 202 if told["state"] == "waiting" else 200)
@@ -71,16 +68,3 @@ def get_answer(id: str) -> Response:
     own = None if identity and identity.may("operator") else current_actor()
     told = current_platform().commands.state(id, own)
     return with_position(answer(told), told["position"])
-
-
-def _patience() -> float:
-    """Seconds to wait, by `Prefer`. Raises BadInput."""
-    prefer = request.headers.get("Prefer", "")
-    given = _WAIT.search(prefer)
-    if given is None:
-        return 0.0 if "respond-async" in prefer else WAIT
-    if float(given[1]) > LONGEST_WAIT:
-        raise BadInput(
-            f"Prefer: wait={given[1]} is more than the {LONGEST_WAIT:.0f} seconds that this waits."
-        )
-    return float(given[1])

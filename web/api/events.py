@@ -55,7 +55,7 @@ def publish_events(durable: bool) -> dict[str, Any]:
 
 
 @route(
-    "GET", "/events", "viewer", answers=page_of(CLOUD_EVENT),
+    "GET", "/events", "viewer", answers=page_of(CLOUD_EVENT), follows="events",
     query=(Parameter("type", "The event type."), Parameter("subject", "The subject."),
            Parameter("partitionkey", "The partition key."),
            Parameter("correlationid", "The run that the event belongs to."),
@@ -66,7 +66,7 @@ def find_events(**filters: Any) -> dict[str, Any]:
     return rendered(current_platform().archive.find(**filters), cloud_event)
 
 
-@route("GET", "/events/<path:id>", "viewer", answers=ARCHIVED, may_fail=(404,))
+@route("GET", "/events/<path:id>", "viewer", answers=ARCHIVED, may_fail=(404,), follows="events")
 def get_event(id: str) -> dict[str, Any]:
     """One archived event and where it is kept."""
     found = current_platform().archive.get(id)

@@ -7,7 +7,9 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from app.events.position import WRITTEN
 from web.api.parameters import FLAGS, LARGEST_LIMIT, WRITTEN_TIME, Parameter
+from web.api.positions import BEHIND, LEAST_HEADER
 from web.api.routes import ROUTES, Route
 from web.api.shapes import COUNT, TEXT, Schema, obj
 from web.auth.identity import LEVELS
@@ -73,7 +75,11 @@ def _operation(row: Route) -> Schema:
         "summary": row.summary,
         "description": f"Takes the scope `{LEVELS[row.level]}`.",
         "tags": [row.tag],
-        "parameters": [*_path_variables(row.path), *map(_parameter, row.query)],
+        "parameters": [
+            *_path_variables(row.path),
+            *map(_parameter, row.query),
+            *([LEAST_HEADER] if row.follows else []),
+        ],
         "responses": _responses(row),
     }
     if row.body is not None:
@@ -90,6 +96,8 @@ def _responses(row: Route) -> Schema:
         codes.add(404)
     if row.body is not None:
         codes |= {413, 415, 422}
+    if row.follows:
+        codes.add(422)
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     answers = {media: {"schema": row.answers} for media in row.media}
     good = {"description": "Done.", "content": answers}
@@ -97,6 +105,9 @@ def _responses(row: Route) -> Schema:
     responses |= {str(code): good for code in row.also}
     if any(parameter.name == "dry_run" for parameter in row.query):
         responses["200"] = good
+    if row.follows:
+        late = {"application/problem+json": {"schema": BEHIND}}
+        responses["202"] = {"description": "Not yet as new as was asked for.", "content": late}
     for code in sorted(codes):
         responses[str(code)] = {"description": PROBLEMS[code], "content": problem}
     return responses
@@ -122,6 +133,8 @@ def _parameter(parameter: Parameter) -> Schema:
         schema["enum"] = [*FLAGS]
     if parameter.kind == "time":
         schema["pattern"] = WRITTEN_TIME
+    if parameter.kind == "position":
+        schema["pattern"] = WRITTEN
     if parameter.choices:
         schema["enum"] = [*parameter.choices]
     if parameter.default is not None:

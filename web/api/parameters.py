@@ -30,7 +30,7 @@ _SECONDS = re.compile(r"\d{1,12}(\.\d{1,9})?")
 
 @dataclass(frozen=True)
 class Parameter:
-    """`kind` is text, time, flag, limit, cursor or one of `choices`."""
+    """`kind` is text, time, flag, limit, cursor, position or one of `choices`."""
 
     name: str
     about: str

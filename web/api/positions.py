@@ -1,14 +1,125 @@
-"""Position tokens: where a write ended, in the header `X-Position`."""
+"""Position tokens over HTTP: where a write ended (`X-Position`), and reads that wait for it.
+
+A read that is served from a read model takes `X-Min-Position`, or `?after=`. It waits up to
+`Prefer: wait=N` seconds (2 by default) until its answer includes what was written up to there.
+If it doesn't come to it, the answer is 202 with how far behind the read model is; with
+`Prefer: stale` it is what there is, marked by `X-Stale`.
+"""
 
 from __future__ import annotations
 
-from flask import Response
+import re
+from typing import Any
 
-POSITION = "X-Position"
+from flask import Flask, Response, request
+
+from app import origin
+from app.errors import Refused
+from app.events.position import WRITTEN, Position
+from web.api.parameters import Parameter
+from web.api.shapes import COUNT, FLAG, MAYBE_COUNT, MAYBE_NUMBER, TEXT, obj
+from web.auth.guard import SAFE_METHODS
+from web.platform import current_platform
+from web.problems import BadInput, problem
+
+POSITION, LEAST, STALE = "X-Position", "X-Min-Position", "X-Stale"
+PATIENCE, LONGEST = 2.0, 30.0
+_WAIT = re.compile(r"\bwait\s*=\s*(\d{1,4})\b")
+_STALE = re.compile(r"(^|[\s,;])stale($|[\s,;])")
+
+AFTER = Parameter("after", "Answer with what includes this `X-Position` of a write; as the header "
+                  "`X-Min-Position`.", "position")  # fmt: skip
+LEAST_HEADER = {
+    "name": LEAST, "in": "header", "schema": {"type": "string", "pattern": WRITTEN},
+    "description": "As `after`: the `X-Position` of a write that the answer is to include.",
+}  # fmt: skip
+BEHIND = obj(
+    {"type": TEXT, "title": TEXT, "status": COUNT, "detail": TEXT, "instance": TEXT,
+     "projection": TEXT, "asked": TEXT, "reached": FLAG, "state": TEXT, "position": MAYBE_COUNT,
+     "behind": obj({"events": MAYBE_COUNT, "seconds": MAYBE_NUMBER})}
+)  # fmt: skip
 
 
 def with_position(response: Response, position: int | str | None) -> Response:
     """The answer of a write that ended there; of one that wrote nothing, as it is."""
     if position is not None:
         response.headers[POSITION] = str(position)
+    return response
+
+
+def add_positions(app: Flask) -> None:
+    app.after_request(say_position)
+
+
+def say_position(response: Response) -> Response:
+    """Every change that appended or published says where it ended."""
+    done = request.method not in SAFE_METHODS and response.status_code < 400
+    if done and POSITION not in response.headers:
+        return with_position(response, written())
+    return response
+
+
+def written() -> str | None:
+    """Where what this request did ended; None where it wrote nothing that has a position."""
+    position = Position.of(origin.current())
+    return None if position is None else str(position)
+
+
+def patience(usual: float) -> float:
+    """Seconds to wait, by `Prefer` (RFC 7240). Raises BadInput."""
+    prefer = request.headers.get("Prefer", "")
+    given = _WAIT.search(prefer)
+    if given is None:
+        return 0.0 if "respond-async" in prefer else usual
+    if float(given[1]) > LONGEST:
+        raise BadInput(
+            f"Prefer: wait={given[1]} is more than the {LONGEST:.0f} seconds that this waits."
+        )
+    return float(given[1])
+
+
+def waited_for(projection: str, after: str | None) -> dict[str, Any] | None:
+    """What a read that wants a position is to know; None where it wants none, or has it."""
+    wanted = after or request.headers.get(LEAST)
+    if not wanted:
+        return None
+    try:
+        position = Position.read(wanted)
+    except Refused as error:
+        raise BadInput(str(error)) from error
+    wait_for = current_platform().projections.wait_for
+    told: dict[str, Any] = wait_for(projection, position, patience(PATIENCE))
+    return None if told["reached"] else told
+
+
+def takes_stale() -> bool:
+    return _STALE.search(request.headers.get("Prefer", "")) is not None
+
+
+def behind(told: dict[str, Any]) -> Response:
+    """202: not there yet, and how far behind."""
+    detail = (
+        f"{told['projection']} is {told['state']} and has not come to {told['asked']} yet"
+        f"{distance(told['behind'])}. Ask again, wait longer (Prefer: wait=10), or take what "
+        "there is (Prefer: stale)."
+    )
+    response = problem(202, detail, "behind", **told)
+    response.headers["Retry-After"] = "1"
+    return response
+
+
+def distance(behind: dict[str, Any]) -> str:
+    parts = []
+    if behind["events"] is not None:
+        parts.append(f"{behind['events']:,} events")
+    if behind["seconds"] is not None:
+        parts.append(f"{behind['seconds']:.1f} s")
+    return f": it is {' and '.join(parts)} behind" if parts else ""
+
+
+def marked_stale(response: Response, told: dict[str, Any]) -> Response:
+    """The answer as it is, and how far behind it is."""
+    known = {name: value for name, value in told["behind"].items() if value is not None}
+    response.headers[STALE] = ", ".join(f"{name}={value}" for name, value in known.items()) or "?1"
+    response.headers["Preference-Applied"] = "stale"
     return response

@@ -6,15 +6,17 @@ from typing import Any
 
 from web.api.pages import sliced
 from web.api.parameters import PAGE
-from web.api.routes import route
-from web.api.shapes import COUNT, MAYBE_COUNT, MAYBE_NUMBER, MAYBE_TEXT, TEXT, obj, page_of
+from web.api.routes import Body, route
+from web.api.shapes import COUNT, MAYBE_COUNT, MAYBE_NUMBER, MAYBE_TEXT, REASON, TEXT, obj, page_of
 from web.auth import current_actor
 from web.platform import current_platform
 
-PROJECTION = obj({"name": TEXT, "state": TEXT}, kind=TEXT, backlog=MAYBE_COUNT, open=COUNT,
+DISTANCE = obj({"events": MAYBE_COUNT, "seconds": MAYBE_NUMBER})
+PROJECTION = obj({"name": TEXT, "state": TEXT, "behind": DISTANCE}, kind=TEXT, backlog=MAYBE_COUNT, open=COUNT,
                  lag=MAYBE_NUMBER, version=COUNT, position=COUNT, head=COUNT,
                  problem=MAYBE_TEXT)  # fmt: skip
-ONE = obj({"name": TEXT, "state": TEXT, "position": COUNT, "lag": COUNT})
+ONE = obj({"name": TEXT, "state": TEXT, "position": COUNT, "lag": COUNT, "behind": DISTANCE})
+WHY = Body(REASON, optional=True)
 
 
 @route("GET", "/projections", "viewer", answers=page_of(PROJECTION), query=PAGE)
@@ -23,24 +25,15 @@ def list_projections(limit: int, cursor: str | None) -> dict[str, Any]:
 
     Those of the console lag in seconds, those of the event store in events.
     """
-    platform = current_platform()
-    rows = [
-        {
-            "name": row["name"],
-            "kind": "console",
-            "state": row["state"],
-            "backlog": row["backlog"],
-            "open": row["open"],
-            "lag": row["oldest"],
-        }
-        for row in platform.subscriptions.projections()
-    ]
-    return sliced([*platform.projections.list(), *rows], limit, cursor)
+    return sliced(current_platform().projections.all(), limit, cursor)
 
 
-@route("GET", "/projections/<path:name>", "viewer", answers=ONE, may_fail=(404,))
+@route("GET", "/projections/<path:name>", "viewer", answers=ONE, may_fail=(404,), follows="<name>")
 def get_projection(name: str) -> dict[str, Any]:
-    """One projection of the event store: position, lag, and the build beside it."""
+    """One projection of the event store: position, lag, and the build beside it.
+
+    With `after`, it answers when it has come to that position: its tables include what was written.
+    """
     return current_platform().projections.get(name)
 
 
@@ -49,37 +42,48 @@ def _then(name: str) -> dict[str, Any]:
 
 
 @route(
-    "POST", "/projections/<path:name>/rebuild", "operator", answers=ONE, may_fail=(404, 409, 422)
+    "POST",
+    "/projections/<path:name>/rebuild",
+    "operator",
+    answers=ONE,
+    body=WHY,
+    may_fail=(404, 409, 422),
 )
-def rebuild_projection(name: str) -> dict[str, Any]:
+def rebuild_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
     """Build it anew beside the live one, which it replaces when it has caught up."""
-    current_platform().projections.rebuild(name, current_actor())
+    current_platform().projections.rebuild(name, current_actor(), body.get("reason", ""))
     return _then(name)
 
 
-@route("POST", "/projections/<path:name>/pause", "operator", answers=ONE, may_fail=(404,))
-def pause_projection(name: str) -> dict[str, Any]:
+@route("POST", "/projections/<path:name>/pause", "operator", answers=ONE, body=WHY, may_fail=(404,))
+def pause_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
     """Read no further, until it is resumed."""
-    current_platform().projections.pause(name, current_actor())
+    current_platform().projections.pause(name, current_actor(), body.get("reason", ""))
     return _then(name)
 
 
-@route("POST", "/projections/<path:name>/resume", "operator", answers=ONE, may_fail=(404,))
-def resume_projection(name: str) -> dict[str, Any]:
+@route(
+    "POST", "/projections/<path:name>/resume", "operator", answers=ONE, body=WHY, may_fail=(404,)
+)
+def resume_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
     """Go on; one that an event stopped tries that event again."""
-    current_platform().projections.resume(name, current_actor())
+    current_platform().projections.resume(name, current_actor(), body.get("reason", ""))
     return _then(name)
 
 
-@route("POST", "/projections/<path:name>/skip", "operator", answers=ONE, may_fail=(404, 409))
-def skip_projection(name: str) -> dict[str, Any]:
+@route(
+    "POST", "/projections/<path:name>/skip", "operator", answers=ONE, body=WHY, may_fail=(404, 409)
+)
+def skip_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
     """Leave out the event that stopped it, and go on behind it."""
-    current_platform().projections.skip(name, current_actor())
+    current_platform().projections.skip(name, current_actor(), body.get("reason", ""))
     return _then(name)
 
 
-@route("POST", "/projections/<path:name>/reset", "operator", answers=ONE, may_fail=(404, 422))
-def reset_projection(name: str) -> dict[str, Any]:
+@route(
+    "POST", "/projections/<path:name>/reset", "operator", answers=ONE, body=WHY, may_fail=(404, 422)
+)
+def reset_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
     """Empty its tables and begin at the first event."""
-    current_platform().projections.reset(name, current_actor())
+    current_platform().projections.reset(name, current_actor(), body.get("reason", ""))
     return _then(name)

@@ -17,6 +17,7 @@ from flask import Blueprint, Response
 
 from web.api.body import read_body
 from web.api.parameters import Parameter, read_query
+from web.api.positions import AFTER, behind, marked_stale, takes_stale, waited_for
 from web.auth import accepts_body, requires
 from web.rendering import answer
 
@@ -50,6 +51,9 @@ class Route:
     media: Sequence[str] = ("application/json",)
     may_fail: Sequence[int] = ()
     also: Sequence[int] = ()  # other good statuses of the same shape
+    follows: str | None = (
+        None  # the read model that it is served from; `<name>`: the path's variable
+    )
     tag: str = field(default="")
 
     @property
@@ -73,30 +77,40 @@ def route(
     may_fail: Sequence[int] = (),
     also: Sequence[int] = (),
     max_body: int | None = None,
+    follows: str | None = None,
 ) -> Callable[[Callable[..., Answer]], Callable[..., Any]]:
     """Add a view to the table. Its docstring's first line is the route's summary.
 
     The view gets the path's variables, the query's parameters and, where the
-    route reads JSON, `body`; it returns a JSON value or a Response.
+    route reads JSON, `body`; it returns a JSON value or a Response. One that `follows` a
+    read model waits for the position that the client asks for (`web.api.positions`).
     """
+    taken = (*query, AFTER) if follows else tuple(query)
 
     def decorate(view: Callable[..., Answer]) -> Callable[..., Any]:
         @requires(level)
         @wraps(view)
         def called(**variables: Any) -> Response:
-            values = dict(variables, **read_query(query))
+            values = dict(variables, **read_query(taken))
+            late = None
+            if follows:
+                model = str(variables[follows[1:-1]]) if follows[0] == "<" else follows
+                late = waited_for(model, values.pop("after"))
+                if late and not takes_stale():
+                    return behind(late)
             if body is not None and body.parsed:
                 values["body"] = read_body(body.schema, optional=body.optional)
             result = view(**values)
-            return result if isinstance(result, Response) else answer(result, status)
+            response = result if isinstance(result, Response) else answer(result, status)
+            return marked_stale(response, late) if late else response
 
         guarded = accepts_body(max_body)(called) if max_body else called
         summary = (view.__doc__ or "").strip().splitlines()[0].rstrip(".")
         tag = path.split("/")[1]
         answered = (media,) if isinstance(media, str) else tuple(media)
         ROUTES.append(
-            Route(method, path, level, summary, guarded, answers, status, query, body, answered,
-                  may_fail, also, tag)
+            Route(method, path, level, summary, guarded, answers, status, taken, body, answered,
+                  may_fail, also, follows, tag)
         )  # fmt: skip
         return guarded
 

@@ -47,7 +47,7 @@ COMPARED = obj({"type": TEXT, "subscription": MAYBE_TEXT, "this": SIDE, "other":
 COMPARISON = obj({"run": RUN_HEAD, "other": RUN_HEAD, "steps": many(COMPARED)})
 
 
-@route("GET", "/runs", "viewer", answers=page_of(RUN_HEAD), may_fail=(422,),
+@route("GET", "/runs", "viewer", answers=page_of(RUN_HEAD), may_fail=(422,), follows="runs",
        query=(Parameter("state", "The run's state, or `stuck`: running for longer than its type's "
                         "usual (the 95th percentile).", "text", (*STATES, "stuck")),
               Parameter("type", "The root event's type."),
@@ -59,7 +59,7 @@ def find_runs(**filters: Any) -> dict[str, Any]:
     return rendered(current_platform().runs.find(**filters))
 
 
-@route("GET", "/runs/<path:correlationid>", "viewer", answers=RUN, may_fail=(404,))
+@route("GET", "/runs/<path:correlationid>", "viewer", answers=RUN, may_fail=(404,), follows="runs")
 def get_run(correlationid: str) -> Any:
     """One run: a step for each delivery, and for each event that nobody consumes."""
     return get_run_now(correlationid)

@@ -21,6 +21,7 @@ from web.console import (
     overview,
     people,
     problems,
+    projections,
     publishing,
     replays,
     run_steps,
@@ -37,6 +38,6 @@ from web.console.pages import blueprint
 __all__ = ["blueprint"]
 _PAGES = (
     aggregates, alerts, audit, datasets, events, failures, filter_trial, flow, live, models, overview,
-    people, problems, publishing, replays, run_steps, runs, sessions, subscriptions, theme, tokens,
+    people, problems, projections, publishing, replays, run_steps, runs, sessions, subscriptions, theme, tokens,
     topics, workers,
 )  # fmt: skip

@@ -20,7 +20,7 @@ from werkzeug.urls import iri_to_uri
 
 from app.errors import PenstockError
 from web.auth import current_identity, nothing_done
-from web.console import highlight, icons, words
+from web.console import highlight, icons, own_writes, words
 from web.console.recent import forget, recent
 from web.drawing.graph import STATE_ICONS
 from web.drawing.svg import clip
@@ -41,6 +41,7 @@ NAVIGATION = (
     ("/datasets", "Datasets"),
     ("/models", "Models"),
     ("/aggregates", "History"),
+    ("/projections", "Projections"),
     ("/workers", "Workers"),
 )
 SINCE = (
@@ -109,9 +110,9 @@ def say(message: str, category: str = "done") -> None:
 
 
 def go(path: str) -> ResponseReturnValue:
-    """After a form was sent: see that page, as it is now."""
+    """After a form was sent: see that page, as it is now and with what was done."""
     forget()
-    return redirect(iri_to_uri(path), code=303)
+    return redirect(iri_to_uri(own_writes.carried(path)), code=303)
 
 
 def back(default: str) -> str:
@@ -135,6 +136,7 @@ def act(message: str, do: Any, *arguments: Any, **named: Any) -> bool:
 def url_with(**changes: str | None) -> str:
     """This page's address with some of its filters changed; None takes one out."""
     values: MultiDict[str, str] = MultiDict(request.args)
+    values.pop(own_writes.AFTER, None)
     for key, value in changes.items():
         if value is None:
             values.pop(key, None)
@@ -221,9 +223,15 @@ def shared() -> dict[str, Any]:
         "next_theme": {"auto": "light", "light": "dark", "dark": "auto"}[theme],
         "here": request.full_path.rstrip("?"),
         # A refresh of fragments throws away what it does not need: flashes wait for a page.
-        "flashes": [] if refreshing else get_flashed_messages(with_categories=True),
+        "flashes": [] if refreshing else flashes(),
         "since_choices": SINCE,
     }
+
+
+def flashes() -> list[tuple[str, str]]:
+    late = own_writes.late()
+    said = [*get_flashed_messages(with_categories=True)]
+    return [*said, ("warn", late)] if late else said
 
 
 def _ago(value: words.Moment) -> str:
@@ -272,6 +280,9 @@ GLOBALS: dict[str, Any] = {
     "state_icon": state_icon,
     "url_with": url_with,
 }
+
+
+blueprint.before_request(own_writes.wait_for_own)
 
 
 @blueprint.record_once

@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from app.domain.progress import under_way
 from app.errors import NotFound
 from web.auth import current_actor, requires
-from web.console import words
+from web.console import own_writes, words
 from web.console.pages import act, blueprint, chosen, field, go, now, since, text_filter
 from web.console.run_steps import waits_for
 from web.drawing import causation, graph, waterfall
@@ -63,6 +63,8 @@ def run(correlationid: str) -> ResponseReturnValue:
     platform = current_platform()
     found = platform.runs.get(correlationid)
     if found is None:
+        if late := own_writes.late():
+            return own_writes.not_yet_page(late)
         raise NotFound(
             f"There is no run {correlationid!r}. A run appears within seconds of its first event; "
             "look again, or search for the event."

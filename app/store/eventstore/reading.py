@@ -105,6 +105,12 @@ class Reader:
             rows = bulk.rows(f"{query} ORDER BY f.position DESC LIMIT ?", *given, limit + 1)
         return paged(rows, limit, lambda row: (row[0],), _stream)
 
+    def recorded_after(self, position: int) -> float | None:
+        query = "SELECT recorded FROM stored_events WHERE position > ? ORDER BY position LIMIT 1"
+        with self._reading(None) as bulk:
+            rows = bulk.rows(query, position)
+        return rows[0][0] if rows else None
+
     def head(self) -> int:
         with self._reading(None) as bulk:
             if not bulk.on_postgres:

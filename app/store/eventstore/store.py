@@ -17,6 +17,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
+from app import origin
 from app.clock import Clock, SystemClock
 from app.errors import EventTooLarge, InvalidEvents, Refused
 from app.events.catalogue import Catalogue
@@ -108,14 +109,14 @@ class EventStore:
                 done = self._appender.append(requests)
                 if self._wake:
                     self._wake()
-                return done
+                return _told(done)
             if self._wake:
                 wake_after(session, self._wake)
             # In the session's transaction, so behind what it wrote and before what it will.
             cursor: Any = session.connection().connection.cursor()
             try:
                 append = sqlite.append if self._database.on_sqlite else postgres.in_order
-                return append(cursor, requests)
+                return _told(append(cursor, requests))
             finally:
                 cursor.close()
 
@@ -200,6 +201,10 @@ class EventStore:
         """The streams, those that began last first; of a category: those called `category:…`."""
         return self._reader.streams(category, limit, cursor)
 
+    def recorded_after(self, position: int) -> float | None:
+        """When the next event after a position was recorded (s since 1970); None where there is none."""
+        return self._reader.recorded_after(position)
+
     def head(self) -> int:
         """The newest position up to which all can be read now; 0 in an empty store."""
         return self._reader.head()
@@ -212,3 +217,11 @@ class EventStore:
                 yield
             except (psycopg.Error, sqlite3.Error) as error:
                 raise DBAPIError("append", None, error) from error
+
+
+def _told(done: list[Appended]) -> list[Appended]:
+    """Let those who gave the order know how far it went."""
+    here = origin.asked()
+    if here is not None:
+        here.stored = max(here.stored or 0, *(one.position for one in done))
+    return done

@@ -1,0 +1,142 @@
+"""Whether a read model has come to a position, and waiting until it has: read your own writes.
+
+An author's projection or reactor follows the event store, so a position of the store stands for
+it. The console's `events` and `runs` follow the topics: a place in a topic's partition stands for
+them, and for a position of the store the place that the relay brought its event to. What becomes
+of an event later (its deliveries, dead letters, figures) has no position yet when it is published:
+follow its run for that.
+
+Guarantee: `reached` is said only where what was written up to the position is in the rows. Only
+where the archive failed in the middle of a batch, and tries again, may a run be a moment late.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.errors import NotFound, Refused
+from app.events.event import PRIVATE, Event
+from app.events.position import Position
+from app.store import followers, ownership
+from app.store.followers import LIVE, FollowerRow
+from app.streams import keys
+from app.streams.backlog import has_settled
+from app.subscriptions.relay import WHAT as RELAY
+
+CONSOLE = ("events", "runs")
+ARCHIVE = "penstock.archive"
+LOOKS = (0.01, 0.1)
+"""Seconds between two looks: at first, and at most."""
+
+Told = dict[str, Any]
+
+
+class Reaching:
+    """What `platform.projections` knows of positions."""
+
+    def __init__(self, platform: Any):
+        self.platform = platform
+
+    def wait_for(self, name: str, position: Position | str | int, seconds: float) -> Told:
+        """Wait until a projection has come to a position, at most so many seconds.
+
+        `{"projection", "asked", "reached", "state", "position", "behind": {"events", "seconds"}}`:
+        where it is not `reached`, how far it is behind; None where nobody knows. Raises
+        `NotFound`, and `Refused` for what is no position of its kind.
+        """
+        asked = position if isinstance(position, Position) else Position.read(str(position))
+        has_reached = self._look_for(name, asked)
+        clock, (pause, longest) = self.platform.clock, LOOKS
+        end = clock.monotonic() + seconds
+        while not (reached := has_reached()) and clock.monotonic() < end:
+            clock.sleep(min(pause, max(0.0, end - clock.monotonic())))
+            pause = min(longest, pause * 1.5)
+        return {"projection": name, "asked": str(asked), "reached": reached, **self.standing(name)}
+
+    def standing(self, name: str) -> Told:
+        """`state`, `position` (None where one number can't tell) and how far it is `behind`."""
+        if name in CONSOLE or name == ARCHIVE:
+            found = {row["name"]: row for row in self.platform.subscriptions.projections()}
+            if ARCHIVE not in found:
+                return {"state": "unknown", "position": None, "behind": _behind(None, None)}
+            row = found[ARCHIVE]
+            waits = None if row["backlog"] is None else row["backlog"] + row["open"]
+            behind = _behind(waits, row["oldest"] or (0.0 if waits == 0 else None))
+            return {"state": row["state"], "position": None, "behind": behind}
+        row = self._live(name)
+        head = self.platform.event_store.head()
+        return {"state": state_of(row), "position": row.position, "behind": self.lag(row, head)}
+
+    def lag(self, row: FollowerRow, head: int) -> Told:
+        """The events that a follower has yet to read, and the age of the oldest of them."""
+        if row.position >= head:
+            return _behind(0, 0.0)
+        since = self.platform.event_store.recorded_after(row.position)
+        seconds = 0.0 if since is None else max(0.0, self.platform.clock.now() - since)
+        return _behind(head - row.position, seconds)
+
+    # -- a look
+
+    def _look_for(self, name: str, asked: Position) -> Any:
+        """A function that says whether it is there now."""
+        if name in CONSOLE or name == ARCHIVE:
+            return lambda: self._console(asked)
+        self._live(name)
+        if asked.stored is None:
+            raise Refused(
+                f"{name} follows the event store, and {asked} is a place in a topic: hand in the "
+                "X-Position of a command or of an append, which begins with a number."
+            )
+        return lambda: self._live(name).position >= asked.stored
+
+    def _live(self, name: str) -> FollowerRow:
+        with self.platform.database.read() as session:
+            for row in followers.builds(session, name):
+                if row.state == LIVE:
+                    return row
+        raise NotFound(
+            f"There is no projection {name!r}: `python -m app projections list` shows them."
+        )
+
+    def _console(self, asked: Position) -> bool:
+        if asked.stored is not None and not self._relayed(asked.stored):
+            return False
+        return all(self._archived(place, at) for place, at in asked.places.items())
+
+    def _archived(self, place: str, at: str) -> bool:
+        topic, _, partition = place.rpartition(":")
+        stream = keys.topic_stream(topic, int(partition))
+        if not has_settled(self.platform.redis, ARCHIVE, stream, at):
+            return False
+        if self.platform.archive.holds(topic, int(partition), at):
+            return True
+        # Its batch failed and is tried again; or it came a second time, and the first is kept.
+        kept = self.platform.redis.xrange(stream, at, at)
+        if not kept:
+            return True  # long ago: the topic holds it no more
+        event = Event.from_bytes(kept[0][1][b"e"])
+        return self.platform.archive.get(event.id, event.source) is not None
+
+    def _relayed(self, stored: int) -> bool:
+        """Whether the relay has passed it on, and the archive has what it brought to its topic."""
+        with self.platform.database.read() as session:
+            row = session.get(ownership.OwnerRow, RELAY)
+        if row is None or row.position < stored:
+            return False
+        found = self.platform.event_store.read_all(stored - 1, 1, typed=False)
+        if not found or found[0].position != stored or PRIVATE in found[0].event.extensions:
+            return True
+        event = found[0].event
+        kept = self.platform.archive.get(event.id, event.source)
+        return kept is not None and has_settled(
+            self.platform.redis, ARCHIVE,
+            keys.topic_stream(kept["topic"], kept["partition"]), kept["position"],
+        )  # fmt: skip
+
+
+def state_of(row: FollowerRow) -> str:
+    return "paused" if row.paused else "stopped" if row.problem else "running"
+
+
+def _behind(events: int | None, seconds: float | None) -> Told:
+    return {"events": events, "seconds": None if seconds is None else round(seconds, 3)}

@@ -1,0 +1,131 @@
+"""A client holds on to what it wrote: position tokens, reads that wait, and what is said when it isn't there."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from app import origin
+from app.cqrs.reaching import ARCHIVE
+from app.errors import Refused
+from app.events.event import Event
+from app.events.position import Position
+from app.streams.keys import topic_stream
+from tests.cqrs.test_projections import follow, shop
+from tests.support.platforms import platform
+from tests.web.conftest import Api, csrf_of, sign_in
+from tests.web.problems import assert_problem
+from tests.web.real_data import archived
+from web import create_app
+
+__all__ = ["platform", "shop"]
+NOW = {"Prefer": "wait=0"}
+
+
+@pytest.fixture
+def api(platform) -> Api:
+    _, secret = platform.tokens.create("client", ["publish", "operate"], None, "test")
+    return Api(create_app(platform), secret)
+
+
+def archive(platform, *topics: str) -> None:
+    """What the archive's lease does: all of these topics is kept and settled."""
+    archived(platform)
+    for topic in topics:
+        platform.redis.xgroup_create(topic_stream(topic, 0), ARCHIVE, "$")
+
+
+def test_a_paused_projection_and_a_client_with_a_token(shop, api) -> None:
+    with origin.of(origin.Origin("cli")):
+        shop.event_store.append("item-tea", [Event(type="item.sold", subject="tea", data=3)])
+        token = str(Position.of(origin.current()))
+    follow(shop)
+    assert api.get(f"/projections/sales?after={token}").get_json()["lag"] == 0
+    api.post("/projections/sales/pause")
+    done = shop.event_store.append("item-tea", [Event(type="item.sold", subject="tea", data=4)])
+    token = str(done.position)
+    follow(shop)
+
+    asked = {"X-Min-Position": token, **NOW}
+    late = api.get("/projections/sales", headers=asked)
+    told = late.get_json()
+    assert (late.status_code, late.mimetype) == (202, "application/problem+json")
+    assert (told["state"], told["reached"], told["behind"]["events"]) == ("paused", False, 1)
+    assert "1 events" in told["detail"] and late.headers["Retry-After"] == "1"
+
+    stale = api.get("/projections/sales", headers={**asked, "Prefer": "wait=0, stale"})
+    assert (stale.status_code, stale.get_json()["lag"]) == (200, 1)
+    assert stale.headers["X-Stale"].startswith("events=1, seconds=")
+    assert not shop.projections.wait("sales", token, 0.05)
+
+    answers: list[Any] = []
+    asking = threading.Thread(target=lambda: answers.append(
+        api.get(f"/projections/sales?after={token}", headers={"Prefer": "wait=30"})))  # fmt: skip
+    asking.start()
+    api.post("/projections/sales/resume")
+    follow(shop)
+    asking.join(30)
+    assert (answers[0].status_code, answers[0].get_json()["position"]) == (200, int(token))
+
+
+def test_a_published_event_is_waited_for_in_the_runs(platform, api) -> None:
+    answer = api.post("/events", json={"id": "1", "source": "s", "type": "order.placed"})
+    token = answer.headers["X-Position"]
+    assert token.startswith("order:0=")
+    again = api.post("/events", json={"id": "1", "source": "s", "type": "order.placed"})
+    assert again.headers["X-Position"] == token  # a resend after a lost reply has it, too
+    for path in ("/runs/1", "/runs", "/events", "/events/1"):
+        late = api.get(f"{path}?after={token}", headers=NOW)
+        assert (late.status_code, late.get_json()["reached"]) == (202, False), path
+    archive(platform, "order")
+    for path in ("/runs/1", "/runs", "/events", "/events/1"):
+        assert api.get(f"{path}?after={token}", headers=NOW).status_code == 200, path
+
+
+def test_what_was_appended_is_waited_for_beyond_the_relay(platform, api) -> None:
+    done = platform.event_store.append("item-tea", Event(type="item.sold", id="e1", data=3))
+    path = f"/events/e1?after={done.position}"
+    assert api.get(path, headers=NOW).status_code == 202
+    platform.relay.drain()
+    assert api.get(path, headers=NOW).status_code == 202
+    archive(platform, "item")
+    assert api.get(path, headers=NOW).status_code == 200
+
+
+def test_what_is_no_position_is_told(shop, api) -> None:
+    follow(shop)
+    assert_problem(api.get("/runs?after=yesterday"), 400, "X-Position")
+    assert_problem(api.get("/runs", headers={"X-Min-Position": "1,x"}), 400)
+    assert_problem(api.get("/projections/sales?after=order:0=1-0"), 422, "event store")
+    assert_problem(api.get("/projections/nothing?after=1"), 404)
+    assert_problem(api.get("/runs?after=1", headers={"Prefer": "wait=300"}), 400, "30 seconds")
+
+
+def test_a_token_is_what_was_written() -> None:
+    text = "42,item:3=1790000000124-7,order:0=1790000000123-0"
+    position = Position.read(text)
+    assert (position.stored, position.places["item:3"]) == (42, "1790000000124-7")
+    assert str(position) == text
+    for wrong in ("", "42,", "-1", "order=1-0", "order:0=1", "order:0=x-0", "1" * 40):
+        with pytest.raises(Refused):
+            Position.read(wrong)
+
+
+def test_the_console_never_shows_a_change_as_undone(platform, monkeypatch) -> None:
+    monkeypatch.setattr("web.console.own_writes.PATIENCE", 0.0)
+    platform.users.create("ann", "ann-password", "operator")
+    browser = sign_in(create_app(platform), "ann")
+    form = {"type": "order.placed", "raw": "{}"}
+    form["csrf_token"] = csrf_of(browser.get("/publish").text)
+    sent = browser.post("/publish", data=form)
+    assert sent.status_code == 303 and "after=order:0=" in sent.headers["Location"]
+    page = browser.get(sent.headers["Location"])
+    assert "not shown here yet" in page.text
+    run = sent.headers["Location"].partition("correlationid=")[2].replace("&", "?", 1)
+    later = browser.get(f"/runs/{run}")
+    assert later.status_code == 202 and "Not shown yet" in later.text
+    archive(platform, "order")
+    assert "not shown here yet" not in browser.get(sent.headers["Location"]).text
+    assert browser.get(f"/runs/{run}").status_code == 200

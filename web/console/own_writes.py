@@ -1,0 +1,71 @@
+"""An operator's own change on the page after it: waited for, or said to be missing yet.
+
+Some pages read rows that workers write from the events (runs, events). After a form was sent, the
+redirect carries the position of what it published or appended (`?after=`). The page that follows
+waits for it a moment; where that isn't enough it says so, and never shows the change as undone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from flask import Response, g, render_template, request
+from redis.exceptions import RedisError
+
+from app.errors import NotFound, PenstockError, Refused
+from web.api.positions import distance, written
+from web.auth import current_identity
+from web.platform import current_platform
+
+AFTER = "after"
+PATIENCE = 1.5
+
+
+def carried(path: str) -> str:
+    """The page to go to, with where this request's writes ended."""
+    token = written()
+    if token is None:
+        return path
+    parts = urlsplit(path)
+    pairs = [(name, value) for name, value in parse_qsl(parts.query) if name != AFTER]
+    return parts._replace(query=urlencode([*pairs, (AFTER, token)], safe=":=,")).geturl()
+
+
+def wait_for_own() -> None:
+    """Before a page: wait for what its address says was written. A refresh of parts waits for nothing."""
+    token = request.args.get(AFTER)
+    if not token or request.method != "GET" or "X-Fragment" in request.headers:
+        return
+    if current_identity() is None:
+        return
+    try:
+        told = current_platform().projections.wait_for("runs", token, PATIENCE)
+    except (Refused, NotFound):
+        return  # no token of ours
+    except (RedisError, PenstockError) as error:
+        g.late = f"Whether your change is shown here already can't be told now: {error}"
+        return
+    if not told["reached"]:
+        g.late = not_yet(told)
+
+
+def not_yet(told: dict[str, Any]) -> str:
+    state = "paused" if told["state"] == "paused" else "at work"
+    return (
+        f"Your change is taken, and not shown here yet: the archive is {state}"
+        f"{distance(told['behind'])}. Load this page again in a moment."
+    )
+
+
+def late() -> str | None:
+    """What a page that can't show a change yet says; None where it shows all."""
+    return g.get("late")
+
+
+def not_yet_page(sentence: str) -> Response:
+    """In the place of a page that is not there yet; it looks again by itself."""
+    page = render_template("not-yet.html", sentence=sentence)
+    response = Response(page, 202, content_type="text/html; charset=utf-8")
+    response.headers["Refresh"] = "3"
+    return response

@@ -1,0 +1,57 @@
+"""Projections: what is built from the events, how far it is, and an operator's hand on it."""
+
+from __future__ import annotations
+
+from flask import render_template
+from flask.typing import ResponseReturnValue
+
+from web.auth import current_actor, requires
+from web.console import words
+from web.console.pages import act, back, blueprint, field, go
+from web.platform import current_platform
+
+DONE = {
+    "pause": "{name} is paused: its tables stay as they are until it is resumed.",
+    "resume": "{name} goes on.",
+    "skip": "{name} goes on behind the event that stopped it, which is noted as left out.",
+    "rebuild": "{name} is built anew beside the live tables, and takes their place when it has caught up.",
+    "reset": "{name} is empty, and fills again from the first event.",
+}
+KEEPS = {
+    "penstock.archive": "every event, and the runs and deliveries that it begins",
+    "penstock.projector": "what became of deliveries: runs, dead letters, figures",
+}
+
+
+@blueprint.get("/projections")
+@requires("viewer")
+def projections() -> ResponseReturnValue:
+    platform = current_platform()
+    rows = platform.projections.all()
+    return render_template(
+        "projections.html",
+        followers=[row for row in rows if row["kind"] != "console"],
+        ours=[row for row in rows if row["kind"] == "console"],
+        owner=platform.projections.owner(),
+        keeps=KEEPS,
+    )
+
+
+@blueprint.get("/projections/<path:name>")
+@requires("viewer")
+def projection(name: str) -> ResponseReturnValue:
+    """One of them: how far it is, what stopped it or was left out, and the build beside it."""
+    platform = current_platform()
+    return render_template(
+        "projection.html",
+        projection=platform.projections.get(name),
+        owner=platform.projections.owner(),
+    )
+
+
+@blueprint.post("/projections/<path:name>/<any(pause, resume, skip, rebuild, reset):what>")
+@requires("operator")
+def steer_projection(name: str, what: str) -> ResponseReturnValue:
+    do = getattr(current_platform().projections, what)
+    act(DONE[what].format(name=name), do, name, current_actor(), field("reason"))
+    return go(back(f"/projections/{words.segment(name)}"))
