@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from app import Context, Event, Process, Reject, RetryPolicy, on, process, when
 from app.domain import batches, inference, pipeline
+from app.domain.cancelling import Cancelled
 from app.domain.events import (
     BatchCompleted,
     BatchProgressed,
@@ -25,8 +26,10 @@ from app.domain.events import (
     TrainingCancelled,
 )
 from app.domain.progress import Progress
-from app.domain.trainer import Cancelled, Stopped
+from app.domain.trainer import Stopped
 from app.errors import Conflict, NotFound
+from app.ml.report import Report
+from app.ml.watching import Watch
 
 HOUR = 3600
 APPROVAL_TIME = "24h"
@@ -49,12 +52,16 @@ def validate(event: Event, ctx: Context) -> Event:
     progress = Progress(
         ctx.platform.publisher, event, ctx.delivery_id, ctx.attempt, DatasetProgressed
     )
+    watch = _until_cancelled(ctx, progress)
+    ref: str | None
     try:
-        report, ref = pipeline.judge(ctx.blobs, upload, before, rules, progress.tell)
+        report, ref = pipeline.judge(ctx.blobs, upload, before, rules, watch)
     except NotFound as error:
         raise Reject(str(error)) from error
+    except Cancelled as error:
+        report, ref = Report(reasons=[str(error)]), None
     version = ctx.platform.datasets.record_judgement(ctx.session, event, report, ref)
-    if not report.accepted or report.schema is None:
+    if not report.accepted or report.schema is None or ref is None:
         rejected = DatasetRejected(
             dataset=upload.dataset,
             version=version,
@@ -105,9 +112,7 @@ def train(event: Event, ctx: Context) -> Event:
         trainer = ctx.platform.trainer
         finished = pipeline.train(ctx.blobs, event.data, trainer, progress.tell, is_cancelled)
     except Cancelled:
-        by, reason = models.cancelled(ctx.correlationid)
-        data = TrainingCancelled(model=name, by=by, reason=reason)
-        return _about(name, "training.cancelled", data)
+        return _cancelled(name, ctx)
     except Stopped as error:
         raise Reject(str(error)) from error
     return _about(name, "training.finished", finished)
@@ -115,16 +120,18 @@ def train(event: Event, ctx: Context) -> Event:
 
 @on(
     "training.finished",
-    emits=["model.evaluated"],
+    emits=["model.evaluated", "training.cancelled"],
     lane="training",
     retry=RetryPolicy(attempts=2),
     timeout=HOUR,
 )
 def evaluate(event: Event, ctx: Context) -> Event:
     """Test the model beside the baseline and the champion."""
-    champion = ctx.platform.models.champion(event.data.model)
-    evaluated = pipeline.evaluate(ctx.blobs, event.data, champion)
-    return _about(evaluated.model, "model.evaluated", evaluated)
+    models, name = ctx.platform.models, event.data.model
+    evaluated = pipeline.evaluate(ctx.blobs, event.data, models.champion(name))
+    if models.cancelled(ctx.correlationid):
+        return _cancelled(name, ctx)
+    return _about(name, "model.evaluated", evaluated)
 
 
 @on("model.evaluated", emits=["model.registered"], lane="default", timeout=60)
@@ -142,14 +149,17 @@ def decide(event: Event, ctx: Context) -> Event | None:
     model, models = event.data, ctx.platform.models
     champion = model.champion.version if model.champion else None
     state = model.verdict or ("approved" if model.better else "rejected")
-    models.decide(ctx.session, model.model, model.version, state, " ".join(model.reasons))
+    reasons = model.reasons
+    try:
+        models.stop_if_cancelled(ctx.correlationid, ctx.session)
+    except Cancelled as error:
+        state, reasons = "rejected", [str(error)]
+    models.decide(ctx.session, model.model, model.version, state, " ".join(reasons))
     if state == "waiting":
         models.hold(ctx.session, model.model, model.version, ctx.correlationid, event.id)
         return None
     verdict = ModelApproved if state == "approved" else ModelRejected
-    data = verdict(
-        model=model.model, version=model.version, champion=champion, reasons=model.reasons
-    )
+    data = verdict(model=model.model, version=model.version, champion=champion, reasons=reasons)
     return _about(model.model, f"model.{state}", data)
 
 
@@ -217,9 +227,10 @@ def deploy(event: Event, ctx: Context) -> Event:
     problem = checked.problem
     if problem is None:
         try:
+            models.stop_if_cancelled(ctx.correlationid, ctx.session)
             reason = started.reason or "Better, and passed its check."
             models.swap(ctx.session, name, version, started.champion, by=started.by, reason=reason)
-        except Conflict as error:
+        except (Conflict, Cancelled) as error:
             problem = str(error)
     if problem is None:
         done = DeploymentFinished(
@@ -262,10 +273,26 @@ def predict_file(event: Event, ctx: Context) -> Event:
     progress = Progress(
         ctx.platform.publisher, event, ctx.delivery_id, ctx.attempt, BatchProgressed
     )
-    serving = ctx.platform.models.serving
-    done = batches.predict_file(ctx.blobs, serving, event.data, progress.tell)
+    serving, watch = ctx.platform.models.serving, _until_cancelled(ctx, progress)
+    done = batches.predict_file(ctx.blobs, serving, event.data, watch)
     state = "completed" if isinstance(done, BatchCompleted) else "failed"
     return _about(event.data.model, f"batch.{state}", done)
+
+
+def _until_cancelled(ctx: Context, progress: Progress) -> Watch:
+    """Tells of each step, unless a person has cancelled the run: then it raises `Cancelled`."""
+
+    def watch(step: str, share: float) -> None:
+        ctx.platform.models.stop_if_cancelled(ctx.correlationid)
+        progress.tell(step, share)
+
+    return watch
+
+
+def _cancelled(model: str, ctx: Context) -> Event:
+    by, reason = ctx.platform.models.cancelled(ctx.correlationid)
+    data = TrainingCancelled(model=model, by=by, reason=reason)
+    return _about(model, "training.cancelled", data)
 
 
 def _about(dataset: str, type: str, data: object) -> Event:

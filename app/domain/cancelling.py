@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from sqlmodel import Session
+
 from app.clock import Clock
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NotFound, PenstockError
 from app.store import cancellations
 from app.store.audit import Audit
 from app.store.columns import key
 from app.store.database import Database
 from app.store.deliveries import Run
+
+
+class Cancelled(PenstockError):
+    """A person cancelled the run."""
 
 
 class Cancelling:
@@ -38,8 +44,18 @@ class Cancelling:
                     actor, "run.cancelled", correlationid, session=session, reason=reason
                 )
 
-    def cancelled(self, correlationid: str) -> tuple[str, str] | None:
-        """Who cancelled the run, and why; None where nobody did."""
-        with self._database.read() as session:
-            row = cancellations.cancelled(session, correlationid)
-            return (row.by, row.reason) if row else None
+    def cancelled(
+        self, correlationid: str, session: Session | None = None
+    ) -> tuple[str, str] | None:
+        """Who cancelled the run, and why; None where nobody did (as this transaction sees it)."""
+        if session is None:
+            with self._database.read() as reading:
+                return self.cancelled(correlationid, reading)
+        row = cancellations.cancelled(session, correlationid)
+        return (row.by, row.reason) if row else None
+
+    def stop_if_cancelled(self, correlationid: str, session: Session | None = None) -> None:
+        """Raises `Cancelled`, which says who did it and why."""
+        if found := self.cancelled(correlationid, session):
+            by, reason = found
+            raise Cancelled(f"The run was cancelled by {by}" + (f": {reason}" if reason else "."))

@@ -120,7 +120,7 @@ class TrainingProgressed(BaseModel):
 
 @event_type("training.cancelled", version=1)
 class TrainingCancelled(BaseModel):
-    """A person cancelled the run while it was being trained."""
+    """A person cancelled the run before its model was trained and tested."""
 
     model: Name
     by: str
@@ -302,7 +302,10 @@ class BatchProgressed(BaseModel):
 
 @event_type("batch.completed", version=1)
 class BatchCompleted(BaseModel):
-    """`result` is the file with predictions beside its columns; `failed` rows have a problem."""
+    """`result` is the file with predictions beside its columns; `failed` rows have a problem.
+
+    `notes` say how the file was read, where that isn't plain.
+    """
 
     model: Name
     version: int
@@ -311,6 +314,7 @@ class BatchCompleted(BaseModel):
     file: BlobRef
     result: BlobRef
     filename: str = ""
+    notes: list[str] = []
     by: str | None = None
 
 

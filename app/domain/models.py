@@ -62,6 +62,7 @@ class Models:
         self.promote, self.rollback = decisions.promote, decisions.rollback
         cancelling = Cancelling(database, clock, audit)
         self.cancel, self.cancelled = cancelling.cancel, cancelling.cancelled
+        self.stop_if_cancelled = cancelling.stop_if_cancelled
 
     def predict(self, name: str, rows: Sequence[Any]) -> dict[str, Any]:
         """`{"model", "version", "predictions"}` for rows as mappings of columns to values.

@@ -48,20 +48,21 @@ class Progress:
         """A step begins; `share` of all are done."""
         cause = self._cause
         about = "dataset" if self._kind is DatasetProgressed else "model"
+        name = getattr(cause.data, about)
         self._number += 1
         event = Event(
             type=f"{cause.type.partition('.')[0]}.progressed",
             id=derived_id("progress", *self._name, self._number),
             data=self._kind.model_validate(
                 {
-                    about: getattr(cause.data, about),
+                    about: name,
                     "step": step,
                     "share": round(share, 3),
                     "seconds": round(time.monotonic() - self._begun, 3),
                 }
             ),
-            partitionkey=cause.partitionkey,
-            subject=cause.subject,
+            partitionkey=cause.partitionkey or name,
+            subject=cause.subject or name,
             correlationid=cause.correlationid or cause.id,
             causationid=cause.id,
         )

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from app.domain.cancelling import Cancelled
 from app.errors import PenstockError
 from app.ml import apart
 from app.ml.training import Untrainable
@@ -34,10 +35,6 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "VIRTUAL
 
 class Stopped(PenstockError):
     """The training was stopped; the message says at which limit and what to do."""
-
-
-class Cancelled(PenstockError):
-    """A person cancelled the run."""
 
 
 Result = tuple[bytes, dict[str, Any]]

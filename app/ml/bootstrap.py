@@ -81,7 +81,8 @@ def _of_classes(truth: np.ndarray, predicted: np.ndarray) -> dict[str, Weighted]
     right = (chosen == truth).astype(np.float64)
     known = truth >= 0
     own = predicted[np.arange(len(truth)), np.maximum(truth, 0).astype(int)]
-    loss = np.where(known, -np.log(np.clip(own, 1e-15, 1)), 0.0)
+    smallest = np.finfo(own.dtype).eps  # as scikit-learn's log_loss clips
+    loss = np.where(known, -np.log(np.clip(own, smallest, 1 - smallest)), 0.0)
 
     def log_loss(weights: np.ndarray) -> float:
         return float((loss * weights).sum() / max(1e-300, weights[known].sum()))

@@ -43,7 +43,6 @@ def build(
     watch: Watch = nobody,
 ) -> Built:
     """Train on the table's rows, but for those held out (`split`)."""
-    watch("reading the table", 0.0)
     reading = part(watch, 0.0, READING)
     data = matrix.read(table, schema, expected_rows=expected_rows, watch=reading)
     held = (

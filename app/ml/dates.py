@@ -8,7 +8,7 @@ beyond 12; where no such day occurs the month is taken to come first.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 SHARE = 0.95
@@ -64,10 +64,6 @@ def ambiguous(cells: Iterable[str], form: str) -> bool:
         return False
     other = "day/month/year" if form == "month/day/year" else "month/day/year"
     return all(day_number(cell, other) is not None for cell in cells)
-
-
-def reader(form: str) -> Callable[[str], float | None]:
-    return lambda cell: day_number(cell, form)
 
 
 def written(days: float) -> str:

@@ -7,6 +7,7 @@ most 30 classes. Computed on the test rows.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,12 @@ SEED = 20260104
 IMPORTANCE_ROWS = 2000
 IMPORTANCE_CELLS = 200_000
 IMPORTANCE_FEATURES = 100
+SHUFFLES = 3
 SLICED = 8
 SLICE_VALUES = 8
 LEAST_SLICE = 20
+"""Rows of a part, or of a dot of the calibration."""
+QUARTERS = 4
 
 
 def diagnose(pipeline: Any, data: Data, schema: Schema, predicted: np.ndarray) -> dict[str, Any]:
@@ -96,16 +100,20 @@ def _curve(
 
 
 def calibration(happened: np.ndarray, said: np.ndarray) -> list[dict[str, Any]]:
-    """In bins of what the model said: its mean, how often it was so, and of how many rows."""
-    bins = np.minimum((said * BINS).astype(int), BINS - 1)
+    """In bins of about as many rows each, by what the model said: its mean, how often it was so.
+
+    Of as many rows: where most probabilities are small, bins of equal width would be one dot.
+    """
+    wanted = max(1, min(BINS, len(said) // LEAST_SLICE))
+    edges = np.quantile(said, np.linspace(0, 1, wanted + 1)[1:-1])
+    bins = np.searchsorted(edges, said)
     return [
         {
             "said": round(float(said[bins == b].mean()), 4),
             "was": round(float(happened[bins == b].mean()), 4),
             "rows": int((bins == b).sum()),
         }
-        for b in range(BINS)
-        if (bins == b).any()
+        for b in np.unique(bins)
     ]
 
 
@@ -130,7 +138,8 @@ def residuals(truth: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
 def importance(pipeline: Any, data: Data, schema: Schema) -> list[dict[str, Any]]:
     """How much worse the model gets when a column is shuffled, the most important first.
 
-    Columns beyond the first hundred are left out.
+    The mean of some shuffles, and how far they differ: a loss below that may be chance. Columns
+    beyond the first hundred are left out.
     """
     features = schema.features[:IMPORTANCE_FEATURES]
     random = np.random.default_rng(SEED)
@@ -142,11 +151,15 @@ def importance(pipeline: Any, data: Data, schema: Schema) -> list[dict[str, Any]
         return []
     found = []
     for i, feature in enumerate(features):
-        shuffled = matrix.copy()
-        shuffled[:, i] = matrix[random.permutation(rows), i]
-        score = _score(target, predict(pipeline, shuffled, schema), schema)
-        found.append({"column": feature.name, "loss": round(usual - (score or usual), 6)})
-    return sorted(found, key=lambda one: -float(one["loss"]))
+        losses = []
+        for _ in range(SHUFFLES):
+            shuffled = matrix.copy()
+            shuffled[:, i] = matrix[random.permutation(rows), i]
+            score = _score(target, predict(pipeline, shuffled, schema), schema)
+            losses.append(0.0 if score is None else usual - score)
+        loss, spread = float(np.mean(losses)), float(np.std(losses))
+        found.append({"column": feature.name, "loss": round(loss, 6), "spread": round(spread, 6)})
+    return sorted(found, key=lambda one: -one["loss"])
 
 
 def slices(
@@ -175,14 +188,25 @@ def _parts(values: np.ndarray, schema: Schema, i: int) -> list[tuple[str, np.nda
             text = feature.categories[int(code)] if code >= 0 else "not known from training"
             parts.append((text, values == code))
     elif (~missing).any():
-        edges = np.unique(np.quantile(values[~missing], [0, 0.25, 0.5, 0.75, 1]))
-        for low, high in itertools.pairwise(edges):
-            last = high == edges[-1]
-            mask = (values >= low) & ((values <= high) if last else (values < high))
-            write = written if feature.kind == "date" else "{:g}".format
-            parts.append((f"{write(low)} to {write(high)}", mask))
+        write = written if feature.kind == "date" else "{:g}".format
+        parts += _ranges(values, write)
     if missing.any():
         parts.append(("missing", missing))
+    return parts
+
+
+def _ranges(values: np.ndarray, write: Callable[[float], str]) -> list[tuple[str, np.ndarray]]:
+    """Single values where there are few of them, or one that is very common; else quarters."""
+    known, counts = np.unique(values[~np.isnan(values)], return_counts=True)
+    single = known if len(known) <= QUARTERS else known[counts >= counts.sum() / QUARTERS]
+    parts = [(write(value), values == value) for value in single]
+    rest = ~np.isnan(values) & ~np.isin(values, single)
+    if rest.any():
+        edges = np.unique(np.quantile(values[rest], np.linspace(0, 1, QUARTERS + 1)))
+        for low, high in itertools.pairwise(edges):
+            last = high == edges[-1]
+            mask = rest & (values >= low) & ((values <= high) if last else (values < high))
+            parts.append((f"{write(low)} to {write(high)}", mask))
     return parts
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -19,11 +18,11 @@ from app.ml import parquet
 from app.ml.encodings import detect_encoding
 from app.ml.errors import Unreadable
 from app.ml.formats import refuse_other_formats
-from app.ml.values import MISSING, is_grouped, number
+from app.ml.number_style import Like, number_style
+from app.ml.values import MISSING, number
 
 SAMPLE_BYTES = 1 << 18
 DELIMITERS = ",;\t|"
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+\Z")
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,13 @@ class Dialect:
         return cls(**(data | lists))
 
 
-def detect(stream: BinaryIO, *, header: bool | None = None, target: str | None = None) -> Dialect:
+def detect(
+    stream: BinaryIO,
+    *,
+    header: bool | None = None,
+    target: str | None = None,
+    like: Like | None = None,
+) -> Dialect:
     """The dialect of the file; `target` helps: a header that has a column of this name is one."""
     if parquet.is_parquet(stream):
         return Dialect(parquet.ENCODING, "", ".", True, _named(parquet.columns_of(stream)))
@@ -62,13 +67,16 @@ def detect(stream: BinaryIO, *, header: bool | None = None, target: str | None =
     if not rows:
         raise Unreadable("The file has no rows. Upload a CSV file with at least 10 rows.")
     width = Counter(map(len, rows)).most_common(1)[0][0]
-    decimal = _number_style(rows, delimiter)
+    decimal = number_style(rows, delimiter)
     if header is None:
         header = _looks_like_header(rows, width, decimal, target)
     names = rows[0] if header else [f"column_{i}" for i in range(width)]
     if header and not any(names):
         raise Unreadable("The first line should name the columns, and it is blank.")
-    return Dialect(encoding, delimiter, decimal, header, _named(names))
+    columns = _named(names)
+    if like is not None:
+        decimal = like.style_for(columns, rows[int(header) :], delimiter)
+    return Dialect(encoding, delimiter, decimal, header, columns)
 
 
 def _named(names: Iterable[str]) -> tuple[str, ...]:
@@ -122,34 +130,6 @@ def _delimiter(lines: list[str]) -> str:
         if width > 1 and score > best_score:
             best, best_score = delimiter, score
     return best
-
-
-def _number_style(rows: list[list[str]], delimiter: str) -> str:
-    """The decimal sign, and the sign between thousands where there is one: `.`, `,`, `.,`, …"""
-    cells = {cell for row in rows for cell in row if cell[-1:].isdigit()}
-    commas = {
-        cell
-        for cell in cells
-        if _DECIMAL_COMMA.match(cell) or ("," in cell and is_grouped(cell, ",."))
-    }
-    grouped = {cell for cell in cells if is_grouped(cell, ".,")}
-    points = {cell for cell in cells if "." in cell and number(cell) is not None}
-    # In `1,234` the comma may be either. Where commas separate cells it is between thousands.
-    sure = any(cell.count(",") > 1 or "." in cell for cell in grouped)
-    if commas <= grouped and grouped and (delimiter == "," or sure):
-        return ".,"
-    decimal = "," if len(commas) > len(points - _in_groups(points)) and commas else "."
-    if decimal == "," and any(is_grouped(cell, ",.") for cell in cells):
-        return ",."
-    for sign in ("'", " "):
-        if any(is_grouped(cell, decimal + sign) for cell in cells):
-            return decimal + sign
-    return decimal
-
-
-def _in_groups(cells: set[str]) -> set[str]:
-    """Those whose points may be between thousands."""
-    return {cell for cell in cells if is_grouped(cell, ",.")}
 
 
 def _looks_like_header(rows: list[list[str]], width: int, decimal: str, target: str | None) -> bool:

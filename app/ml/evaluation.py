@@ -8,6 +8,7 @@ is more than chance gives, else `waiting` for a person, who sees the comparison.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from app.ml.schema import Schema
 from app.ml.scoring import Scorer
 from app.ml.split import held_out
 from app.ml.training import predict
+from app.ml.values import MISSING, number
 
 CHECK_ROWS = 50
 
@@ -104,6 +106,7 @@ def evaluate(
     _judge(result, had_champion=champion is not None)
     result.check = check_sample(model, table, data)
     result.details = diagnosis.diagnose(model.pipeline, data, model.schema, predicted)
+    result.details["left_out"] = data.bad
     return result
 
 
@@ -170,13 +173,27 @@ def _compared(other: str, metric: str, own: float, theirs: float) -> str:
     return f"{word} than {other}: {metric} {own:.4g} against {theirs:.4g}."
 
 
+def as_sent(row: Mapping[str, str], schema: Schema, decimal: str) -> dict[str, Any]:
+    """A table's row as a client sends it: numbers are numbers, however the table writes them."""
+    sent: dict[str, Any] = {}
+    for feature in schema.features:
+        cell = row[feature.name]
+        found = number(cell, decimal) if feature.kind == "number" else None
+        if found is not None:
+            sent[feature.name] = int(found) if found.is_integer() else found
+        else:
+            sent[feature.name] = None if cell in MISSING else cell
+    return sent
+
+
 def check_sample(model: Model, table: Table, data: Data) -> dict[str, Any]:
     """Some test rows as a client sends them, and the model's answers: for the check later on."""
     positions = [int(p) for p in data.positions[:CHECK_ROWS]]
     cells = table.rows_at(set(positions))
-    names = {feature.name for feature in model.schema.features}
     rows = [
-        {name: cell for name, cell in zip(table.columns, cells[p], strict=True) if name in names}
+        as_sent(
+            dict(zip(table.columns, cells[p], strict=True)), model.schema, table.dialect.decimal
+        )
         for p in positions
     ]
     predictions, problems = Scorer(model).score(rows)

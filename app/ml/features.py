@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.ml import dates
-from app.ml.profile import ColumnProfile
+from app.ml.profile import ODD_LIMIT, ColumnProfile
 from app.ml.schema import Feature
 from app.ml.values import in_order
 
@@ -64,14 +64,29 @@ def _judge(column: ColumnProfile) -> tuple[Feature | None, str | None, str | Non
     if column.is_number:
         odd = column.present - column.numeric
         note = (
-            f"{odd:,} cells are no numbers, such as {column.odd!r}, and count as missing"
+            f"{odd:,} cells are no numbers, such as {column.odd!r}, and count as missing, in "
+            "predictions too"
             if odd
             else "it numbers the rows; leave it out of the file if it is an identifier"
             if column.numbers_rows
             else None
         )
-        return Feature(column.name, "number", optional=optional or odd > 0), None, note
+        feature = Feature(
+            column.name,
+            "number",
+            optional=optional or odd > 0,
+            blanks=tuple(sorted(column.odds or ())),
+            lenient=column.odds is None,
+        )
+        return feature, None, note
     return _judge_text(column, optional)
+
+
+def _date(column: ColumnProfile, form: str) -> Feature:
+    odd = sorted(cell for cell in column.values if dates.day_number(cell, form) is None)
+    lenient = column.overflowed or len(odd) > ODD_LIMIT
+    blanks = () if lenient else tuple(odd)
+    return Feature(column.name, "date", (), True, form, blanks, lenient)
 
 
 def _judge_text(
@@ -81,7 +96,7 @@ def _judge_text(
     if form is not None and column.distinct > 1:
         unsure = dates.ambiguous(column.values, form)
         told = f"dates ({form}" + (", or the other way round)" if unsure else ")")
-        return Feature(column.name, "date", (), True, form), None, told
+        return _date(column, form), None, told
     common = [value for value, _ in column.values.most_common(MOST_CATEGORIES)]
     covered = sum(column.values[value] for value in common)
     if column.distinct > 0.9 * column.present and column.present > 20:

@@ -8,7 +8,7 @@ prediction; a data frame would cost ten times the prediction.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
 
@@ -31,17 +31,22 @@ UNKNOWN_LABEL = -1
 class Data:
     """A table as arrays: `matrix` (rows, features); `target` float64 (values, or codes of labels);
     `keys`, a hash of each row's features; `positions` in the file. `rows` had a target, of which
-    these may be a sample."""
+    these may be a sample; `bad` rows among them hold what the model would refuse to score."""
 
     matrix: np.ndarray
     target: np.ndarray
     keys: np.ndarray
     positions: np.ndarray
     rows: int
+    bad: int = 0
 
     def take(self, mask: np.ndarray) -> Data:
-        return Data(
-            self.matrix[mask], self.target[mask], self.keys[mask], self.positions[mask], self.rows
+        return replace(
+            self,
+            matrix=self.matrix[mask],
+            target=self.target[mask],
+            keys=self.keys[mask],
+            positions=self.positions[mask],
         )
 
     def __len__(self) -> int:
@@ -84,13 +89,15 @@ def read(
     expected_rows: int = 0,
     watch: Watch = nobody,
 ) -> Data:
-    """Every row of the table that has a target. Raises Incompatible where a column is absent."""
+    """Every row of the table that has a target, but for those that the model would refuse to score:
+    the training table has none of them. Raises Incompatible where a column is absent.
+    """
     places = feature_positions(table.columns, schema)
     target_place = find_column(table.columns, schema.target)
     converters = [converter(feature, table.dialect.decimal) for feature in schema.features]
     keep = kept_share(expected_rows, len(places), most_cells)
     found = _Growing(min(expected_rows, int(most_cells / max(1, len(places))) + 1), len(places))
-    rows = start = 0
+    rows = start = bad = 0
     for chunk in table.told(watch, "reading the table"):
         with_target = np.asarray(chunk.with_value(target_place))
         chosen = chunk.where(with_target.tolist())
@@ -103,9 +110,29 @@ def read(
             kept = _thinned(keys, keep)
             chosen, keys, positions = chosen.where(kept.tolist()), keys[kept], positions[kept]
         target = _targets(chosen.columns[target_place], schema, table.dialect.decimal)
-        found.add(_matrix(chosen.columns, places, converters), target, keys, positions)
+        matrix = _matrix(chosen.columns, places, converters)
+        refused = _refused(chosen.columns, places, schema, matrix)
+        if refused:
+            bad += len(refused)
+            found.add(*(np.delete(a, refused, axis=0) for a in (matrix, target, keys, positions)))
+        else:
+            found.add(matrix, target, keys, positions)
     matrix, target, keys, positions = found.arrays()
-    return Data(matrix, target, keys, positions, rows)
+    return Data(matrix, target, keys, positions, rows, bad)
+
+
+def _refused(
+    columns: Sequence[Sequence[str]], places: Sequence[int], schema: Schema, matrix: np.ndarray
+) -> list[int]:
+    """The rows with a cell that is neither a value of its kind nor missing."""
+    found: set[int] = set()
+    for i, (feature, place) in enumerate(zip(schema.features, places, strict=True)):
+        if feature.kind == "category" or feature.lenient:
+            continue
+        cells = columns[place]
+        missing = np.flatnonzero(np.isnan(matrix[:, i])).tolist()
+        found.update(row for row in missing if not feature.takes(cells[row]))
+    return sorted(found)
 
 
 class _Growing:
@@ -178,7 +205,8 @@ def _targets(cells: Sequence[str], schema: Schema, decimal: str) -> np.ndarray:
 
 
 def read_at(table: Table, schema: Schema, positions: np.ndarray) -> np.ndarray:
-    """The matrix of the rows at these ascending positions, whatever their target."""
+    """The matrix of the rows at these ascending positions, whatever their target; what this model
+    would refuse to score is missing."""
     places = feature_positions(table.columns, schema)
     converters = [converter(feature, table.dialect.decimal) for feature in schema.features]
     parts, start = [np.empty((0, len(places)), np.float32)], 0

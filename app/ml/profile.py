@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ SAMPLE_BUDGET = 4_000_000
 """Numbers remembered over all columns of a table."""
 NUMERIC_SHARE = 0.95
 """Of a column's values are numbers: then it is one of numbers, and the others are missing."""
+ODD_LIMIT = 100
+"""Different texts remembered of those that are no numbers."""
 HISTOGRAM_BINS = 20
 HISTOGRAM_BARS = 12
 EXAMPLE_LENGTH = 80
@@ -47,6 +50,7 @@ class ColumnProfile:
         self.values: Counter[str] = Counter()
         self.overflowed = False
         self.odd: str | None = None
+        self.odds: set[str] | None = set()
         self.counting = True
         self.sample = NumberSample(sample)
         self._last: float | None = None
@@ -67,11 +71,19 @@ class ColumnProfile:
         if odd.any():
             if self.odd is None:
                 self.odd = present[int(odd.argmax())][:EXAMPLE_LENGTH]
+            self._remember_odd(compress(present, odd.tolist()))
             found = found[~odd]
         self._count_numbers(found)
         # Of a column of many different numbers only those numbers matter.
         if not (self.overflowed and self.odd is None):
             self._remember(Counter(present))
+
+    def _remember_odd(self, cells: Iterable[str]) -> None:
+        """The texts that are no numbers; None once there are too many, or one is too long."""
+        if self.odds is not None:
+            self.odds.update(cells)
+            if len(self.odds) > ODD_LIMIT or max(map(len, self.odds)) > KEY_LENGTH:
+                self.odds = None
 
     def _remember(self, counted: Counter[str]) -> None:
         if max(map(len, counted)) > KEY_LENGTH:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from app.ml import parquet
 from app.ml.chunk import Chunk, Row, stripped
 from app.ml.dialect import Dialect, broken, detect
+from app.ml.number_style import Like
 from app.ml.packed import unpacked
 from app.ml.rules import Rules
 from app.ml.watching import Watch
@@ -25,8 +26,11 @@ CHUNK_ROWS = 1024
 """As many cells as a processor has close at hand: 4096 take a quarter longer."""
 CHUNK_CELLS = 1 << 18
 SHARE_TOLD = 0.05
-TOLD_CELLS = 1_000_000
-"""Read in between, at least: a second's work or so."""
+TOLD_CELLS = 200_000
+"""Read in between, at least: some tenths of a second's work."""
+
+
+Rows = TypeVar("Rows", bound=Sequence[Row])
 
 
 class Table:
@@ -56,9 +60,10 @@ class Table:
         header: bool | None = None,
         target: str | None = None,
         rules: Sequence[str] = (),
+        like: Like | None = None,
     ) -> Table:
         """Recognises the file; `stream` must be seekable. Raises Unreadable."""
-        dialect = detect(unpacked(stream), header=header, target=target)
+        dialect = detect(unpacked(stream), header=header, target=target, like=like)
         return cls(stream, replace(dialect, rules=tuple(rules)))
 
     def chunks(self) -> Iterator[Chunk]:
@@ -75,14 +80,23 @@ class Table:
                 yield chunk
 
     def told(self, watch: Watch, what: str) -> Iterator[Chunk]:
-        """The chunks, while `watch` hears at most twenty times how far they are.
+        """The chunks, while `watch` hears that they begin, and at most twenty times how far they are.
 
-        A small table is read before anybody could look, and tells nothing.
+        A small table is read before anybody could look, and tells its beginning only.
         """
+        return self._told(self.chunks(), watch, what)
+
+    def every_row(self, watch: Watch, what: str) -> Iterator[Sequence[Row]]:
+        """Rows as they are in the file, misshapen ones too, some at a time; told as by `told`."""
+        batches = ([row for row in rows if not _blank(row)] for rows in self._batches())
+        return self._told(batches, watch, what)
+
+    def _told(self, parts: Iterable[Rows], watch: Watch, what: str) -> Iterator[Rows]:
         rows, told, next_ = 0, 0, SHARE_TOLD
-        for chunk in self.chunks():
-            yield chunk
-            rows += len(chunk)
+        watch(what, 0.0)
+        for part in parts:
+            yield part
+            rows += len(part)
             if (rows - told) * len(self.columns) < TOLD_CELLS:
                 continue
             if next_ <= (share := self._share(rows)) < 1:

@@ -121,3 +121,8 @@ class Plan:
             report["rows"],
             report["evaluation_rows"] or 0,
         )
+
+
+def counted(n: int, noun: str) -> str:
+    """`1 row`, `2,140 rows`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -1,7 +1,8 @@
 """Predictions for rows given as mappings, as they come by HTTP or in an event.
 
 A row that can't be scored is told apart and told why; the others are scored.
-Missing values and unknown categories are treated as in training, and one that
+Missing values and unknown categories are treated as in training, and so is what
+the training table wrote in place of a number (`Feature.blanks`). A value that
 training never saw missing has to be sent as null on purpose.
 """
 
@@ -19,7 +20,7 @@ from app.ml.dates import day_number
 from app.ml.matrix import Codes
 from app.ml.schema import Feature
 from app.ml.training import predict
-from app.ml.values import MISSING, finite, number
+from app.ml.values import finite, number
 
 NAN = float("nan")
 
@@ -38,15 +39,15 @@ class RowProblem:
 class Scorer:
     """A model made ready for rows. Safe to share between threads.
 
-    Numbers that come as text are spelled as in the table that it was trained on, unless `decimal`
-    says otherwise.
+    Numbers that come as text are spelled as in the table that it was trained on, or plainly; or
+    as a file does whose `decimal` sign is known.
     """
 
     def __init__(self, model: Model, decimal: str | None = None):
         self.model = model
-        decimal = model.schema.decimal if decimal is None else decimal
+        styles = (model.schema.decimal, ".") if decimal is None else (decimal,)
         self._names = [feature.name for feature in model.schema.features]
-        self._readers = [_reader(feature, decimal) for feature in model.schema.features]
+        self._readers = [_reader(feature, styles) for feature in model.schema.features]
 
     def score(self, rows: Sequence[Any]) -> tuple[list[dict[str, Any] | None], list[RowProblem]]:
         """A prediction for each row, None where there is a problem, and the problems."""
@@ -102,11 +103,11 @@ class Scorer:
         return f"{noun} {shown} not given{hint}; send null for a value that isn't known"
 
 
-def _reader(feature: Feature, decimal: str) -> Any:
+def _reader(feature: Feature, styles: Sequence[str]) -> Any:
     """A function from a row to this feature's number; KeyError where it is absent and needed."""
     name, optional = feature.name, feature.optional
     makers = {"number": _to_number, "date": _to_days, "category": _to_code}
-    convert = makers[feature.kind](feature, decimal)
+    convert = makers[feature.kind](feature, styles)
 
     def read(row: Mapping[str, Any]) -> float:
         if name not in row:
@@ -119,15 +120,19 @@ def _reader(feature: Feature, decimal: str) -> Any:
     return read
 
 
-def _to_number(feature: Feature, decimal: str) -> Any:
+def _to_number(feature: Feature, styles: Sequence[str]) -> Any:
+    first, *others = styles
+
     def convert(value: Any) -> float:
         if isinstance(value, str):
             text = value.strip()
-            if text in MISSING:
+            found = number(text, first)
+            if found is None and text in feature.blanks:
                 return NAN
-            found = number(text, decimal)
-            if found is None:
-                found = number(text)
+            for style in others:
+                found = number(text, style) if found is None else found
+            if found is None and feature.takes(text):
+                return NAN
         elif isinstance(value, (int, float)):
             found = _finite(value)
         else:
@@ -141,14 +146,16 @@ def _to_number(feature: Feature, decimal: str) -> Any:
     return convert
 
 
-def _to_days(feature: Feature, _decimal: str) -> Any:
+def _to_days(feature: Feature, styles: Sequence[str]) -> Any:
     def convert(value: Any) -> float:
         text = value.strip() if isinstance(value, str) else ""
-        if isinstance(value, str) and text in MISSING:
-            return NAN
         found = day_number(text, feature.form)
-        if found is None:
+        if found is None and text in feature.blanks:
+            return NAN
+        if found is None and len(styles) > 1:
             found = day_number(text, "year-month-day")
+        if found is None and isinstance(value, str) and feature.takes(text):
+            return NAN
         if found is None:
             raise ValueError(
                 f"column {feature.name!r} should be a date ({feature.form}), and {_short(value)} "
@@ -159,7 +166,7 @@ def _to_days(feature: Feature, _decimal: str) -> Any:
     return convert
 
 
-def _to_code(feature: Feature, _decimal: str) -> Any:
+def _to_code(feature: Feature, _styles: Sequence[str]) -> Any:
     codes = Codes(feature.categories)
 
     def convert(value: Any) -> float:

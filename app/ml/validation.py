@@ -15,27 +15,19 @@ from app.ml import drift, leakage
 from app.ml.duplicates import Duplicates
 from app.ml.errors import Unreadable
 from app.ml.features import choose_features
-from app.ml.labels import Labels
+from app.ml.looking import look
 from app.ml.matrix import kept_share
-from app.ml.profile import (
-    DISTINCT_BUDGET,
-    DISTINCT_LIMIT,
-    SAMPLE_BUDGET,
-    SAMPLE_LIMIT,
-    ColumnProfile,
-)
+from app.ml.profile import ColumnProfile
 from app.ml.reading import Table
-from app.ml.report import Report
+from app.ml.report import Report, counted
 from app.ml.sampling import RowSample
 from app.ml.schema import NoSuchColumn, Schema, Task, find_column
+from app.ml.second_file import judge_evaluation
 from app.ml.target import judge_target
 from app.ml.watching import Watch, nobody
 
 LEAST_ROWS = 10
 MISSHAPEN_SHARE = 0.05
-SAMPLE_ROWS = 4000
-SAMPLE_CELLS = 800_000
-"""Of rows that are remembered whole, to look for leakage."""
 MANY_DUPLICATES = 0.05
 
 
@@ -45,15 +37,6 @@ class Before:
 
     version: int
     reference: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What one pass over a table found."""
-
-    columns: list[ColumnProfile]
-    duplicates: Duplicates
-    sample: RowSample
 
 
 def validate(
@@ -89,7 +72,7 @@ def validate(
     report.rows, report.misshapen = profiles[position].rows, table.misshapen
     report.breaking = table.breaking
     if report.breaking:
-        report.warnings.append(f"{_count(report.breaking, 'row')} left out for breaking a rule.")
+        report.warnings.append(f"{counted(report.breaking, 'row')} left out for breaking a rule.")
     report.without_target = profiles[position].missing
     _judge_shape(report, table)
     if report.accepted:
@@ -101,30 +84,14 @@ def validate(
     if report.schema:
         _look_for_leaks(report, seen.sample, position)
     if evaluation is not None and report.accepted:
-        _judge_evaluation(report, evaluation, watch)
+        judge_evaluation(report, evaluation, watch)
     return report
-
-
-def look(table: Table, watch: Watch = nobody, what: str = "reading the table") -> Seen:
-    """One pass over the table."""
-    wide = len(table.columns)
-    limit = max(300, min(DISTINCT_LIMIT, DISTINCT_BUDGET // wide))
-    numbers = max(256, min(SAMPLE_LIMIT, SAMPLE_BUDGET // wide))
-    decimal = table.dialect.decimal
-    columns = [ColumnProfile(name, decimal, limit, numbers) for name in table.columns]
-    seen = Seen(columns, Duplicates(), RowSample(min(SAMPLE_ROWS, max(50, SAMPLE_CELLS // wide))))
-    for chunk in table.told(watch, what):
-        for column, cells in zip(columns, chunk.columns, strict=True):
-            column.update(cells)
-        seen.duplicates.add(chunk.columns)
-        seen.sample.add(chunk)
-    return seen
 
 
 def _note_padding(report: Report, table: Table) -> None:
     if table.padded:
         report.notes.append(
-            f"{_count(table.padded, 'row')} with spaces around cells; they are ignored."
+            f"{counted(table.padded, 'row')} with spaces around cells; they are ignored."
         )
 
 
@@ -133,7 +100,7 @@ def _count_duplicates(report: Report, duplicates: Duplicates) -> None:
     if not report.duplicates:
         return
     about = "About " if duplicates.estimated else ""
-    text = f"{about}{_count(report.duplicates, 'row')} repeat one before, cell by cell."
+    text = f"{about}{counted(report.duplicates, 'row')} repeat one before, cell by cell."
     if report.duplicates > MANY_DUPLICATES * report.rows:
         report.warnings.append(f"{text} Equal rows are never on both sides of the test.")
     else:
@@ -197,14 +164,14 @@ def _judge_columns(report: Report, table: Table) -> None:
 def _judge_shape(report: Report, table: Table) -> None:
     if report.rows < LEAST_ROWS:
         report.reasons.append(
-            f"The table has {_count(report.rows, 'row')} of data. At least {LEAST_ROWS} are needed "
+            f"The table has {counted(report.rows, 'row')} of data. At least {LEAST_ROWS} are needed "
             "to learn from some and to test on others."
         )
     whole = report.rows + report.misshapen
     if report.misshapen > MISSHAPEN_SHARE * whole:
         report.reasons.append(
             f"{report.misshapen} of {whole} rows don't have "
-            f"{_count(len(table.columns), 'cell')} as the first one does: "
+            f"{counted(len(table.columns), 'cell')} as the first one does: "
             "this is no table, or another character separates its cells."
         )
     elif report.misshapen == 1 and table.last_line_cut:
@@ -213,7 +180,7 @@ def _judge_shape(report: Report, table: Table) -> None:
         )
     elif report.misshapen:
         report.notes.append(
-            f"{_count(report.misshapen, 'row')} with too many or too few cells left out."
+            f"{counted(report.misshapen, 'row')} with too many or too few cells left out."
         )
 
 
@@ -240,66 +207,5 @@ def _judge_schema(
         target.task,
         target.labels,
         report.dialect.decimal,
+        len(profiles),
     )
-
-
-def _judge_evaluation(report: Report, file: BinaryIO, watch: Watch) -> None:
-    """The second file needs the target and every feature, and labels that the first one knows."""
-    schema = report.schema
-    assert schema is not None and report.dialect is not None
-    try:
-        table = Table.open(
-            file,
-            header=report.dialect.header,
-            target=schema.target,
-            rules=report.dialect.rules,
-        )
-        what = "reading the evaluation file"
-        profiles = {p.name: p for p in look(table, watch, what).columns}
-    except Unreadable as problem:
-        report.reasons.append(f"The evaluation file: {problem}")
-        return
-    report.evaluation_dialect = table.dialect
-    wanted = [feature.name for feature in schema.features] + [schema.target]
-    absent = [name for name in wanted if name not in profiles]
-    if absent:
-        report.reasons.append(
-            f"The evaluation file lacks {_count(len(absent), 'column')}: {', '.join(absent[:8])}."
-        )
-        return
-    target = profiles[schema.target]
-    report.evaluation_rows = target.present
-    if target.present == 0:
-        report.reasons.append("The evaluation file has no row with a value in the target column.")
-    elif schema.task == "classification":
-        _judge_labels(report, target, schema)
-    elif target.numeric < target.present:
-        report.reasons.append(
-            f"The evaluation file's target has values that are no numbers, such as {target.odd!r}."
-        )
-
-
-def _judge_labels(report: Report, target: ColumnProfile, schema: Schema) -> None:
-    labels = Labels(schema.labels)
-    unknown = {value: times for value, times in target.values.items() if labels.code(value) is None}
-    respelt = sum(times for value, times in target.values.items() if labels.respelt(value))
-    if sum(unknown.values()) == target.present:
-        report.reasons.append(
-            "None of the evaluation file's labels is known from the first file: "
-            f"{', '.join(list(unknown)[:5])}."
-        )
-    elif unknown:
-        report.notes.append(
-            f"{_count(sum(unknown.values()), 'row')} of the evaluation file with a label that "
-            "the first file doesn't have "
-            f"({', '.join(list(unknown)[:5])}); each counts as an error of the model."
-        )
-    if respelt:
-        report.notes.append(
-            f"{_count(respelt, 'label')} of the evaluation file "
-            f"{'differs' if respelt == 1 else 'differ'} by a trailing dot only; it is ignored."
-        )
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -10,6 +10,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from app.domain import pipeline
 from app.domain.check import Check
 from app.domain.events import DatasetUploaded
 from app.errors import Conflict, NotFound, Refused
@@ -210,42 +211,139 @@ def test_reading_a_large_file_tells_how_far_it_is(
     told = memory.events("dataset.progressed")
 
     assert told[0].data.dataset == "stays"
-    assert told[0].data.step.startswith("reading the table: ")
+    assert told[0].data.step == "reading the table"
+    assert told[1].data.step.startswith("reading the table: ")
     assert [one.data.share for one in told] == sorted(one.data.share for one in told)
     small = len(told)
     upload(memory, two_classes(400))
-    assert len(memory.events("dataset.progressed")) == small
+    # A small table is told to be read, and read before there is more to tell.
+    assert len(memory.events("dataset.progressed")) == small + 1
 
 
-def test_a_cancelled_run_trains_nothing(memory: InMemoryPlatform) -> None:
-    answer = memory.platform.datasets.upload(
-        two_classes(100), "stays", "stays", filename="a.csv", actor="user:ann"
-    )
-    with memory.platform.database.session() as session:
-        cancellations.cancel(session, answer["correlationid"], "user:bob", "wrong file", 0.0)
+def test_a_run_that_is_cancelled_deploys_nothing(
+    memory: InMemoryPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is read, before it is trained, while it is tested, and before it is put in place."""
+    models = memory.platform.models
+
+    def cancel(id: str) -> None:
+        with memory.platform.database.session() as session:
+            cancellations.cancel(session, id, "user:bob", "wrong file", 0.0)
+
+    def cancelled_before(step: str) -> str:
+        answer = memory.platform.datasets.upload(two_classes(200), step, "stays", actor="user:ann")
+        id = answer["correlationid"]
+        with monkeypatch.context() as patched:
+            patched.setattr(pipeline, step, when(getattr(pipeline, step), id))
+            memory.run()
+        return id
+
+    def when(original: Any, id: str) -> Any:
+        def instead(*arguments: Any) -> Any:
+            cancel(id)
+            return original(*arguments)
+
+        return instead
+
+    read = run_of(memory, cancelled_before("judge"))
+    ordered = run_of(memory, cancelled_before("order_training"))
+    tested = run_of(memory, cancelled_before("evaluate"))
+    assert [event.type for event in read] == ["dataset.uploaded", "dataset.rejected"]
+    assert read[-1].data.reason == "The run was cancelled by user:bob: wrong file"
+    assert [event.type for event in tested][-2:] == ["training.finished", "training.cancelled"]
+    assert [event.type for event in ordered][-2:] == ["training.started", "training.cancelled"]
+    assert (ordered[-1].data.by, ordered[-1].data.reason) == ("user:bob", "wrong file")
+
+    monkeypatch.setattr(models, "check", lambda *_: cancel(last["correlationid"]) or Check(1, None))
+    last = memory.platform.datasets.upload(two_classes(200), "last", "stays", actor="user:ann")
     memory.run()
-
-    (event,) = memory.events("training.cancelled")
-    assert (event.data.by, event.data.reason) == ("user:bob", "wrong file")
-    assert memory.events("training.finished") == []
-    assert memory.dead_letters == []
+    (ended,) = memory.events("deployment.rolledback")
+    assert "cancelled by user:bob" in ended.data.reason
+    assert memory.events("deployment.finished") == []
 
 
 def test_a_whole_file_is_scored_and_bad_rows_say_why(memory: InMemoryPlatform) -> None:
     upload(memory, two_classes(400))
     models = memory.platform.models
-    file = csv("name,age,city", ["=cmd(),75,Oslo", "b,old,Rome", "c,,?"])
+    file = csv("name,age,city", ["=cmd(),75,Oslo", "b,old,Rome", "c,,?", "d,30", "e,1,Rome,x"])
     answer = models.predict_file(file, "stays", "user:ann", filename="people.csv")
     memory.run()
 
     (event,) = memory.events("batch.completed")
     assert event.correlationid == answer["correlationid"]
-    assert (event.data.version, event.data.rows, event.data.failed) == (1, 3, 1)
+    assert (event.data.version, event.data.rows, event.data.failed) == (1, 5, 3)
     head, *lines = memory.platform.blobs.read(event.data.result).decode().splitlines()
     assert head == "name,age,city,prediction,probability,model_version,problem"
     assert lines[0].startswith("'=cmd(),75,Oslo,yes,0.")
     assert "should be a number" in lines[1]
     assert lines[2].split(",")[3] in ("yes", "no")
+    assert lines[3:] == ["d,30,,,,1,2 cells instead of 3", "e,1,Rome,,,1,4 cells instead of 3"]
+
+
+def test_a_file_is_read_by_its_own_numbers_and_says_so(memory: InMemoryPlatform) -> None:
+    upload(memory, csv("x;y", [f"{i},5;{'ab'[i > 50]}" for i in range(100)]), "y", name="commas")
+
+    def scored(*lines: str) -> tuple[list[str], list[str]]:
+        memory.platform.models.predict_file(csv("x;z", list(lines)), "commas", "user:ann")
+        memory.run()
+        done = memory.events("batch.completed")[-1].data
+        rows = memory.platform.blobs.read(done.result).decode().splitlines()[1:]
+        return [row.split(",")[-4] for row in rows], done.notes
+
+    assert scored("2,5;1", "90,25;2") == (["a", "b"], [])
+    values, notes = scored("2.5;1", "90.25;2")
+    assert values == ["a", "b"]
+    assert notes == ["Numbers are read as 1234.5, other than in training."]
+    # Either reading is a number: that of the training holds.
+    upload(memory, csv("x;y", [f"{i}.000,5;{'ab'[i > 50]}" for i in range(1, 99)]), "y", name="big")
+    memory.platform.models.predict_file(csv("x;z", ["2.000;1", "90.000;1"]), "big", "user:ann")
+    memory.run()
+    done = memory.events("batch.completed")[-1].data
+    lines = memory.platform.blobs.read(done.result).decode().splitlines()
+    assert ([line.split(",")[2] for line in lines[1:]], done.notes) == (["a", "b"], [])
+
+
+def test_a_file_without_names_is_matched_by_its_places(memory: InMemoryPlatform) -> None:
+    rows = [f"{'ab'[i > 50]},{i},{'pq'[i % 2]}" for i in range(100)]
+    answer = memory.platform.datasets.upload(
+        csv(rows[0], rows[1:]), "bare", "0", header=False, actor="user:ann"
+    )
+    memory.run()
+    assert [e.type for e in run_of(memory, answer["correlationid"])] == TO_THE_END
+
+    def ended(*lines: str) -> Any:
+        memory.platform.models.predict_file("\n".join(lines).encode(), "bare", "user:ann")
+        memory.run()
+        return memory.events("batch.completed", "batch.failed")[-1].data
+
+    for lines in (["3,p", "97,q"], ["a,3,p", "b,97,q"], ["kind,n,c", "?,3,p", "?,97,q"]):
+        told = memory.platform.blobs.read(ended(*lines).result).decode().splitlines()[1:]
+        assert [line.split(",")[-4] for line in told] == ["a", "b"]
+    assert "a table of 3 columns without names, and this file has 4" in ended("1,2,3,4").reason
+
+
+def test_a_file_that_lacks_what_the_model_needs_fails_once(memory: InMemoryPlatform) -> None:
+    rows = [f"{i},{'pq'[i % 2]},{'no' if i < 50 else 'yes'}" for i in range(100)]
+    upload(memory, csv("size,kind,stays", rows))
+    models = memory.platform.models
+    for file in (csv("sise,kind", ["1,p"]), csv("size,size,kind", ["1,2,p"]), b"size,kind\n"):
+        models.predict_file(file, "stays", "user:ann")
+    memory.run()
+
+    lacking, twice, empty = (event.data.reason for event in memory.events("batch.failed"))
+    assert "no column 'size', which the model needs. Is 'sise' meant for 'size'?" in lacking
+    assert "Two columns have the same name: size" in twice
+    assert "no rows below its first line" in empty
+
+
+def test_an_evaluation_file_with_other_numbers_is_no_obstacle(memory: InMemoryPlatform) -> None:
+    rows = [f"{i}.5,{'ab'[i > 50]}" for i in range(100)]
+    commas = csv("x;y", [row.replace(",", ";").replace(".", ",") for row in rows])
+    id = upload(memory, csv("x,y", rows), "y", name="two", evaluation=commas)
+
+    run = run_of(memory, id)
+    assert [event.type for event in run] == TO_THE_END
+    assert run[-1].data.checked_rows > 0
 
 
 def test_a_parquet_file_is_scored_by_its_numbers_and_progress_is_told(
@@ -265,7 +363,7 @@ def test_a_parquet_file_is_scored_by_its_numbers_and_progress_is_told(
     assert [line.split(",")[:2] for line in lines[1:3]] == [["1.234", "a"], ["2900.5", "b"]]
     shares = [one.data.share for one in memory.events("batch.progressed")]
     assert shares == sorted(shares)
-    assert 0 < shares[0] <= shares[-1] < 1
+    assert 0 == shares[0] < shares[-1] < 1
 
 
 def test_a_file_that_is_no_table_is_a_failed_batch(memory: InMemoryPlatform) -> None:

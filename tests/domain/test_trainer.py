@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from app.domain import trainer
-from app.domain.trainer import Cancelled, Stopped, TrainApart, train_here
+from app.domain.cancelling import Cancelled
+from app.domain.trainer import Stopped, TrainApart, train_here
 from app.ml import candidates
 from app.ml.training import Untrainable
 from tests.ml.tables import accepted, csv, two_classes

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.ml import building
+from app.ml import building, matrix
 from app.ml.scoring import Scorer
-from tests.ml.tables import accepted, csv, prices, two_classes
+from tests.ml.tables import accepted, csv, judged, prices, two_classes
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +128,53 @@ def test_categories_that_look_like_numbers_or_truths_are_found() -> None:
 
 def test_nothing_to_score(scorer: Scorer) -> None:
     assert scorer.score([]) == ([], [])
+
+
+def with_odd_cells(odd: list[str], rows: int = 400) -> bytes:
+    """`x` is a number but for some cells, `y` follows it."""
+    lines = [
+        f"{odd[i // 40 % len(odd)] if i % 40 == 7 else i},{'no' if i < rows / 2 else 'yes'}"
+        for i in range(rows)
+    ]
+    return csv("x,y", lines)
+
+
+def test_what_the_table_wrote_in_place_of_a_number_is_missing_when_served() -> None:
+    table, report = accepted(with_odd_cells(["unknown", "n.d."]), "y")
+    assert report.schema
+    scorer = Scorer(building.build(table, report.schema).model)
+
+    assert report.schema.features[0].blanks == ("n.d.", "unknown")
+    assert one(scorer, {"x": "unknown"}) == one(scorer, {"x": " n.d. "}) == one(scorer, {"x": None})
+    assert "'old' is not one" in one(scorer, {"x": "old"})
+    many, told = accepted(with_odd_cells([f"code {i}" for i in range(200)], 8000), "y")
+    assert told.schema
+    assert told.schema.features[0].lenient
+    lenient = Scorer(building.build(many, told.schema).model)
+    assert one(lenient, {"x": "old"}) == one(lenient, {"x": None})
+
+
+def test_what_is_no_date_in_the_table_is_missing_when_served() -> None:
+    days = [
+        f"{'tbd' if i % 50 == 3 else f'2026-{1 + i % 12:02}-{1 + i % 28:02}'}" for i in range(300)
+    ]
+    table, report = accepted(csv("day,n,y", [f"{d},{i},{'ab'[i % 2]}" for i, d in enumerate(days)]), "y")  # fmt: skip
+    assert report.schema
+    scorer = Scorer(building.build(table, report.schema).model)
+
+    assert one(scorer, {"day": "tbd", "n": 3}) == one(scorer, {"day": None, "n": 3})
+    assert "should be a date" in one(scorer, {"day": "soon", "n": 3})
+
+
+def test_a_row_that_would_be_refused_is_no_part_of_a_test() -> None:
+    table, report = accepted(with_odd_cells(["unknown"]), "y")
+    assert report.schema
+    assert matrix.read(table, report.schema).bad == 0
+    second, _ = accepted(with_odd_cells(["unknown", "old"], 400), "y")
+    data = matrix.read(second, report.schema)
+
+    assert (data.rows, data.bad, len(data)) == (400, 5, 395)
+    told = judged(with_odd_cells(["unknown"]), "y", evaluation=with_odd_cells(["unknown", "old"]))
+    assert "'old', which the first file doesn't have" in " ".join(told.notes)
+    none = judged(with_odd_cells(["unknown"]), "y", evaluation=csv("x,y", ["a,no", "b,yes"]))
+    assert "holds no numbers" in none.reasons[0]

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from web.console.words import plural
 from web.drawing import plane
 from web.drawing.histogram import bars
 
@@ -49,7 +50,9 @@ def drawings(details: Mapping[str, Any]) -> list[Drawing]:
         chart = plane.curves(
             "Calibration", "what it says", "how often it is so", lines, diagonal=True, dots=True
         )
-        found.append(Drawing("Calibration", "On the dotted line, 70% means 7 in 10", chart))
+        rows = round(sum(one["rows"] for one in details["calibration"]) / len(points))
+        remark = f"On the dotted line, 70% means 7 in 10; about {plural(rows, 'row')} a dot"
+        found.append(Drawing("Calibration", remark, chart))
     if details.get("residuals"):
         rest = details["residuals"]
         chart = plane.scatter("Residuals", "prediction", "truth less prediction", rest["points"])
@@ -79,8 +82,11 @@ def confusion(details: Mapping[str, Any]) -> list[tuple[str, list[Shade], Any]]:
     return rows
 
 
-def importance(details: Mapping[str, Any]) -> list[tuple[str, float, int]]:
-    """The most important columns: name, loss, and its share of the largest in percent."""
+def importance(details: Mapping[str, Any]) -> list[tuple[str, float, float, int]]:
+    """The most important columns: name, loss, its spread, and its share of the largest in percent."""
     shown = [one for one in details.get("importance", []) if one["loss"] > 0][:SHOWN_IMPORTANCE]
     top = max([one["loss"] for one in shown], default=1.0)
-    return [(one["column"], one["loss"], round(100 * one["loss"] / top)) for one in shown]
+    return [
+        (one["column"], one["loss"], one.get("spread", 0.0), round(100 * one["loss"] / top))
+        for one in shown
+    ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from flask import render_template, request
@@ -49,8 +51,46 @@ def model(name: str) -> ResponseReturnValue:
         confusion=evaluation.confusion(details),
         details=details,
         importance=evaluation.importance(details),
+        example=example_for(name, best),
         better=lambda metric, value, against: better(metric, value, against),
     )
+
+
+@dataclass(frozen=True)
+class Example:
+    """A request's body, and how many columns it lacks."""
+
+    text: str
+    more: int
+
+
+def example_for(name: str, version: Mapping[str, Any] | None) -> Example | None:
+    """A row such as the version learned from: the usual value of each column, nobody's own row."""
+    if version is None:
+        return None
+    learned_from = (version.get("lineage") or {}).get("dataset_version")
+    try:
+        uploads = current_platform().datasets.get(name)["versions"]
+    except NotFound:
+        return None
+    report = next((u["report"] for u in uploads if u["version"] == learned_from), None) or {}
+    columns = [c for c in report.get("profile", ()) if not c.get("target")]
+    row = {c["name"]: usual(c) for c in columns if c["type"] != "left out"}
+    if not row:
+        return None
+    pairs = (f"{json.dumps(k)}: {json.dumps(v)}" for k, v in row.items())
+    text = '{"rows": [{\n  ' + ",\n  ".join(pairs) + "\n}]}"
+    return Example(text, max(0, report.get("columns", 0) - len(columns) - 1))
+
+
+def usual(column: Mapping[str, Any]) -> Any:
+    """The mean of numbers, the first date, the most common text."""
+    if column.get("mean") is not None:
+        mean = float(f"{column['mean']:.4g}")
+        return int(mean) if mean.is_integer() else mean
+    if column.get("first"):
+        return column["first"]
+    return column["common"][0][0] if column.get("common") else None
 
 
 def _shown(versions: Sequence[Any], champion: int | None) -> Any:

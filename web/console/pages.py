@@ -278,6 +278,7 @@ GLOBALS: dict[str, Any] = {
     "seconds_between": words.seconds_between,
     "sprite": icons.sprite,
     "state_icon": state_icon,
+    "ended_as": words.ended_as,
     "url_with": url_with,
 }
 

@@ -22,6 +22,7 @@ from web.platform import current_platform
 
 STATES = ("running", "waiting", "succeeded", "failed", "cancelled")
 MOST_ROWS = 200
+MOST_LETTERS = 600
 Step = Mapping[str, Any]
 
 
@@ -51,7 +52,7 @@ def runs() -> ResponseReturnValue:
 @requires("operator")
 def cancel_run(correlationid: str) -> ResponseReturnValue:
     act(
-        "The run is cancelled; a training of it stops within seconds.",
+        "The run is cancelled; what is at work in it stops within seconds.",
         current_platform().models.cancel, correlationid, current_actor(), field("reason"),
     )  # fmt: skip
     return go(f"/runs/{words.segment(correlationid)}")
@@ -86,7 +87,7 @@ def run(correlationid: str) -> ResponseReturnValue:
     return render_template(
         "run.html",
         run=found,
-        sentence=sentence(found, now()),
+        sentence=sentence(found, now(), refusal(found, events)),
         progress=under_way(platform.archive, correlationid),
         root=root_of(found),
         events=list({s["event"]: s for s in steps}),
@@ -180,8 +181,19 @@ def note(step: Step) -> str:
     return " · ".join(parts)
 
 
-def sentence(run: Mapping[str, Any], at: datetime) -> str:
-    """Where the run stands: what it stopped at, waits for or ended with."""
+def refusal(run: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
+    """Why the last event says no, in its own words; nothing where it doesn't."""
+    outcome = str(run["outcome"] or "")
+    if outcome.rpartition(".")[2] not in words.REFUSALS:
+        return ""
+    said = next((e.get("data") for e in events if e["type"] == outcome), None)
+    reason = said.get("reason") or said.get("reasons") if isinstance(said, Mapping) else None
+    told = " ".join(map(str, reason)) if isinstance(reason, list) else str(reason or "")
+    return clip(told, MOST_LETTERS)
+
+
+def sentence(run: Mapping[str, Any], at: datetime, why: str = "") -> str:
+    """Where the run stands: what it stopped at, waits for or ended with, and why."""
     steps = run["steps"]
     last = clip(run["outcome"] or "its first event", 60)
     took = words.span(words.seconds_between(run["started"], run["ended"] or at))
@@ -213,9 +225,9 @@ def sentence(run: Mapping[str, Any], at: datetime) -> str:
     if run["state"] == "waiting":
         return f"Waits for a person's decision after {last}; {took} so far."
     if run["state"] == "succeeded":
-        return f"Ended with {last} after {took}."
+        return f"Ended with {last} after {took}. {why}".strip()
     if run["state"] == "cancelled":
-        return f"Cancelled after {took}; the last event was {last}."
+        return f"Cancelled after {took}; the last event was {last}. {why}".strip()
     return f"Came as far as {last}; {took} so far."
 
 

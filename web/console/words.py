@@ -8,7 +8,7 @@ written as a dash, never as a wrong number.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -189,6 +189,21 @@ def listed(words: Sequence[str], most: int = 3) -> str:
     if len(words) > most:
         return f"{', '.join(shown)} and {len(words) - most} more"
     return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
+
+
+REFUSALS = ("rejected", "refused", "failed", "rolledback", "cancelled")
+
+
+def ended_as(run: Mapping[str, Any]) -> tuple[str, str]:
+    """A run's state for the eye: how it is tinted, and its word.
+
+    A run whose last event is a refusal did all its work and succeeded as a run; a person wants to
+    know first that the answer was no.
+    """
+    state, outcome = str(run["state"]), str(run.get("outcome") or "")
+    if state == "succeeded" and outcome.rpartition(".")[2] in REFUSALS:
+        return "late", f"Succeeded: {outcome if len(outcome) <= 40 else outcome[:39] + '…'}"
+    return state, state.capitalize()
 
 
 def person(actor: str | None) -> str:
