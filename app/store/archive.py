@@ -13,13 +13,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from app.clock import Clock, SystemClock
 from app.events.arrival import Arrival
 from app.events.event import Event, plain
 from app.store import archive_statements as statements
 from app.store.archive_filter import EventFilter
+from app.store.archive_tables import ArchivedEvent
+from app.store.beginnings import beginning
 from app.store.bulk import Bulk
 from app.store.columns import clean, from_json, key, key_or_none
 from app.store.database import Database
@@ -128,6 +130,14 @@ class Archive:
         sql = "SELECT 1 FROM events WHERE topic = ? AND partition = ? AND position = ? LIMIT 1"
         with self._database.read() as session:
             return bool(Bulk(session).rows(sql, topic, partition, sortable(position)))
+
+    def beginning(self, id: str, limit: int) -> list[dict[str, Any]]:
+        """What is known of the events whose id begins so, without their data."""
+        names = ("id", "type", "subject")
+        columns: Any = [getattr(ArchivedEvent, name) for name in (*names, "time")]
+        with self._database.read() as session:
+            rows = beginning(session, select(*columns), ArchivedEvent.id, id, limit)
+        return [dict(zip(names, row, strict=False)) | {"time": iso(row[-1])} for row in rows]
 
     def types_of(self, ids: Iterable[str]) -> dict[str, str]:
         """The types of those of these events that are archived, by id."""

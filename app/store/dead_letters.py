@@ -14,6 +14,7 @@ from sqlmodel import col, select
 
 from app.clock import Clock, SystemClock
 from app.errors import Conflict, NotFound
+from app.store.beginnings import beginning
 from app.store.bulk import Bulk
 from app.store.columns import clean, key
 from app.store.database import Database
@@ -95,6 +96,14 @@ class DeadLetters:
         with self._database.read() as session:
             row = session.get(DeadLetter, id)
         return _show(row) if row else None
+
+    def beginning(self, id: str, limit: int) -> list[dict[str, Any]]:
+        """What is known of the letters whose id begins so, without their events and errors."""
+        names = ("id", "type", "subscription", "state")
+        columns: Any = [getattr(DeadLetter, name) for name in (*names, "parked")]
+        with self._database.read() as session:
+            rows = beginning(session, select(*columns), DeadLetter.id, id, limit)
+        return [dict(zip(names, row, strict=False)) | {"parked": iso(row[-1])} for row in rows]
 
     def ids(self, **wanted: Any) -> list[str]:
         """The ids of all that `find`'s arguments select, oldest first: to freeze a list."""

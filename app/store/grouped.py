@@ -16,6 +16,7 @@ from sqlmodel import Session, col, select
 from app.clock import Clock, SystemClock
 from app.errors import NotFound, Refused
 from app.store import failure_groups
+from app.store.beginnings import beginning
 from app.store.bulk import Bulk
 from app.store.columns import clean, key
 from app.store.database import Database
@@ -131,6 +132,13 @@ class Grouped:
             return failure_groups.show(row.model_dump(), now) | {
                 "bars": self._bars(session, [row.model_dump()], now)[row.id]
             }
+
+    def beginning(self, id: str, limit: int) -> list[Row]:
+        """The groups whose id begins so, whatever their state."""
+        now = self._clock.now()
+        with self._database.read() as session:
+            found = beginning(session, select(FailureGroup), FailureGroup.id, id, limit)
+            return [failure_groups.show(row.model_dump(), now) for row in found]
 
     def acknowledge(self, id: str, actor: str, note: str = "") -> tuple[Row, Row]:
         """Somebody is at it. The group before and after, here as below. Raises `NotFound`."""

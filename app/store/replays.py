@@ -18,6 +18,7 @@ from sqlmodel import Session, col, select
 from app.clock import Clock, SystemClock
 from app.errors import Conflict, NotFound, Refused
 from app.events.ids import uuid7
+from app.store.beginnings import beginning
 from app.store.bulk import Bulk
 from app.store.database import Database
 from app.store.failure_groups import LOCK
@@ -166,6 +167,15 @@ class ReplayStore:
                 lambda row: (row.created, row.id),
                 lambda row: _show(row, counts[row.id]),
             )
+
+    def beginning(self, id: str, limit: int) -> list[dict[str, Any]]:
+        """The replays whose id begins so, without how far they are."""
+        names = ("id", "total", "state")
+        with self._database.read() as session:
+            return [
+                {name: getattr(row, name) for name in names} | {"created": iso(row.created)}
+                for row in beginning(session, select(ReplayRow), ReplayRow.id, id, limit)
+            ]
 
     def open(self) -> list[dict[str, Any]]:
         """Those that are sending now: what a runner picks up after a restart."""

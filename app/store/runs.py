@@ -16,6 +16,7 @@ from app.clock import Clock, SystemClock
 from app.errors import NotFound
 from app.store import run_usual
 from app.store.archive import Archive
+from app.store.beginnings import beginning
 from app.store.columns import key
 from app.store.data_match import DataMatch
 from app.store.database import Database
@@ -212,6 +213,12 @@ class Runs:
         query = select(Delivery.subscription, func.min(Delivery.published)).where(OPEN)
         with self._database.read() as session:
             return dict(session.exec(query.group_by(Delivery.subscription)).all())
+
+    def beginning(self, correlationid: str, limit: int) -> list[dict[str, Any]]:
+        """The runs whose id begins so, without their steps."""
+        with self._database.read() as session:
+            found = beginning(session, select(Run), Run.correlationid, correlationid, limit)
+            return [_show(run) for run in found]
 
     def get(self, correlationid: str) -> dict[str, Any] | None:
         """A run with its steps in order of time, or None."""

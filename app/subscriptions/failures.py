@@ -41,6 +41,9 @@ class Failures:
             )
         return dict(found)
 
+    def beginning(self, id: str, limit: int) -> list[dict[str, Any]]:
+        return list(self.store.beginning(id, limit))
+
     def acknowledge(self, id: str, actor: str, note: str = "") -> dict[str, Any]:
         """Say that somebody is at it. Raises `NotFound`, as do those below."""
         return self._change(actor, "acknowledged", id, self.store.acknowledge, note)

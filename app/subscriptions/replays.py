@@ -242,6 +242,9 @@ class Replays:
     def find(self, limit: int = 50, cursor: str | None = None) -> Page[dict[str, Any]]:
         return self.store.find(limit, cursor)
 
+    def beginning(self, id: str, limit: int) -> list[dict[str, Any]]:
+        return self.store.beginning(id, limit)
+
     def items(
         self, id: str, state: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> Page[dict[str, Any]]:

@@ -39,6 +39,10 @@ class TopicViews:
             for topic in self.platform.stream_topics.describe()
         ]
 
+    def names(self) -> Sequence[str]:
+        """Every topic but the system's own."""
+        return sorted(name for name in self.platform.stream_topics.all() if name != SYSTEM_TOPIC)
+
     def follow(
         self,
         types: Sequence[str] | None = None,

@@ -28,6 +28,8 @@ class FakeSubscriptions:
         rows = self._platform.data["subscriptions"]
         return [copy.deepcopy(row) for row in rows if row["lane"] != "system"]
 
+    names = list
+
     def projections(self) -> Any:
         rows = self._platform.data["subscriptions"]
         return [copy.deepcopy(row) for row in rows if row["lane"] == "system"]
@@ -157,6 +159,10 @@ class FakeReplays:
 
     def find(self, limit: int = 50, cursor: str | None = None) -> Page:
         return page(self._platform.data["replays"], limit, cursor)
+
+    def beginning(self, id: str, limit: int) -> list[Json]:
+        found = [x for x in self._platform.data["replays"] if x["id"].startswith(id)]
+        return copy.deepcopy(found[:limit])
 
     def items(
         self, id: str, state: str | None = None, limit: int = 50, cursor: str | None = None

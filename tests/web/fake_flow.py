@@ -41,6 +41,9 @@ class FakeTopics:
             for name, events in sorted(found.items())
         ]
 
+    def names(self) -> Any:
+        return [topic["name"] for topic in self.list()]
+
     def follow(
         self,
         types: Sequence[str] | None = None,
@@ -158,6 +161,11 @@ class FakeArchive:
                     "archived": event.get("recordedtime", event["time"]),
                 }
         return None
+
+    def beginning(self, id: str, limit: int) -> list[Json]:
+        shown = ("id", "type", "subject", "time")
+        found = [e for e in self._platform.data["events"] if e["id"].startswith(id)]
+        return [{name: e.get(name) for name in shown} for e in found[:limit]]
 
     def counts(self, since: Any, step: float) -> list[tuple[str, int]]:
         start = NOW - 3600

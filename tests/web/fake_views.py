@@ -54,6 +54,10 @@ class FakeRuns:
                 return copy.deepcopy(run)
         return None
 
+    def beginning(self, correlationid: str, limit: int) -> list[Json]:
+        runs = self.find(limit=1000).items
+        return [run for run in runs if run["correlationid"].startswith(correlationid)][:limit]
+
     def stuck(self) -> list[Json]:
         return self.find(state="stuck").items
 
@@ -107,6 +111,10 @@ class FakeDeadLetters:
     def get(self, id: str) -> Json | None:
         rows = self._platform.data["letters"]
         return copy.deepcopy(next((x for x in rows if x["id"] == id), None))
+
+    def beginning(self, id: str, limit: int) -> list[Json]:
+        found = [x for x in self._platform.data["letters"] if x["id"].startswith(id)][:limit]
+        return [copy.deepcopy(x) | {"type": x["event"]["type"]} for x in found]
 
     def of_event(self, event_id: str) -> list[Json]:
         return [x for x in self.find(state=None, limit=1000).items if x["event"]["id"] == event_id]
@@ -167,6 +175,10 @@ class FakeFailures:
             if row["id"] == id:
                 return LIFE | {"count": 0} | copy.deepcopy(row)
         raise NotFound(f"There is no group {id!r}.")
+
+    def beginning(self, id: str, limit: int) -> list[Json]:
+        found = [x for x in self._platform.data["groups"] if x["id"].startswith(id)][:limit]
+        return [self.group(x["id"]) for x in found]
 
     def _change(self, id: str, actor: str, **to: Any) -> Json:
         self.group(id)

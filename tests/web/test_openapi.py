@@ -91,6 +91,6 @@ def test_what_is_answered_fits_what_is_documented(api, platform, row) -> None:
     path = re.sub(r"<int:\w+>", "1", row.path)
     name = letter["group"] if "/groups/" in path else known.get(row.tag, "none")
     path = re.sub(r"<(?:\w+:)?\w+>", name, path)
-    answer = api.get(path)
+    answer = api.get(path, query_string={"q": "order"} if row.tag == "search" else {})
     assert answer.status_code == 200, answer.text
     Draft202012Validator(row.answers).validate(answer.get_json())

@@ -22,6 +22,7 @@ from web.api import (  # noqa: F401  (each adds its routes to the table)
     projections,
     replays,
     runs,
+    search,
     sessions,
     subscriptions,
     topics,

@@ -26,6 +26,7 @@ from web.console import (
     replays,
     run_steps,
     runs,
+    search,
     sessions,
     subscriptions,
     theme,
@@ -38,6 +39,6 @@ from web.console.pages import blueprint
 __all__ = ["blueprint"]
 _PAGES = (
     aggregates, alerts, audit, datasets, events, failures, filter_trial, flow, live, models, overview,
-    people, problems, projections, publishing, replays, run_steps, runs, sessions, subscriptions, theme, tokens,
+    people, problems, projections, publishing, replays, run_steps, runs, search, sessions, subscriptions, theme, tokens,
     topics, workers,
 )  # fmt: skip

@@ -16,7 +16,7 @@ NAMES = (
     "archive", "ban", "box", "check", "chevron-right", "circle",
     "circle-check", "circle-dot", "circle-pause", "clock", "database", "download", "eye",
     "file-text", "git-branch", "rotate-ccw-clock",
-    "info", "inbox", "key", "list", "log-out", "moon", "octagon-x", "pause", "pencil", "play", "plus",
+    "info", "inbox", "key", "keyboard", "list", "log-out", "moon", "octagon-x", "pause", "pencil", "play", "plus",
     "rotate-cw", "scale", "search", "server", "skip-back",
     "skip-forward", "sun", "sun-moon", "trash", "triangle-alert",
     "trophy", "undo-2", "upload", "user", "users", "waypoints", "x", "zap",

@@ -24,26 +24,11 @@ from web.console import highlight, icons, own_writes, words
 from web.console.recent import forget, recent
 from web.drawing.graph import STATE_ICONS
 from web.drawing.svg import clip
+from web.places import NAVIGATION, shortcuts
 from web.platform import current_platform
 
 blueprint = Blueprint("console", __name__)
 
-NAVIGATION = (
-    ("/", "Overview"),
-    ("/flow", "Flow"),
-    ("/runs", "Runs"),
-    ("/alerts", "Alerts"),
-    ("/failures", "Failures"),
-    ("/replays", "Replays"),
-    ("/events", "Events"),
-    ("/topics", "Topics"),
-    ("/subscriptions", "Subscriptions"),
-    ("/datasets", "Datasets"),
-    ("/models", "Models"),
-    ("/aggregates", "History"),
-    ("/projections", "Projections"),
-    ("/workers", "Workers"),
-)
 SINCE = (
     ("15m", "15 minutes"),
     ("1h", "1 hour"),
@@ -187,13 +172,14 @@ def navigation() -> list[dict[str, Any]]:
         {
             "href": path,
             "title": title,
+            "key": key,
             "current": request.path == path
             or (path != "/" and request.path.startswith(f"{path}/")),
             "count": counts.get(path),
             "what": what.get(path, ""),
             "alarm": path in ("/failures", "/alerts"),
         }
-        for path, title in NAVIGATION
+        for path, title, key in NAVIGATION
     ]
 
 
@@ -225,6 +211,7 @@ def shared() -> dict[str, Any]:
         # A refresh of fragments throws away what it does not need: flashes wait for a page.
         "flashes": [] if refreshing else flashes(),
         "since_choices": SINCE,
+        "shortcuts": shortcuts(),
     }
 
 
