@@ -4,12 +4,16 @@ Celery gives the pools, the remote control and the shutdown; what runs in a
 slot is a lease (`app.subscriptions.lease`). Flask is never imported here.
 
 Importing the package is free of side effects; `workers.celery`, which the
-celery command asks for, is made when it is asked for.
+celery command asks for, is made when it is asked for. From then on SIGTERM is
+a clean end, also before Celery has its own handlers: a worker that still waits
+for its database holds nothing.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +27,7 @@ def __getattr__(name: str) -> Any:
     if name != "celery":
         raise AttributeError(f"module 'workers' has no attribute {name!r}")
     _be_importable()
+    _end_cleanly_on_sigterm()
     from config.errors import SettingsError
     from workers import application, step
 
@@ -40,3 +45,9 @@ def _be_importable() -> None:
     root = str(Path(__file__).parents[1])
     if root not in sys.path:
         sys.path.insert(0, root)
+
+
+def _end_cleanly_on_sigterm() -> None:
+    """Exit with status 0, as a platform that stops its processes expects; Celery takes over later."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

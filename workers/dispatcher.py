@@ -110,13 +110,22 @@ class Dispatcher:
         """A lease has ended. What rang after it looked for the last time needs another."""
         with self._lock:
             desk = self.desks.done(request)
-            if desk is None:
-                return
-            checked = self.desks.slots.slot(desk.number).checked()
-            rung = any(self._rung.get(lane, 0.0) >= checked for lane in desk.lanes)
-            room = len(self.desks.running()) < self.limit()
-            if rung and room and not self.stopping.is_set():
-                self._start(desk)
+            if desk is not None and self.desks.vacant(desk):
+                self._go_on(desk)
+
+    def vacated(self, number: int) -> None:
+        """A dead child's slot can be used again: what it held is with others, or waits for a lease."""
+        with self._lock:
+            desk = self.desks.desks[number]
+            if desk.request is None:
+                self._go_on(desk)
+
+    def _go_on(self, desk: Desk) -> None:
+        checked = self.desks.slots.slot(desk.number).checked()
+        rung = any(self._rung.get(lane, 0.0) >= checked for lane in desk.lanes)
+        room = len(self.desks.running()) < self.limit()
+        if rung and room and not self.stopping.is_set():
+            self._start(desk)
 
     def crowded(self) -> bool:
         """Whether more leases run than the pool has room for beside ordinary tasks."""

@@ -128,6 +128,7 @@ class Engine:
             Roster(self.platform, LANES),
             self.worker,
             clock,
+            self.dispatcher.vacated,
         )
         self.pulse = Pulse(
             self.worker, self.platform.wire(), watch, self.describe, self._sweep, tend

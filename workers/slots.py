@@ -41,13 +41,17 @@ class Desks:
             return None
         wanted = set(lanes)
         for desk in self.desks[: self.limit]:
-            if (
-                desk.request is None
-                and wanted & set(desk.lanes)
-                and self.slots.slot(desk.number).state() == FREE
-            ):
+            if desk.request is None and wanted & set(desk.lanes) and self.vacant(desk):
                 return desk
         return None
+
+    def vacant(self, desk: Desk) -> bool:
+        """Whether nobody's lease is noted in the slot.
+
+        A child's that died is, until its worker has seen that and given back what it held. A new
+        lease that wrote over it would hide the death.
+        """
+        return self.slots.slot(desk.number).state() == FREE
 
     def attended(self, lane: str) -> bool:
         """Whether a lease that serves this lane is waiting for work, or has just been started."""

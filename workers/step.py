@@ -6,7 +6,9 @@
   (`message.py`) on the main thread, so that Celery's own request runs a lease:
   pools, `inspect active`, revoke and Flower work as for any task;
 - the pool's list of processes and its `maintain_pool()`, so that a dead child is
-  replaced now: Celery itself may notice it five seconds later;
+  replaced now: Celery itself may notice it five seconds later; and its
+  `did_start_ok`, asked once: a child that died while the pool started is
+  replaced, where Celery would end the worker;
 - `worker.state`: whether the worker is to stop, and which ordinary tasks it holds.
 
 `tests/engine/test_celery_internals.py` fails when one of these changes.
@@ -17,6 +19,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
+from functools import partial
 from typing import Any
 
 import structlog
@@ -86,6 +89,12 @@ def ordinary_requests() -> list[Any]:
             continue  # the main thread changed the set meanwhile
 
 
+def _mended(pool: Any) -> bool:
+    """Replace the children that died while the pool started; it runs then."""
+    pool.maintain_pool()
+    return True
+
+
 class LeaseStep(bootsteps.StartStopStep):
     """Starts leases for as long as the consumer runs."""
 
@@ -103,6 +112,7 @@ class LeaseStep(bootsteps.StartStopStep):
         """Celery has (re)connected."""
         assert _engine is not None, "celeryd_after_setup comes before the consumer"
         self.handler = consumer.create_task_handler()
+        consumer.pool.did_start_ok = partial(_mended, consumer.pool)
         _engine.slots.detached = False
         _engine.begin(self.submit, lambda: self._limit(consumer), self.tend)
 

@@ -4,6 +4,10 @@ Children, workers and all workers at once are killed while events flow, and
 replaced. In the end every event must have come out once, and its row be
 written once. An event that was handled and not yet settled is handled again:
 that is told as `handled twice`, and is no fault.
+
+A pick-up is the time from a kill until what it interrupted begins again, less
+the time in which no worker was there that could take it: all were killed, and
+the first new one was yet to start. How long that takes is told apart.
 """
 
 from __future__ import annotations
@@ -32,12 +36,11 @@ PATIENCE = 120.0
 
 
 class Kill(NamedTuple):
-    """Which processes were killed when, and since when somebody was there to take over."""
+    """Which processes were killed when."""
 
     kind: str
     pids: set[int]
     at: float
-    ready: float
 
 
 class Soak:
@@ -57,6 +60,9 @@ class Soak:
             session.connection().exec_driver_sql("CREATE TABLE soak_effects (n INTEGER)")
         self.sent = 0
         self.kills: list[Kill] = []
+        self.starts: list[float] = []
+        self.empty: list[tuple[float, float]] = []
+        """From when until when there was no worker."""
 
     def run(self, kills: int, events: int, progress: Callable[[int], None]) -> None:
         """Publish and kill in turns, then wait until nothing is left."""
@@ -72,7 +78,9 @@ class Soak:
             time.sleep(0.1)
 
     def _start(self) -> None:
+        begun = time.monotonic()
         self.machine.start_worker("default", pool=self.pool)
+        self.starts.append(time.monotonic() - begun)
 
     def _publish(self, count: int) -> None:
         events = [
@@ -88,8 +96,7 @@ class Soak:
         if kind == "child" and self.pool == "prefork" and children(victim.pid):
             pid = self.chance.choice(children(victim.pid))
             os.kill(pid, signal.SIGKILL)
-            now = time.time()
-            self.kills.append(Kill(kind, {pid}, now, now))
+            self.kills.append(Kill(kind, {pid}, time.time()))
             return
         dead = workers if kind == "all workers" else [victim]
         pids = {pid for one in dead for pid in (one.pid, *children(one.pid))}
@@ -100,12 +107,12 @@ class Soak:
             else:
                 os.killpg(one.pid, signal.SIGKILL)
             self._bury(one)
-        ready = at
-        for _ in dead:
+        self._start()
+        if len(dead) == len(workers):
+            self.empty.append((at, time.time()))
+        for _ in dead[1:]:
             self._start()
-            if kind == "all workers" and ready == at:
-                ready = time.time()
-        self.kills.append(Kill(kind, pids, at, ready))
+        self.kills.append(Kill(kind, pids, at))
 
     def _bury(self, worker: subprocess.Popen[bytes]) -> None:
         worker.wait()
@@ -141,9 +148,11 @@ class Soak:
             if word == "begin":
                 begun[int(n)].append((float(at), int(pid)))
             else:
-                ended[int(n)] += 1
+                ended[int(n)] += word == "end"
                 finished.add((int(n), int(pid)))
-        waits = [wait for kill in self.kills for wait in _waits(kill, begun, finished)]
+        waits: dict[str, list[float]] = defaultdict(list)
+        for kill in self.kills:
+            waits[kill.kind] += _waits(kill, begun, finished, self.empty)
         with sqlite3.connect(self.machine.folder / "penstock.db") as database:
             rows = Counter(n for (n,) in database.execute("SELECT n FROM soak_effects"))
         effects = len(range(0, self.sent, EFFECTS))
@@ -157,11 +166,10 @@ class Soak:
             "handled twice": sum(1 for times in ended.values() if times > 1),
             "parked": self._parked(),
             "pick-up, seconds": {
-                "min": min(waits, default=0.0),
-                "median": statistics.median(waits) if waits else 0.0,
-                "max": max(waits, default=0.0),
-                "measured": len(waits),
+                **_spread([wait for some in waits.values() for wait in some]),
+                "after the kill of": {kind: _spread(some) for kind, some in waits.items()},
             },
+            "start of a worker, seconds": _spread(self.starts),
         }
 
     def _parked(self) -> int:
@@ -169,15 +177,34 @@ class Soak:
 
 
 def _waits(
-    kill: Kill, begun: dict[int, list[tuple[float, int]]], finished: set[tuple[int, int]]
+    kill: Kill,
+    begun: dict[int, list[tuple[float, int]]],
+    finished: set[tuple[int, int]],
+    empty: list[tuple[float, float]],
 ) -> list[float]:
-    """Seconds until what a kill interrupted began again somewhere else."""
+    """Seconds until what a kill interrupted began again somewhere else; those without a worker don't count."""
     waits = []
     for n, begins in begun.items():
-        for (at, pid), later in pairwise(begins):
+        for (at, pid), (again, _) in pairwise(begins):
             if pid in kill.pids and at <= kill.at and (n, pid) not in finished:
-                waits.append(max(0.0, later[0] - kill.ready))
+                nobody = sum(
+                    max(0.0, min(again, end) - max(kill.at, start)) for start, end in empty
+                )
+                waits.append(max(0.0, again - kill.at - nobody))
     return waits
+
+
+def _spread(seconds: list[float]) -> dict[str, float]:
+    """How many, and how long in the middle, at the 95th of a hundred, and at most."""
+    if not seconds:
+        return {"measured": 0}
+    ordered = sorted(seconds)
+    return {
+        "measured": len(ordered),
+        "median": statistics.median(ordered),
+        "p95": ordered[round(0.95 * (len(ordered) - 1))],
+        "max": ordered[-1],
+    }
 
 
 def children(pid: int) -> list[int]:

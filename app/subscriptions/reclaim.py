@@ -27,7 +27,7 @@ RECLAIM = 5.0
 """Seconds without a beat after which a worker is dead."""
 GAP = 2.5
 """Seconds without contact after which an observer begins anew."""
-SWEEP = 10.0
+SWEEP = 5.0
 """Seconds between looks for consumers whose worker nobody knows, or whose child is gone unnoticed."""
 
 BURIED_KEPT = 3600.0

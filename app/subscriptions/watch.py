@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import structlog
@@ -31,14 +31,23 @@ log = structlog.get_logger(__name__)
 
 
 class Watch:
-    """Watches the slots of one worker."""
+    """Watches the slots of one worker; `vacated` is called with the number of one whose child died."""
 
-    def __init__(self, slots: Slots, broker: Broker, roster: Roster, worker: str, clock: Clock):
+    def __init__(
+        self,
+        slots: Slots,
+        broker: Broker,
+        roster: Roster,
+        worker: str,
+        clock: Clock,
+        vacated: Callable[[int], None],
+    ):
         self.slots = slots
         self.broker = broker
         self.roster = roster
         self.worker = worker
         self.clock = clock
+        self.vacated = vacated
         self._given_back: dict[int, tuple[int, list[tuple[str, bytes]]]] = {}
 
     def look(self) -> None:
@@ -83,7 +92,11 @@ class Watch:
         if hand is not None:
             self._release_all(hand, in_hand)
         self._release_unknown(pid)
+        self._vacate(slot)
+
+    def _vacate(self, slot: Slot) -> None:
         slot.close()
+        self.vacated(slot.number)
 
     def _release_unknown(self, pid: int) -> None:
         """Give back what a dead child had been given and did not live to write down."""
@@ -124,7 +137,7 @@ class Watch:
         else:
             self._release_all(hand, in_hand)
         if hand.pid != os.getpid():
-            slot.close()
+            self._vacate(slot)
 
     def _fail(self, hand: Hand, place: tuple[str, bytes], seconds: float) -> None:
         """Settle the attempt in hand, for the lease that can't, as one that took too long."""

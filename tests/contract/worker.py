@@ -34,7 +34,7 @@ class Worker:
         self.broker = world.broker()
         self.lease = self.new_lease()
         roster = Roster(world.platform, LANES)
-        self.watch = world.watch(self.slots, self.broker, roster, name, world.clock)
+        self.watch = world.watch(self.slots, self.broker, roster, name, world.clock, lambda _: None)
 
     def new_lease(self) -> Lease:
         return Lease(

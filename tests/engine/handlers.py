@@ -23,6 +23,17 @@ FOLDER = Path(os.environ["ENGINE_TEST_FOLDER"])
 QUICK = RetryPolicy(attempts=5, base=0.2, cap=0.5, jitter=False)
 
 
+def die_once() -> None:
+    """A child dies while its pool starts, and only one."""
+    if not (FOLDER / "died-at-start").exists():
+        (FOLDER / "died-at-start").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if "ENGINE_TEST_DIE_AT_START" in os.environ:
+    os.register_at_fork(after_in_child=die_once)
+
+
 def note(word: str, event: Event) -> None:
     """One line in the trace; appended in one write, so that processes don't mix."""
     line = f"{word} {event.data['n']} {os.getpid()} {time.time():.4f}\n"

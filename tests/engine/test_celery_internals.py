@@ -13,7 +13,7 @@ from billiard.pool import Pool as BilliardPool
 from celery import bootsteps, signals
 from celery.concurrency.asynpool import AsynPool
 from celery.concurrency.prefork import TaskPool
-from celery.worker import state, strategy
+from celery.worker import loops, state, strategy
 from celery.worker.consumer import Consumer
 from celery.worker.consumer.consumer import Evloop
 from celery.worker.consumer.tasks import Tasks
@@ -103,6 +103,11 @@ def test_the_pool_tells_its_processes_and_replaces_dead_ones() -> None:
     assert "self._pool = []" in inspect.getsource(BilliardPool.__init__)
     # A lost child's job fails at once, not after `worker_lost_wait`.
     assert "mark_as_worker_lost" in inspect.getsource(AsynPool.on_job_process_lost)
+
+
+def test_a_pool_is_asked_once_whether_it_started() -> None:
+    assert "obj.pool.did_start_ok()" in inspect.getsource(loops.asynloop)
+    assert list(inspect.signature(TaskPool.did_start_ok).parameters) == ["self"]
 
 
 def test_what_the_broker_refuses_is_tried_again() -> None:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.engine.rig import Rig, until
+from tests.engine.rig import Rig, WorkerProcess, until
 
 LOAD = 1500
 
@@ -40,6 +40,33 @@ def test_the_only_child_killed_is_replaced_soon(rig: Rig) -> None:
     rig.await_outputs("plain", range(2))
     assert rig.trace.begun(0)[-1].at - killed < 10
     assert worker.process.poll() is None
+
+
+def test_a_dead_child_is_noticed_though_its_slot_is_wanted_at_once(rig: Rig) -> None:
+    """Another child is free and there is work: the dead one's slot waits until its death was seen."""
+    worker = rig.start(slots=3).ready()
+    for n in range(3):
+        rig.publish("plain", [n], gate=f"gate-{n}")
+        (first,) = until(lambda n=n: rig.trace.begun(n), what="it begins")
+        rig.publish("plain", [100 + n])  # which rings once more
+        until(lambda n=n: rig.outputs("plain")[100 + n], what="its neighbour is done")
+        os.kill(first.pid, signal.SIGKILL)
+        until(lambda n=n: _deaths(worker) == n + 1, what=lambda: f"it is seen\n{rig.logs()}")
+        until(lambda n=n: len(rig.trace.begun(n)) == 2, what="it begins again")
+        rig.let_go(f"gate-{n}")
+    rig.await_outputs("plain", [0, 1, 2, 100, 101, 102])
+
+
+def test_a_child_that_dies_while_the_pool_starts_is_replaced(rig: Rig) -> None:
+    worker = rig.start(slots=1, ENGINE_TEST_DIE_AT_START="yes")
+    until((rig.folder / "died-at-start").exists, what="its child dies")
+    rig.publish("plain", range(5))
+    rig.await_outputs("plain", range(5))
+    assert worker.process.poll() is None
+
+
+def _deaths(worker: WorkerProcess) -> int:
+    return worker.log.read_text().count("a child process died")
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])

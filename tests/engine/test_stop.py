@@ -61,3 +61,11 @@ def test_an_operator_stops_one_worker_and_another_goes_on(rig: Rig, pool: str) -
     assert set(rig.trace.ended().values()) == {1}
     assert [worker["pid"] for worker in workers.list()] == [other.pid]
     assert rig.platform.audit.find(action="worker.stopped").items[0]["target"] == f"worker:{id}"
+
+
+def test_sigterm_ends_a_worker_cleanly_that_still_waits_for_the_server(rig: Rig) -> None:
+    """Celery has no handlers yet; the end would be by the signal, which a platform takes for a crash."""
+    waiting = rig.start(REDIS_URL="redis://127.0.0.1:1")
+    until(lambda: "waiting for the database and Redis" in waiting.log.read_text(), what=rig.logs)
+    waiting.stop()
+    assert waiting.status(15) == 0, rig.logs()
