@@ -21,45 +21,38 @@
  8. If the process dies before that, whoever notices gives the entries back:
     its parent at once, another worker when the beats stop. (`reclaim.py`)
 
-This module is steps 2 to 6: entries in, outcomes out, no I/O but the handler's.
+This module is steps 3 to 6: events in, outcomes out, no I/O but the handler's.
+Step 2 is `opening.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from msgspec.structs import force_setattr
-from pydantic import ValidationError
 
 from app.clock import Clock, instant
 from app.errors import EventTooLarge, InvalidEvents, Unavailable
 from app.events.catalogue import Catalogue
 from app.events.event import Event
-from app.events.filters import compile_filter
 from app.events.ids import delivery_id
-from app.events.schema import field_problems
 from app.streams.entry import Entry
 from app.streams.publisher import Prepared, Preparer
 from app.subscriptions.context import Context
 from app.subscriptions.declaration import Subscription
 from app.subscriptions.effects import AlreadyDone, committed
-from app.subscriptions.failure import describe, told
-from app.subscriptions.outcomes import EXCLUDED, Again, Done, Failure, Outcome, Park, Reject, Retry
+from app.subscriptions.failure import describe
+from app.subscriptions.opening import Opening
+from app.subscriptions.outcomes import Again, Done, Failure, Outcome, Park, Reject, Retry
 from app.subscriptions.outputs import InvalidOutput, outputs_of
 from app.subscriptions.retry import RetryPolicy
 
 CALM = (Unavailable,)
 """Errors of our surroundings: tried again without end, since no event is to blame."""
 SURROUNDINGS_WAIT = 5.0
-LOSSES, WORKER_LOSSES = 3, 5
-"""After how many deaths of its own process, or of the whole worker, an event in hand is parked."""
-
 
 NOTHING = Done([])
-decode_event = Event.from_bytes
 
 
 class Handling:
@@ -90,12 +83,9 @@ class Handling:
         self.platform = platform
         self.database = database
         self.retry = retry or subscription.retry
-        self.predicate = compile_filter(subscription.filter if filter is None else filter)
         self.timeout = subscription.timeout if timeout is None else timeout
-        self.types = frozenset(subscription.types)
-        self.everything = subscription.everything
         self.generation = generation
-        self.rewound = rewound
+        self.open = Opening(subscription, catalogue, clock, filter, generation, rewound).open
         self.concurrency = concurrency
         self.rate = rate
         self.committed = False
@@ -108,80 +98,6 @@ class Handling:
         if tracking is None:
             tracking = self._tracking[event_type] = self.catalogue.tracking_of(event_type)
         return tracking
-
-    # -- step 2: what is this entry?
-
-    def open(self, entry: Entry) -> tuple[Event | None, Outcome | None]:
-        """The event, if it can be read, and the outcome where there is nothing to handle."""
-        try:
-            event = decode_event(entry.raw)
-        except Exception as error:  # any bytes can lie in a stream
-            return None, Park(describe(error, self.name, self.clock.now()), "invalid")
-        try:
-            return self._judge_entry(entry, event)
-        except Exception as error:  # a mistake of ours costs this delivery, not the worker
-            return event, Park(describe(error, self.name, self.clock.now()), "invalid")
-
-    def _judge_entry(self, entry: Entry, event: Event) -> tuple[Event, Outcome | None]:
-        if not self.everything and event.type not in self.types:
-            return event, EXCLUDED
-        if self.predicate is not None and not self.predicate(event):
-            return event, EXCLUDED
-        if event.expirytime is not None and self._too_late(event.expirytime):
-            message = f"it was to be handled before {event.expirytime.isoformat()}"
-            return event, Park(told("Expired", message, self.name, self.clock.now()), "expired")
-        if entry.generation is not None:
-            if self.rewound is not None and self._comes_again(entry):
-                return event, EXCLUDED
-            if entry.losses >= LOSSES or entry.worker_losses >= WORKER_LOSSES:
-                return event, self._killer(entry)
-        if self.everything or event.type not in self.catalogue.types.newest:
-            return event, None
-        return self._typed(event)
-
-    def _too_late(self, expiry: datetime) -> bool:
-        """Whether it is over; a time without a zone, which nobody may publish, counts as UTC.
-
-        Never for our own bookkeeping: the archive keeps an event that nobody may handle any more.
-        """
-        zoned = expiry if expiry.tzinfo else expiry.replace(tzinfo=UTC)
-        return zoned < instant(self.clock.now()) and self.subscription.lane != "system"
-
-    def _comes_again(self, entry: Entry) -> bool:
-        """Whether a rewind has gone behind this entry since it came back: its topic brings it once more."""
-        if (
-            entry.generation is None
-            or entry.generation >= self.generation
-            or entry.replay
-            or not entry.origin
-        ):
-            return False
-        position = entry.origin.rpartition(" ")[2]
-        return int(position.partition("-")[0]) >= (self.rewound or 0)
-
-    def _killer(self, entry: Entry) -> Park:
-        times = (
-            f"{entry.losses} times"
-            if entry.losses
-            else f"{entry.worker_losses} times with its whole worker"
-        )
-        message = f"the process that handled this event died {times}: out of memory, or a crash in compiled code?"
-        return Park(told("ProcessDied", message, self.name, self.clock.now()), "killed")
-
-    def _typed(self, event: Event) -> tuple[Event, Outcome | None]:
-        """The event with its data as an object of the type's newest class."""
-        try:
-            data = self.catalogue.types.read(event.type, event.dataschema, event.data)
-            # Nobody else has seen this event yet: a copy would cost more than reading it did.
-            force_setattr(event, "data", data)
-            return event, None
-        except ValidationError as error:
-            faults = "; ".join(
-                f"{fault['field']}: {fault['problem']}" for fault in field_problems(error)
-            )
-            return event, Park(told("InvalidData", faults, self.name, self.clock.now()), "invalid")
-        except Exception as error:  # an author's upcaster or validator
-            return event, Park(describe(error, self.name, self.clock.now()), "invalid")
 
     # -- steps 3 to 6, one event
 

@@ -24,7 +24,7 @@ from app.streams.broker import RECORDS
 from app.streams.control import Decision
 from app.subscriptions.declaration import LANES, Handlers
 from app.subscriptions.lease import Lease
-from app.subscriptions.replays import again_entry
+from app.subscriptions.replay_sending import again_entry
 from app.subscriptions.roster import Roster
 from app.subscriptions.slots import Slots
 from app.testing.broker import MemoryBroker

@@ -1,0 +1,125 @@
+"""Step 2 of a delivery: what is this entry?
+
+It is decoded, and judged before anybody handles it: one that can't be read is
+parked, as is one that is past its time or has killed its process too often; one
+of another type, or kept out by the filter, is passed over. What is left is
+handled, with its data as an object of the type's newest class.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec.structs import force_setattr
+from pydantic import ValidationError
+
+from app.clock import Clock, instant
+from app.events.catalogue import Catalogue
+from app.events.event import Event
+from app.events.filters import compile_filter
+from app.events.schema import field_problems
+from app.streams.entry import Entry
+from app.subscriptions.declaration import Subscription
+from app.subscriptions.failure import describe, told
+from app.subscriptions.outcomes import EXCLUDED, Outcome, Park
+
+LOSSES, WORKER_LOSSES = 3, 5
+"""After how many deaths of its own process, or of the whole worker, an event in hand is parked."""
+
+decode_event = Event.from_bytes
+
+
+class Opening:
+    """How one subscription's entries are opened, with an operator's changes applied."""
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        catalogue: Catalogue,
+        clock: Clock,
+        filter: Any = None,
+        generation: int = 0,
+        rewound: int | None = None,
+    ):
+        self.name = subscription.name
+        self.lane = subscription.lane
+        self.types = frozenset(subscription.types)
+        self.everything = subscription.everything
+        self.catalogue = catalogue
+        self.clock = clock
+        self.predicate = compile_filter(subscription.filter if filter is None else filter)
+        self.generation = generation
+        self.rewound = rewound
+
+    def open(self, entry: Entry) -> tuple[Event | None, Outcome | None]:
+        """The event, if it can be read, and the outcome where there is nothing to handle."""
+        try:
+            event = decode_event(entry.raw)
+        except Exception as error:  # any bytes can lie in a stream
+            return None, Park(describe(error, self.name, self.clock.now()), "invalid")
+        try:
+            return self._judge_entry(entry, event)
+        except Exception as error:  # a mistake of ours costs this delivery, not the worker
+            return event, Park(describe(error, self.name, self.clock.now()), "invalid")
+
+    def _judge_entry(self, entry: Entry, event: Event) -> tuple[Event, Outcome | None]:
+        if not self.everything and event.type not in self.types:
+            return event, EXCLUDED
+        if self.predicate is not None and not self.predicate(event):
+            return event, EXCLUDED
+        if event.expirytime is not None and self._too_late(event.expirytime):
+            message = f"it was to be handled before {event.expirytime.isoformat()}"
+            return event, Park(told("Expired", message, self.name, self.clock.now()), "expired")
+        if entry.generation is not None:
+            if self.rewound is not None and self._comes_again(entry):
+                return event, EXCLUDED
+            if entry.losses >= LOSSES or entry.worker_losses >= WORKER_LOSSES:
+                return event, self._killer(entry)
+        if self.everything or event.type not in self.catalogue.types.newest:
+            return event, None
+        return self._typed(event)
+
+    def _too_late(self, expiry: datetime) -> bool:
+        """Whether it is over; a time without a zone, which nobody may publish, counts as UTC.
+
+        Never for our own bookkeeping: the archive keeps an event that nobody may handle any more.
+        """
+        zoned = expiry if expiry.tzinfo else expiry.replace(tzinfo=UTC)
+        return zoned < instant(self.clock.now()) and self.lane != "system"
+
+    def _comes_again(self, entry: Entry) -> bool:
+        """Whether a rewind has gone behind this entry since it came back: its topic brings it once more."""
+        if (
+            entry.generation is None
+            or entry.generation >= self.generation
+            or entry.replay
+            or not entry.origin
+        ):
+            return False
+        position = entry.origin.rpartition(" ")[2]
+        return int(position.partition("-")[0]) >= (self.rewound or 0)
+
+    def _killer(self, entry: Entry) -> Park:
+        times = (
+            f"{entry.losses} times"
+            if entry.losses
+            else f"{entry.worker_losses} times with its whole worker"
+        )
+        message = f"the process that handled this event died {times}: out of memory, or a crash in compiled code?"
+        return Park(told("ProcessDied", message, self.name, self.clock.now()), "killed")
+
+    def _typed(self, event: Event) -> tuple[Event, Outcome | None]:
+        """The event with its data as an object of the type's newest class."""
+        try:
+            data = self.catalogue.types.read(event.type, event.dataschema, event.data)
+            # Nobody else has seen this event yet: a copy would cost more than reading it did.
+            force_setattr(event, "data", data)
+            return event, None
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{fault['field']}: {fault['problem']}" for fault in field_problems(error)
+            )
+            return event, Park(told("InvalidData", faults, self.name, self.clock.now()), "invalid")
+        except Exception as error:  # an author's upcaster or validator
+            return event, Park(describe(error, self.name, self.clock.now()), "invalid")
