@@ -106,6 +106,8 @@ class Masked:
                 answer = found(*arguments, **named)
                 return self._masks.applied(answer) if isinstance(answer, Iterator) else answer
             self._refuse_guessing(named)
+            if named.get("expression"):  # asked of what is shown, or it would tell what is not
+                named["seen"] = self._masks.applied
             answer = self._masks.applied(found(*arguments, **named))
             words = named.get("q")
             if words and isinstance(answer, Page):

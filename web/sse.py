@@ -32,16 +32,17 @@ _stopping: Callable[[], bool] = lambda: False  # noqa: E731
 
 @dataclass(frozen=True)
 class Message:
-    """One message. `data` has no newline of its own (JSON has none)."""
+    """One message. `data` has no newline of its own (JSON has none); None only tells the id."""
 
-    data: str
+    data: str | None
     event: str | None = None
     id: str | None = None
 
     def encode(self) -> bytes:
         lines = [f"id: {self.id}"] if self.id else []
         lines += [f"event: {self.event}"] if self.event else []
-        return "\n".join([*lines, f"data: {self.data}", "", ""]).encode()
+        lines += [] if self.data is None else [f"data: {self.data}"]
+        return "\n".join([*lines, "", ""]).encode()
 
 
 def stop_when(stopping: Callable[[], bool]) -> None:

@@ -23,6 +23,7 @@ COMMANDS = {
     "doctor": "Check this installation and say how to mend what is wrong.",
     "publish": "Publish one event, or JSON lines from standard input.",
     "tail": "Show events as they come.",
+    "events": "Search the archive, show one event.",
     "find": "Find anything by its id or a part of its name.",
     "topics": "List the topics.",
     "subscriptions": "List, pause, resume and rewind subscriptions.",

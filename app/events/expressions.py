@@ -1,7 +1,8 @@
 """Filters in the Common Expression Language: `{"cel": "event.data.total > 100"}`.
 
-The language is CEL (https://github.com/google/cel-spec); the one variable is
-`event`, whose fields are those of the CloudEvents JSON form. An attribute that
+The language is CEL (https://github.com/google/cel-spec); the variables are `event`,
+whose fields are those of the CloudEvents JSON form, and `data`, which is short for
+`event.data`. An attribute that
 an event lacks is null; a field that its data lacks is an error, as CEL has it,
 unless `has(event.data.total)` looks first. What can be seen to be wrong is
 refused when the filter is written. What fails on an event raises
@@ -83,16 +84,20 @@ def compile_expression(source: Any) -> Callable[[Event], bool]:
     names = set(_NAME.findall(source))
     attributes = sorted(names & (ATTRIBUTES - {"data"}))
     with_data = "data" in names
+    variables = set(program.variables())
 
     def wants(event: Event) -> bool:
         # Only what is named: each value costs its translation, a time the most.
         told = {name: event.extensions[name] for name in event.extensions.keys() & names}
         for name in attributes:
             told[name] = getattr(event, name)
-        if with_data:
-            told["data"] = _plain(event.data)
         context = cel.Context()
-        context.add_variable("event", told)
+        if "data" in variables:
+            context.add_variable("data", _plain(event.data))
+        if "event" in variables:
+            if with_data:
+                told["data"] = _plain(event.data)
+            context.add_variable("event", told)
         try:
             answer = program.execute(context)
         except Exception as error:
@@ -104,13 +109,35 @@ def compile_expression(source: Any) -> Callable[[Event], bool]:
     return wants
 
 
+class Search:
+    """An expression as a search has it: an event that lacks what it asks for is not looked for.
+
+    `failed` counts the events on which it could not be said for another reason, and `problem` is
+    the first of these: a comparison of a text with a number, say.
+    """
+
+    def __init__(self, source: str):
+        self._wants = compile_expression(source)
+        self.failed = 0
+        self.problem: str | None = None
+
+    def __call__(self, event: Event) -> bool:
+        try:
+            return self._wants(event)
+        except FilterFailed as failure:
+            if not isinstance(failure.__cause__, KeyError) and event.data is not None:
+                self.failed += 1
+                self.problem = self.problem or str(failure)
+            return False
+
+
 def _check_names(program: cel.Program, source: str) -> None:
-    known = {"event", *_LOOP.findall(source)}
+    known = {"event", "data", *_LOOP.findall(source)}
     for name in program.variables():
         if name not in known:
             raise Refused(
                 f"the expression has no variable {name!r}: an attribute is event.{name},"
-                f" a field of the data event.data.{name}"
+                f" a field of the data event.data.{name}, or data.{name} for short"
             )
     for name in program.functions():
         if name.isidentifier() and not name.startswith("_") and name not in FUNCTIONS:

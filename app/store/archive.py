@@ -9,15 +9,17 @@ first, for replays, or in a topic's own order, for rewinds.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from sqlmodel import Session, select
 
 from app.clock import Clock, SystemClock
+from app.errors import Refused
 from app.events.arrival import Arrival
 from app.events.event import Event, plain
+from app.events.expressions import Search
 from app.store import archive_statements as statements
 from app.store.archive_filter import EventFilter
 from app.store.archive_tables import ArchivedEvent
@@ -29,6 +31,8 @@ from app.store.moments import iso, seconds
 from app.store.page import Page, cursor_of, read_cursor
 from app.store.position import entry_id, sortable
 
+JUDGED = 250
+"""Events that one step of a search by expression reads: each is decoded and asked."""
 SCAN_SECONDS = 0.06
 """For which one page of a search looks; it ends with a step of its own, and a cursor."""
 
@@ -65,19 +69,26 @@ class Archive:
         limit: int = 50,
         cursor: str | None = None,
         source: str | None = None,
+        expression: str | None = None,
+        seen: Callable[[Event], Event] | None = None,
     ) -> Page[dict[str, Any]]:
         """Events as CloudEvents dicts, newest first.
 
         `type` may end in `.*`. `since` is included, `until` is not. `q` is a part of the type,
-        id, subject, key or data, in any case; a search gives up after a while with a page that
-        may be short or empty, and a cursor from where to go on.
+        id, subject, key or data, in any case; `expression` is in CEL, as `data.amount > 100`, and
+        is asked of each event as whoever looks has `seen` it. A search by these gives up after a
+        while with a page that may be short or empty, and a cursor from where to go on. Raises
+        `Refused` where the expression is none, or fails on whatever it is asked of.
         """
         wanted = EventFilter.of(
             type=type, subject=subject, partitionkey=partitionkey, correlationid=correlationid,
             topic=topic, since=since, until=until, source=source, q=q,
         )  # fmt: skip
         before = read_cursor(cursor, float, int) if cursor else None
+        fits = Search(expression) if expression else None
         with self._database.read() as session:
+            if fits:
+                return self._judged(Bulk(session), wanted, fits, seen, before, limit)
             if wanted.q:
                 return self._search(Bulk(session), wanted, before, limit)
             rows = statements.newest(Bulk(session), wanted, before, limit + 1)
@@ -101,6 +112,37 @@ class Archive:
             if before is None or self._clock.monotonic() > over:
                 break
         items = [_event(*row[2:]) for row in found[:limit]]
+        return Page(items, cursor_of(*before) if before else None)
+
+    def _judged(
+        self, bulk: Bulk, wanted: EventFilter, fits: Search, seen: Callable[[Event], Event] | None,
+        before: list[Any] | None, limit: int,
+    ) -> Page[dict[str, Any]]:  # fmt: skip
+        """The next events that fit an expression, of as many as there is time to ask."""
+        found: list[tuple[Any, Event]] = []
+        over = self._clock.monotonic() + SCAN_SECONDS
+        while True:
+            if wanted.q:
+                rows, before = statements.newest_like(bulk, wanted, before, JUDGED)
+            else:
+                rows, before = statements.newest(bulk, wanted, before, JUDGED), None
+            if len(rows) == JUDGED:
+                before = [rows[-1][1], rows[-1][0]]
+            for row in rows:
+                event = _stored(*row[2:])
+                if fits(seen(event) if seen else event):
+                    found.append((row, event))
+                if len(found) > limit:
+                    before = [found[limit - 1][0][1], found[limit - 1][0][0]]
+                    break
+                if self._clock.monotonic() > over:
+                    before = [row[1], row[0]]
+                    break
+            if len(found) > limit or before is None or self._clock.monotonic() > over:
+                break
+        if fits.failed and not found:
+            raise Refused(f"It fails on {fits.failed} events that were looked at: {fits.problem}")
+        items = [event.to_dict() for _, event in found[:limit]]
         return Page(items, cursor_of(*before) if before else None)
 
     def get(self, id: str, source: str | None = None) -> dict[str, Any] | None:

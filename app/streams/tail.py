@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ import redis
 from app.events.event import Event
 from app.events.topics import SYSTEM_TOPIC
 from app.streams import keys
-from app.streams.topics import Topics
+from app.streams.topics import Topics, position_order
 
 
 def follow(
@@ -62,6 +63,35 @@ def follow(
                     yield event
         if not spoke:
             yield None  # so that who filters much still notices that its visitor has gone
+
+
+def newest(
+    client: redis.Redis, topics: Topics, types: Sequence[str] | None, limit: int
+) -> tuple[list[Event], int]:
+    """The newest events that Redis holds, newest first, and the moment (ms) of this.
+
+    Of a few from each stream, `limit` in all. Who follows since then misses none, and may see those
+    of its millisecond once more.
+    """
+    streams = [
+        keys.topic_stream(name, partition)
+        for name, count in topics.all().items()
+        for partition in range(count if name != SYSTEM_TOPIC else 0)
+    ]
+    with client.pipeline(transaction=True) as pipe:
+        pipe.time()
+        for stream in streams:
+            pipe.xrevrange(stream, count=max(20, limit // len(streams)))
+        (seconds, micros), *found = pipe.execute()
+    entries = [entry for stream in found for entry in stream]
+    entries.sort(key=lambda entry: position_order(entry[0].decode()), reverse=True)
+    events = []
+    for _, fields in entries:
+        with suppress(msgspec.MsgspecError):  # written by someone else; the archive reports it
+            event = Event.from_bytes(fields[b"e"])
+            if not types or event.type in types:
+                events.append(event)
+    return events[:limit], seconds * 1000 + micros // 1000
 
 
 def _start(client: redis.Redis, stream: str, since: str) -> bytes:

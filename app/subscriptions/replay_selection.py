@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from app.errors import Conflict, NotFound, Refused
-from app.events.expressions import FilterFailed
-from app.events.filters import compile_filter
+from app.events.expressions import Search
 from app.subscriptions.edits import child_of
 
 LETTER_FILTER = {"subscription", "type", "group", "since", "until", "q"}
@@ -92,16 +91,16 @@ class Selecting:
         row = self.platform.subscription_store.get(target)
         filter = _known(selection["events"], EVENT_FILTER)
         expression = filter.pop("expression", None)
-        fits = compile_filter({"cel": expression}) if expression else None
+        fits = Search(expression) if expression else None
         for arrival in self.platform.archive.iterate(filter):
             if not ("*" in row["types"] or arrival.event.type in row["types"]):
                 continue
-            try:
-                wanted = fits is None or fits(arrival.event)
-            except FilterFailed as failed:
+            wanted = fits is None or fits(arrival.event)
+            if fits and fits.failed:
                 raise Refused(
-                    f"the expression can't say whether it wants the event {arrival.event.id}: {failed}"
-                ) from failed
+                    f"the expression can't say whether it wants the event {arrival.event.id}:"
+                    f" {fits.problem}"
+                )
             if wanted:
                 yield {"event": arrival.event.to_dict(), "subscription": target}
 

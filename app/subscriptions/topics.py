@@ -7,7 +7,7 @@ from typing import Any
 
 from app.events.event import Event
 from app.events.topics import SYSTEM_TOPIC
-from app.streams.tail import follow
+from app.streams.tail import follow, newest
 
 
 class TopicViews:
@@ -51,3 +51,9 @@ class TopicViews:
     ) -> Iterator[Event | None]:
         """Events as they are published; None about once a second without one. See `app.streams.tail`."""
         return follow(self.platform.redis, self.platform.stream_topics, types, since, positions)
+
+    def newest(
+        self, types: Sequence[str] | None = None, limit: int = 500
+    ) -> tuple[Sequence[Event], int]:
+        """The newest events that Redis holds, and the moment of this. See `app.streams.tail`."""
+        return newest(self.platform.redis, self.platform.stream_topics, types, limit)

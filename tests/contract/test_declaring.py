@@ -31,7 +31,7 @@ def _plain(event, ctx):
         ({"filter": {"like": {}}}, "unknown filter 'like'"),
         ({"filter": {"exact": {}}}, "a mapping from attributes to values"),
         ({"filter": {"cel": "event.data.total >"}}, "the expression can't be read"),
-        ({"filter": {"cel": "data.total > 1"}}, "a field of the data event.data.data"),
+        ({"filter": {"cel": "order.total > 1"}}, "a field of the data event.data.order"),
         ({"filter": {"cel": "event.subject.begins('a')"}}, "no function 'begins'"),
         ({"filter": {"cel": 5}}, "cel takes an expression as a text"),
         ({"emits": ["*"]}, "emits lists types by name"),

@@ -228,3 +228,40 @@ def test_the_newest_says_how_far_the_archive_is(store, clock):
     clock.time = T0 + 7
     add(store, event("a"))
     assert store.archive.newest() == T0 + 7
+
+
+def test_a_search_by_expression_ends_soon_and_goes_on_where_it_stopped(store, monkeypatch):
+    monkeypatch.setattr(module, "JUDGED", 4)
+    monkeypatch.setattr(module, "SCAN_SECONDS", -1.0)  # each page looks at one event
+    add(store, *(event(f"{n:02}", at=n, data={"n": n} if n % 3 else {"m": n}) for n in range(12)))
+    for limit in (1, 2, 50):
+        found, pages, cursor = [], 0, None
+        while pages == 0 or cursor:
+            page = store.archive.find(expression="data.n > 4", limit=limit, cursor=cursor)
+            found, pages, cursor = found + ids(page), pages + 1, page.next
+        assert found == ["11", "10", "08", "07", "05"]
+        assert pages >= 10
+    monkeypatch.setattr(module, "SCAN_SECONDS", 60.0)
+    for limit, pages in ((2, 3), (5, 1), (50, 1)):
+        page = store.archive.find(expression="event.data.n > 4", limit=limit)
+        found = ids(page)
+        for _ in range(pages - 1):
+            page = store.archive.find(expression="data.n > 4", limit=limit, cursor=page.next)
+            found += ids(page)
+        assert (found, page.next) == (["11", "10", "08", "07", "05"], None)
+    both = store.archive.find(expression="data.n > 4", q="1", until=iso(T0 + 11))
+    assert ids(both) == ["10"]
+    assert ids(store.archive.find(expression="event.subject == 'x'")) == []
+
+
+def test_an_expression_that_never_can_say_is_refused(store):
+    add(store, event("a", data={"n": 1}), event("b", data={"n": "one"}), event("c"))
+    assert ids(store.archive.find(expression="data.n > 0")) == ["a"]
+    assert ids(store.archive.find(expression="data.missing > 0")) == []
+    with pytest.raises(Refused, match="fails on 2 events"):
+        store.archive.find(expression="data.n > true")
+    for wrong in ("data.n >", "n > 1", "data.n.begins(1)"):
+        with pytest.raises(Refused):
+            store.archive.find(expression=wrong)
+    as_seen = store.archive.find(expression="data.n > 0", seen=lambda each: each.but(data={"n": 5}))
+    assert sorted(ids(as_seen)) == ["a", "b", "c"]

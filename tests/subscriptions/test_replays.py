@@ -197,9 +197,13 @@ def test_past_events_are_chosen_by_an_expression(platform: Platform) -> None:
     chosen = {"events": {"expression": "event.data.n > 1"}, "subscription": NAME}
     preview = platform.replays.preview(chosen, {})
     assert (preview["total"], preview["effects"]) == (2, {NAME: "unsafe"})
-    with pytest.raises(Refused):
+    short = {"events": {"expression": "data.n > 1 && data.n < 3"}, "subscription": NAME}
+    assert platform.replays.preview(short, {})["total"] == 1
+    lacking = {"events": {"expression": "data.missing > 1"}, "subscription": NAME}
+    assert platform.replays.preview(lacking, {})["total"] == 0
+    with pytest.raises(Refused, match="can't say whether it wants the event"):
         platform.replays.preview(
-            {"events": {"expression": "event.data.missing > 1"}, "subscription": NAME}, {}
+            {"events": {"expression": "event.data.n > 'x'"}, "subscription": NAME}, {}
         )
 
 

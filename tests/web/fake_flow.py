@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.errors import InvalidEvents
 from app.events.event import Event
+from app.events.expressions import Search
 from tests.web.fake_paging import Page, between, page
 from tests.web.fake_time import NOW, Json, at
 
@@ -56,7 +57,7 @@ class FakeTopics:
         self._followers.append(mine)
         try:
             kept = list(reversed(self._platform.data["events"]))
-            start = {"$": len(kept), "0": 0}.get(since, 0)
+            start = {"$": len(kept), "0": 0}.get(since, int(since) + 1 if since.isdigit() else 0)
             start = int(positions.get("all", b"%d-0" % start).partition(b"-")[0])
             for number, event in enumerate(kept[start:], start + 1):
                 positions["all"] = b"%d-0" % number
@@ -75,6 +76,10 @@ class FakeTopics:
                     yield Event.from_dict(event)
         finally:
             self._followers.remove(mine)
+
+    def newest(self, types: Sequence[str] | None = None, limit: int = 500) -> Any:
+        kept = [e for e in self._platform.data["events"] if not types or e["type"] in types]
+        return [Event.from_dict(e) for e in kept[:limit]], len(self._platform.data["events"])
 
     def tell(self, event: Json) -> None:
         for follower in list(self._followers):
@@ -130,7 +135,10 @@ class FakeArchive:
         q: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        expression: str | None = None,
+        seen: Any = None,
     ) -> Page:
+        fits = Search(expression) if expression else None
         wanted = {
             "type": type,
             "subject": subject,
@@ -145,6 +153,7 @@ class FakeArchive:
                 and (topic is None or e["type"].split(".")[0] == topic)
                 and between(e["time"], since, until)
                 and (q is None or q in str(e))
+                and (fits is None or fits((seen or (lambda e: e))(Event.from_dict(e))))
             ),
             limit,
             cursor,

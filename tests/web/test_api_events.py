@@ -209,3 +209,9 @@ def _parsed(message: str) -> tuple[str, dict]:
     lines = dict(line.split(": ", 1) for line in message.strip().split("\n"))
     assert lines["event"] == "event"
     return lines["id"], json.loads(lines["data"])
+
+
+def test_a_wrong_expression_is_refused_before_anything_is_sent(api, browser_of) -> None:
+    assert_problem(api.get("/events/stream?expression=data.n+>"), 422, "can't be read")
+    page = browser_of("viewer").get("/tail?expression=data.n+%3E").text
+    assert "can&#39;t be read" in page and 'value="data.n &gt;"' in page

@@ -138,6 +138,31 @@ def test_a_search_finds_nothing_by_what_is_masked(api_as, secretive) -> None:
     assert api_as("operate").get(f"/events?q={SECRET[:6]}").get_json()["items"]
 
 
+@pytest.mark.parametrize("guess", [
+    "data.card.startsWith('4242')", "event.data.card.startsWith('4242')",
+    "event.data['ca' + 'rd'].startsWith('4')", "size(data.card) == 14",
+    "!(data.card.startsWith('5'))", "event.data.exists(k, event.data[k] == '4242-4242-4242')",
+])  # fmt: skip
+def test_an_expression_is_asked_of_what_is_shown(api_as, browser_of, secretive, guess) -> None:
+    from app.events.event import Event
+
+    masked = api_as("read").get("/events", query_string={"expression": guess, "limit": 1000})
+    told = {event["id"] for event in masked.get_json().get("items", [])}
+    everything = {event["id"] for event in secretive.data["events"]}
+    assert told in (set(), everything)  # the same for every secret
+    for event in secretive.data["events"]:
+        event["data"]["card"] = "5"
+    other = api_as("read").get("/events", query_string={"expression": guess, "limit": 1000})
+    assert {event["id"] for event in other.get_json().get("items", [])} == told
+    secretive.topics.follow = lambda *a: iter(
+        [Event(type="order.placed", data={"amount": 1, "card": card}) for card in (SECRET, "5")]
+    )
+    stream = api_as("read").get("/events/stream", query_string={"expression": guess}).text
+    assert stream.count("event: event") in (0, 2)
+    page = browser_of("viewer").get("/tail", query_string={"expression": guess}).text
+    assert SECRET not in page.partition("<tbody>")[2].partition("</tbody>")[0]
+
+
 def test_a_stream_is_masked_too(api_as, secretive) -> None:
     from app.events.event import Event
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from flask import Response, request
@@ -18,9 +17,13 @@ from web.api.shapes import CLOUD_EVENT, COUNT, NEW_EVENT, TEXT, TIME, many, obj,
 from web.auth import unaudited
 from web.platform import current_platform
 from web.problems import BadInput
-from web.rendering import cloud_event, encode
-from web.sse import Message, event_stream
+from web.rendering import cloud_event
+from web.sse import event_stream
+from web.tailing import Tail, Wanted, write_positions
 
+EXPRESSION = Parameter(
+    "expression", "In CEL, on the event and its data: `data.amount > 100 && event.subject == 'a'`."
+)
 LARGEST_BATCH = 32 * 1024 * 1024
 
 ACCEPTED = obj({"accepted": COUNT, "duplicates": COUNT, "ids": many(TEXT)})
@@ -59,10 +62,14 @@ def publish_events(durable: bool) -> dict[str, Any]:
     query=(Parameter("type", "The event type."), Parameter("subject", "The subject."),
            Parameter("partitionkey", "The partition key."),
            Parameter("correlationid", "The run that the event belongs to."),
-           Parameter("topic", "The topic."), SINCE, UNTIL, Q, *PAGE),
+           Parameter("topic", "The topic."), EXPRESSION, SINCE, UNTIL, Q, *PAGE),
+    may_fail=(422,),
 )  # fmt: skip
 def find_events(**filters: Any) -> dict[str, Any]:
-    """Search the archive; newest first."""
+    """Search the archive; newest first.
+
+    A search by `q` or `expression` may end with a short page and a `next` from where to go on.
+    """
     return rendered(current_platform().archive.find(**filters), cloud_event)
 
 
@@ -76,37 +83,35 @@ def get_event(id: str) -> dict[str, Any]:
 
 
 @route(
-    "GET", "/events/stream", "viewer", answers=TEXT, media="text/event-stream", may_fail=(503,),
+    "GET", "/events/stream", "viewer", answers=TEXT, media="text/event-stream",
+    may_fail=(422, 503),
     query=(Parameter("type", "Event types, separated by commas; by default all."),
+           Parameter("subject", "Only this subject."),
+           Parameter("partitionkey", "Only this partition key."), EXPRESSION,
+           Parameter("most", "How many a second at most; what is above is counted in messages "
+                             "`missed`. By default all are sent.", "limit"),
            Parameter("since", "`$` (from now, the default), `0` (all that is kept), or "
-                              "milliseconds since 1970.", default="$")),
+                              "milliseconds since 1970.", default="$"),
+           Parameter("after", "The id of a message, to go on exactly after it; the header "
+                              "`Last-Event-ID` goes before.")),
 )  # fmt: skip
-def stream_events(type: str | None, since: str) -> Response:
+def stream_events(
+    type: str | None, subject: str | None, partitionkey: str | None, expression: str | None,
+    most: int | None, since: str, after: str | None,
+) -> Response:  # fmt: skip
     """Follow events as they are published (server-sent events).
 
-    Each message's data is a CloudEvent. `Last-Event-ID`, which browsers send
-    by themselves, goes on exactly after the last message that arrived.
+    Each message `event` has a CloudEvent as its data. `Last-Event-ID`, which browsers send
+    by themselves, goes on exactly after the last message that arrived. A message `failed` says on
+    how many events the expression failed, and why.
     """
     if not re.fullmatch(r"\$|\d{1,18}(-\d{1,18})?", since):
         raise BadInput(f"since is {since[:40]!r}; write `$`, `0` or milliseconds since 1970.")
     types = [name.strip() for name in type.split(",") if name.strip()] if type else None
-    positions = read_positions(request.headers.get("Last-Event-ID", ""))
+    tail = Tail(Wanted(subject, partitionkey, expression), most)
+    positions = read_positions(request.headers.get("Last-Event-ID") or after or "")
     followed = current_platform().topics.follow(types, since, positions)
-    return event_stream(_messages(followed, positions))
-
-
-def _messages(followed: Iterator[Any], positions: dict[str, bytes]) -> Iterator[Message | None]:
-    for event in followed:
-        if event is None:
-            yield None
-            continue
-        data = encode(cloud_event(event)).decode()
-        yield Message(data, event="event", id=write_positions(positions))
-
-
-def write_positions(positions: dict[str, bytes]) -> str:
-    """How far each topic was read, as the id of a message."""
-    return ",".join(f"{name}={at.decode()}" for name, at in positions.items() if at != b"0")
+    return event_stream(tail.messages(followed, positions))
 
 
 def read_positions(id: str) -> dict[str, bytes]:

@@ -29,6 +29,7 @@ from web.console import (
     search,
     sessions,
     subscriptions,
+    tail,
     theme,
     tokens,
     topics,
@@ -39,6 +40,6 @@ from web.console.pages import blueprint
 __all__ = ["blueprint"]
 _PAGES = (
     aggregates, alerts, audit, datasets, events, failures, filter_trial, flow, live, models, overview,
-    people, problems, projections, publishing, replays, run_steps, runs, search, sessions, subscriptions, theme, tokens,
-    topics, workers,
+    people, problems, projections, publishing, replays, run_steps, runs, search, sessions, subscriptions, tail,
+    theme, tokens, topics, workers,
 )  # fmt: skip

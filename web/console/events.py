@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Response, render_template
 from flask.typing import ResponseReturnValue
 
-from app.errors import NotFound
+from app.errors import NotFound, Refused
+from app.events.schema import version_in
+from app.store.page import Page
 from web.auth import requires
 from web.console.highlight import as_json
 from web.console.pages import blueprint, chosen, since, text_filter
+from web.console.schema_form import fields
 from web.platform import current_platform
+
+FILTERS = ("type", "subject", "key", "correlationid", "q", "expression")
+LIVE = ("type", "subject", "key", "expression")
+PAST = ("type", "subject", "key", "q", "expression")
 
 
 @blueprint.get("/events")
 @requires("viewer")
 def events() -> ResponseReturnValue:
     window = chosen("since", "all")
-    page = current_platform().archive.find(
+    expression, problem = text_filter("expression"), ""
+    find = partial(
+        current_platform().archive.find,
         type=text_filter("type"),
         subject=text_filter("subject"),
         partitionkey=text_filter("key"),
@@ -28,9 +38,21 @@ def events() -> ResponseReturnValue:
         limit=50,
         cursor=text_filter("cursor"),
     )
-    filtered = any(chosen(f) for f in ("type", "subject", "key", "correlationid", "q", "cursor"))
+    try:
+        page = find(expression=expression) if expression else find()
+    except Refused as refused:  # the expression: what was written stays, to be mended
+        page, problem = Page(), str(refused)
+    filtered = any(chosen(f) for f in (*FILTERS, "cursor"))
     return render_template(
-        "events.html", page=page, since=window, filtered=filtered or window != "all"
+        "events.html",
+        page=page,
+        since=window,
+        filtered=filtered or window != "all",
+        problem=problem,
+        live={name: chosen(name) for name in LIVE if chosen(name)},
+        past={
+            {"key": "partitionkey"}.get(name, name): chosen(name) for name in PAST if chosen(name)
+        },
     )
 
 
@@ -56,6 +78,7 @@ def event(id: str) -> ResponseReturnValue:
         data_only=whole.get("data"),
         envelope={k: v for k, v in whole.items() if k not in ("data", "data_base64")},
         letters=[x for x in letters_of(id) if x["event"]["id"] == id],
+        **schema_beside(whole),
     )
 
 
@@ -65,6 +88,22 @@ def raw_event(id: str) -> ResponseReturnValue:
     """The event as it is kept, as text: a browser shows it and never runs it."""
     text = as_json(fetch(id)["event"])
     return Response(text, content_type="text/plain; charset=utf-8")
+
+
+def schema_beside(event: dict[str, Any]) -> dict[str, Any]:
+    """The schema that the event was checked against (else the type's newest), field by field."""
+    rows = [row for row in current_platform().schemas.all() if row["type"] == event["type"]]
+    version = version_in(event.get("dataschema"))
+    schema = next((row for row in rows if row["version"] == version), rows[0] if rows else None)
+    data = event.get("data")
+    given = set(data) if isinstance(data, dict) else set()
+    shown = fields(schema["schema"], {}, {}) if schema else []
+    return {
+        "schema": schema,
+        "same_version": schema is not None and schema["version"] == version,
+        "fields": [(one, one.name in given) for one in shown],
+        "unnamed": sorted(given - {one.name for one in shown}),
+    }
 
 
 def fetch(id: str) -> dict[str, Any]:

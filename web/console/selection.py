@@ -85,7 +85,7 @@ def _filter(form: Fields) -> Choice:
 
 def _past(form: Fields) -> Choice:
     """Archived events, for one subscription."""
-    names = ("type", "partitionkey", "since", "until", "expression")
+    names = ("type", "subject", "partitionkey", "q", "since", "until", "expression")
     chosen = {name: form[name].strip() for name in names if form.get(name, "").strip()}
     target = form.get("to", "").strip()
     if not target:
