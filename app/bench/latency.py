@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import statistics
-import threading
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from typing import Any
 
 import orjson
-import redis
 
 from app.bench.machine import Machine, machine
 from app.events.event import Event
@@ -74,48 +74,45 @@ def _ours(machine: Machine, rate: int, seconds: float) -> tuple[float, float]:
 
 
 def _reference(machine: Machine, rate: int, seconds: float) -> tuple[float, float]:
-    delays: list[float] = []
+    """The same rate from this process, read by a bare loop in a process of its own."""
     client = connect(machine.server.url)
     client.delete(STREAM)
     client.execute_command("XGROUP", "CREATE", STREAM, GROUP, "$", "MKSTREAM")
-    stop = threading.Event()
-    reader = threading.Thread(target=_read, args=(connect(machine.server.url), delays, stop))
+    forked = multiprocessing.get_context("spawn")
+    here, there = forked.Pipe()
+    reader = forked.Process(target=_read, args=(machine.server.url, there), daemon=True)
     reader.start()
-    _steadily(
+    here.recv()  # it is ready
+    sent = _steadily(
         rate,
         seconds,
         lambda at: client.execute_command("XADD", STREAM, "*", "e", orjson.dumps({"at": at})),
     )
-    stop.set()
+    here.send(sent)
+    delays = here.recv()
     reader.join()
     return _figures(delays)
 
 
-def _read(client: redis.Redis, delays: list[float], stop: threading.Event) -> None:
-    while not stop.is_set():
-        command = (
-            "XREADGROUP",
-            "GROUP",
-            GROUP,
-            "c",
-            "COUNT",
-            100,
-            "BLOCK",
-            100,
-            "STREAMS",
-            STREAM,
-            ">",
-        )
-        reply = client.execute_command(*command)
-        entries = (
-            (reply[0][1] if isinstance(reply, list) else next(iter(reply.values()))[0])
-            if reply
-            else []
-        )
-        for id, fields in entries:
+def _read(url: str, pipe: Connection) -> None:
+    """Block, read, decode, and acknowledge what was read in one command; answer with the delays."""
+    client = connect(url)
+    read = ("XREADGROUP", "GROUP", GROUP, "c", "COUNT", 100, "BLOCK", 100, "STREAMS", STREAM, ">")
+    delays: list[float] = []
+    expected = None
+    pipe.send("ready")
+    while expected is None or len(delays) < expected:
+        if expected is None and pipe.poll():
+            expected = pipe.recv()
+        reply = client.execute_command(*read)
+        if not reply:
+            continue
+        entries = reply[0][1] if isinstance(reply, list) else next(iter(reply.values()))[0]
+        for _, fields in entries:
             raw = fields[b"e"] if isinstance(fields, dict) else fields[1]
             delays.append(time.time() - orjson.loads(raw)["at"])
-            client.execute_command("XACK", STREAM, GROUP, id)
+        client.execute_command("XACK", STREAM, GROUP, *(id for id, _ in entries))
+    pipe.send(delays)
 
 
 def _figures(delays: list[float]) -> tuple[float, float]:

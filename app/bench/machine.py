@@ -104,7 +104,7 @@ class Machine:
         command += ["-n", f"bench{len(self.workers)}@%h"]
         log = (self.folder / f"worker{len(self.workers)}.log").open("wb")
         worker = subprocess.Popen(
-            [*command, "--without-gossip", "--without-mingle"],
+            [*command, "--without-gossip", "--without-mingle", "--without-heartbeat"],
             env={**self.environment, **(environment or {})},
             stdout=log,
             stderr=log,

@@ -42,7 +42,7 @@ def workers() -> int:
 
 def _celery(name: str, lanes: str, slots: int) -> list[str]:
     start = ["celery", "-q", "-A", "workers", "worker", "-n", f"{name}@%h", "-Q", lanes]
-    return [*start, "-c", str(slots), "--without-gossip", "--without-mingle"]
+    return [*start, "-c", str(slots), "--without-gossip", "--without-mingle", "--without-heartbeat"]
 
 
 def environment(

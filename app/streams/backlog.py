@@ -1,19 +1,25 @@
 """How far a group is behind, without guessing.
 
 Redis's own `lag` may be missing or wrong after deletions; where it is, the
-number is None, which a page shows as unknown.
+number is None, which a page shows as unknown. The server looks (`backlog.lua`):
+an idle worker asks for all its subscriptions every few seconds, and reading
+the server's long descriptions here would be most of what it does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import redis
 from redis.exceptions import ResponseError
 
+from app.streams.client import run_script
 from app.streams.topics import info_mapping, position_order
 from app.streams.trim import first_needed
+
+STREAMS = 100
+"""How many streams are looked at in one step, during which the server does nothing else."""
 
 
 class Backlog(NamedTuple):
@@ -24,39 +30,32 @@ class Backlog(NamedTuple):
     oldest: int | None
 
 
+class _Place(NamedTuple):
+    """The same in one stream; `first` is the position of the first unread entry."""
+
+    group: str
+    unread: int | None
+    open: int
+    first: bytes
+
+
 def backlog(client: redis.Redis, group: str, streams: Sequence[str]) -> Backlog:
     """The backlog of one group."""
     return backlogs(client, {group: streams})[group]
 
 
-def backlogs(client: redis.Redis, wanted: dict[str, Sequence[str]]) -> dict[str, Backlog]:
-    """The backlogs of several groups, from one round trip per question."""
-    streams = list(dict.fromkeys(stream for group in wanted.values() for stream in group))
-    pipe = client.pipeline(transaction=False)
-    for stream in streams:
-        pipe.execute_command("XINFO", "GROUPS", stream)
-        pipe.execute_command("XINFO", "STREAM", stream)
-    replies = pipe.execute(raise_on_error=False)
-    groups = {
-        stream: {row["name"].decode(): row for row in map(info_mapping, reply)}
-        if not isinstance(reply, Exception)
-        else {}
-        for stream, reply in zip(streams, replies[::2], strict=True)
-    }
-    infos = {
-        stream: None if isinstance(reply, Exception) else info_mapping(reply)
-        for stream, reply in zip(streams, replies[1::2], strict=True)
-    }
-    oldest = _oldest_unread(client, wanted, groups, infos)
+def backlogs(client: redis.Redis, wanted: Mapping[str, Sequence[str]]) -> dict[str, Backlog]:
+    """The backlogs of several groups, from one round trip for every hundred streams."""
+    places: dict[str, list[_Place]] = {group: [] for group in wanted}
+    for place in _places(client, wanted):
+        places[place.group].append(place)
     return {
-        name: Backlog(
-            _sum(_unread(groups[stream].get(name), infos[stream]) for stream in group),
-            sum(groups[stream][name]["pending"] for stream in group if name in groups[stream]),
-            min(
-                (oldest[name, stream] for stream in group if (name, stream) in oldest), default=None
-            ),
+        group: Backlog(
+            _sum([place.unread for place in found]),
+            sum(place.open for place in found),
+            min((_milliseconds(place.first) for place in found if place.first), default=None),
         )
-        for name, group in wanted.items()
+        for group, found in places.items()
     }
 
 
@@ -72,50 +71,29 @@ def has_settled(client: redis.Redis, group: str, stream: str, position: str) -> 
     return False
 
 
-def has_unread(group: dict[str, Any] | None, info: dict[str, Any] | None) -> bool:
-    """Whether a stream has entries that a group was never given."""
-    if info is None or not info["length"]:
-        return False
-    if group is None:
-        return True
-    last = info["last-entry"][0] if info.get("last-entry") else info["last-generated-id"]
-    return position_order(group["last-delivered-id"].decode()) < position_order(last.decode())
+def _places(client: redis.Redis, wanted: Mapping[str, Sequence[str]]) -> Iterator[_Place]:
+    readers: dict[str, list[str]] = {}
+    for group, streams in wanted.items():
+        for stream in streams:
+            readers.setdefault(stream, []).append(group)
+    every = list(readers)
+    for start in range(0, len(every), STREAMS):
+        some = every[start : start + STREAMS]
+        arguments: list[Any] = []
+        for stream in some:
+            arguments += [len(readers[stream]), *readers[stream]]
+        reply = iter(run_script(client, "backlog", some, arguments))
+        for stream in some:
+            for group in readers[stream]:
+                unread, opened, first = next(reply), next(reply), next(reply)
+                yield _Place(group, None if unread < 0 else unread, opened, first)
 
 
-def _unread(group: dict[str, Any] | None, info: dict[str, Any] | None) -> int | None:
-    if not has_unread(group, info):
-        return 0
-    if group is None:
-        return info["length"] if info else 0
-    return group.get("lag")
+def _sum(numbers: Sequence[int | None]) -> int | None:
+    """The sum; None as soon as one of them is unknown."""
+    known = [number for number in numbers if number is not None]
+    return sum(known) if len(known) == len(numbers) else None
 
 
-def _sum(numbers: Any) -> int | None:
-    total = 0
-    for number in numbers:
-        if number is None:
-            return None
-        total += number
-    return total
-
-
-def _oldest_unread(
-    client: redis.Redis, wanted: Any, groups: Any, infos: Any
-) -> dict[tuple[str, str], int]:
-    """The time of the first unread entry of each (group, stream) that has one."""
-    behind = [
-        (name, stream)
-        for name, group in wanted.items()
-        for stream in group
-        if has_unread(groups[stream].get(name), infos[stream])
-    ]
-    pipe = client.pipeline(transaction=False)
-    for name, stream in behind:
-        group = groups[stream].get(name)
-        start = f"({group['last-delivered-id'].decode()}" if group else "-"
-        pipe.execute_command("XRANGE", stream, start, "+", "COUNT", 1)
-    found = {}
-    for place, reply in zip(behind, pipe.execute(raise_on_error=False), strict=True):
-        if isinstance(reply, list) and reply:
-            found[place] = position_order(reply[0][0].decode())[0]
-    return found
+def _milliseconds(position: bytes) -> int:
+    return position_order(position.decode())[0]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import redis
 
 from app.streams import keys
-from app.streams.client import run_script
+from app.streams.client import Wire
 from app.streams.publisher import seen_digest
 
 
-def release_due(client: redis.Redis, limit: int = 500) -> int:
+def release_due(wire: Wire, limit: int = 500) -> int:
     """Put what is due back into its stream; how many that were."""
-    return int(run_script(client, "due", (keys.DELAYED, keys.DELAYED_DATA, keys.BELL), (limit,)))
+    return int(wire.script("due", (keys.DELAYED, keys.DELAYED_DATA, keys.BELL), (limit,)))
 
 
 def cancel(client: redis.Redis, source: str, id: str) -> bool:

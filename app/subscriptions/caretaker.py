@@ -8,12 +8,11 @@ jumps ahead makes nothing old.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from app.events.topics import SYSTEM_TOPIC
 from app.streams import keys
-from app.streams.client import run_script
 from app.streams.delayed import release_due
 from app.streams.trim import trim
 from app.subscriptions.lag import note_lags
@@ -31,6 +30,7 @@ class Caretaker:
 
     def __init__(self, platform: Any, worker: str, reaper: Reaper):
         self.platform = platform
+        self.wire = platform.wire()
         self.worker = worker
         self.reaper = reaper
         self._believed = (float("-inf"), False)
@@ -45,7 +45,8 @@ class Caretaker:
             (0.5, self.fire_schedules),
             (5.0, self.mirror_decisions),
             (5.0, self.judge_alerts),
-            (10.0, self.trim_topics),
+            (10.0, self.trim_records),
+            (60.0, self.trim_topics),
             (15.0, self.note_lags),
             (3600.0, self.forget_old),
         ]
@@ -55,12 +56,8 @@ class Caretaker:
         asked, answer = self._believed
         now = self.platform.clock.monotonic()
         if now - asked > BELIEVED:
-            found = run_script(
-                self.platform.redis,
-                "elect",
-                (keys.CARETAKER, keys.WORKERS),
-                (self.worker, TERM),
-            )
+            names = (keys.CARETAKER, keys.WORKERS)
+            found = self.wire.script("elect", names, (self.worker, TERM))
             answer = bool(found)
             self._believed = (now, answer)
         return answer
@@ -79,7 +76,7 @@ class Caretaker:
     def return_due(self) -> None:
         """Put retries and delayed events back that are due."""
         if self.is_it():
-            while release_due(self.platform.redis) == 500:
+            while release_due(self.wire) == 500:
                 pass
 
     def advance_replays(self) -> None:
@@ -99,18 +96,24 @@ class Caretaker:
         if self.is_it():
             self.platform.alerts.evaluate()
 
+    def trim_records(self) -> None:
+        """Drop our own records as soon as they are projected: they are needed no longer."""
+        if self.is_it():
+            self._trim(self.lived(), [SYSTEM_TOPIC])
+
     def trim_topics(self) -> None:
         """Drop what is older than the retention time and needed by nobody."""
-        if not self.is_it():
-            return
-        keep = self.platform.settings.retention_days * DAY
-        now = self.lived()
+        if self.is_it():
+            keep = self.platform.settings.retention_days * DAY
+            topics = self.platform.stream_topics.all()
+            self._trim(self.lived() - keep, [topic for topic in topics if topic != SYSTEM_TOPIC])
+
+    def _trim(self, since: float, topics: Iterable[str]) -> None:
+        partitions = self.platform.stream_topics.all()
         rows = self.platform.subscription_store.all()
         retired = {row["name"] for row in rows if not row["active"]}
-        for topic, partitions in self.platform.stream_topics.all().items():
-            # Our own records are needed until they are projected, and no longer.
-            since = now - (keep if topic != SYSTEM_TOPIC else 0)
-            for partition in range(partitions):
+        for topic in topics:
+            for partition in range(partitions.get(topic, 0)):
                 stream = keys.topic_stream(topic, partition)
                 trim(self.platform.redis, stream, int(since * 1000), retired)
 

@@ -305,7 +305,7 @@ class RedisWorld(World):
         self.clock.sleep(seconds)
         for member in redis.zrange(keys.DELAYED, 0, -1):
             redis.zincrby(keys.DELAYED, -seconds * 1000, member)
-        release_due(redis)
+        release_due(self.platform.wire())
 
     def replay(self, *letters: DeadLetter) -> str:
         self._project()

@@ -31,7 +31,7 @@ from app.subscriptions.declaration import Handlers
 from config.settings import Settings
 from tests.engine.trace import Trace
 
-ALONE = ("--without-mingle", "--without-gossip")
+ALONE = ("--without-mingle", "--without-gossip", "--without-heartbeat")
 """Celery's greetings between workers: a second for each start."""
 ROOT = Path(__file__).parents[2]
 Found = TypeVar("Found")
