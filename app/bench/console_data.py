@@ -21,10 +21,12 @@ from app.bootstrap import Platform
 from app.domain.tables import DatasetRow, DatasetVersionRow, ModelRow, ModelVersionRow
 from app.events.event import Event
 from app.store.alerts import AlertRow
-from app.store.archive_tables import ArchivedEvent, ArrivalCount
+from app.store.archive_tables import ArchivedEvent, ArrivalCount, CoarseArrivals
 from app.store.audit import AuditRow
 from app.store.database import Database
 from app.store.deliveries import (
+    CoarseLag,
+    CoarseRollup,
     DeadLetter,
     Delivery,
     DeliveryAttempt,
@@ -52,6 +54,7 @@ def fill(platform: Platform, story: Story, tell: Callable[[str], None]) -> float
     for database, table, rows in (
         (archive, ArchivedEvent, story.events()),
         (archive, ArrivalCount, story.arrivals()),
+        (archive, CoarseArrivals, story.coarse_arrivals()),
         (main, Run, story.runs()),
         (main, RunEvent, story.run_events()),
         (main, Delivery, story.deliveries()),
@@ -62,7 +65,9 @@ def fill(platform: Platform, story: Story, tell: Callable[[str], None]) -> float
         (main, LastSuccess, story.successes()),
         (main, Rollup, story.rollups(SUBSCRIPTIONS)),
         (main, WorkerRollup, story.rollups(WORKERS)),
+        (main, CoarseRollup, story.coarse_rollups()),
         (main, Lag, story.lags()),
+        (main, CoarseLag, story.coarse_lags()),
         (main, ReplayRow, story.replays()),
         (main, ReplayItem, story.replay_items()),
         (main, AuditRow, story.audit()),

@@ -32,6 +32,7 @@ NOT_PAGES = {
     "/models/<name>/batches/<correlationid>.csv": "a download of a file",
     "/api/v1/models/<name>/batches/<correlationid>/result": "a download of a file",
     "/api/v1/models/<name>/versions/<int:version>/evaluation": "a file from the blob store",
+    "/projections/<path:name>": "the code of this benchmark declares no projection",
     "/api/v1/projections/<path:name>": "the code of this benchmark declares no projection",
     "/api/v1/commands/<name>": "the code of this benchmark declares no command",
     "/api/v1/commands/answers/<id>": "the code of this benchmark declares no command",

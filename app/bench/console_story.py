@@ -1,7 +1,7 @@
 """A month of a busy installation, as rows of its tables: what `bench console` asks for.
 
 Made up from a fixed seed, so that two runs ask the same. Two thirds of the types are `packed`;
-few groups have most of the dead letters; rollups are as `folding` would have left them. Pure.
+few groups have most of the dead letters; rollups are as `coarse` keeps them. Pure.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from app.store import coarse
 from app.store.position import sortable
 
 DAY = 86_400.0
@@ -108,10 +110,19 @@ class Story:
             )  # fmt: skip
 
     def arrivals(self) -> Iterator[tuple[Any, ...]]:
-        counted = Counter(
-            (int(self.at(n) // 60), self.type_of(n)) for n in range(self.sizes.events)
-        )
-        return ((minute, type, type.split(".")[0], n) for (minute, type), n in counted.items())
+        for (minute, type), count in self._arrived.items():
+            yield minute, type, type.split(".")[0], count
+
+    def coarse_arrivals(self) -> Iterator[tuple[Any, ...]]:
+        wide: Counter[tuple[int, int, str]] = Counter()
+        for (minute, type), count in self._arrived.items():
+            for step in coarse.STEPS:
+                wide[step, minute // step * step, type] += count
+        return ((*place, place[2].split(".")[0], count) for place, count in wide.items())
+
+    @cached_property
+    def _arrived(self) -> Counter[tuple[int, str]]:
+        return Counter((int(self.at(n) // 60), self.type_of(n)) for n in range(self.sizes.events))
 
     # -- runs
 
@@ -232,29 +243,45 @@ class Story:
 
     # -- figures
 
-    def _minutes(self) -> Iterator[int]:
-        """Of the last days, as far as they are kept apart."""
+    def _minutes(self, step: int) -> range:
+        """Of the time for which figures in these steps are kept."""
+        kept = min(self.sizes.days * 1440, coarse.KEPT.get(step, self.sizes.days * 1440))
         end = int(self.now // 60)
-        for age in range(self.sizes.days * 1440):
-            minute = end - age
-            step = 1 if age < 2880 else 10 if age < 11_520 else 60
-            if minute % step == 0:
-                yield minute
+        return range((end - kept) // step * step + step, end + 1, step)
 
     def rollups(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        buckets = json.dumps({str(bucket): 5 for bucket in range(8, 30)})
-        for minute in self._minutes():
+        for minute in self._minutes(coarse.MINUTE):
             for k, name in enumerate(names):
-                done = 100 + (minute + k) % 40
-                yield (
-                    minute, done, 2, 1, 0, 0, done * 0.02, 0.4, done * 0.05, 0.9, buckets, buckets,
-                    name,
-                )  # fmt: skip
+                yield (*self._figures(minute, k, 1), name)
+
+    def coarse_rollups(self) -> Iterator[tuple[Any, ...]]:
+        named = [coarse.whose("subscription", name) for name in SUBSCRIPTIONS]
+        named += [coarse.whose("worker", id) for id in WORKERS]
+        for step in coarse.STEPS:
+            for minute in self._minutes(step):
+                for k, who in enumerate(named):
+                    yield (*self._figures(minute, k, step), step, who)
+        for step in (coarse.MINUTE, *coarse.STEPS):
+            for minute in self._minutes(step):
+                yield (*self._figures(minute, 0, step * len(SUBSCRIPTIONS)), step, coarse.ALL)
+
+    @staticmethod
+    def _figures(minute: int, k: int, times: int) -> tuple[Any, ...]:
+        done = (100 + (minute + k) % 40) * times
+        buckets = json.dumps({str(bucket): 5 * times for bucket in range(8, 30)})
+        return minute, done, 2, 1, 0, 0, done * 0.02, 0.4, done * 0.05, 0.9, buckets, buckets
 
     def lags(self) -> Iterator[tuple[Any, ...]]:
-        for minute in self._minutes():
+        for minute in self._minutes(coarse.MINUTE):
             for name in SUBSCRIPTIONS:
                 yield minute, name, minute % 50, 0.5
+
+    def coarse_lags(self) -> Iterator[tuple[Any, ...]]:
+        named = [coarse.whose("subscription", name) for name in SUBSCRIPTIONS]
+        for step in (coarse.MINUTE, *coarse.STEPS):
+            for minute in self._minutes(step):
+                for who in [coarse.ALL, *(named if step > coarse.MINUTE else ())]:
+                    yield minute, step, who, minute % 50, 0.5
 
     # -- what people did
 

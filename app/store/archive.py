@@ -229,20 +229,10 @@ class Archive:
         topic: str | None = None,
     ) -> dict[float, int]:
         """How many events came, by the beginning of their step; steps with none are left out."""
-        where = ["minute >= ?"]
-        parameters: list[Any] = [int(since // 60)]
+        found: Counter[float] = Counter()
         with self._database.read() as session:
-            bulk = Bulk(session)
-            if types is not None:
-                where.append(bulk.any_of("type"))
-                parameters.append(bulk.listed(map(key, types)))
-            if topic:
-                where.append("topic = ?")
-                parameters.append(topic)
-            sql = "SELECT minute, SUM(count) FROM arrival_counts"
-            sql += f" WHERE {' AND '.join(where)} GROUP BY minute"
-            found: Counter[float] = Counter()
-            for minute, count in bulk.rows(sql, *parameters):
+            first, length = int(since // 60), int(step // 60)
+            for minute, count in statements.arrivals(Bulk(session), first, length, types, topic):
                 found[since + (minute * 60 - since) // step * step] += int(count)
         return dict(found)
 
@@ -305,7 +295,8 @@ class Archive:
 
 def prune(session: Session, before: float, limit: int) -> int:
     bulk = Bulk(session)
-    bulk.run("DELETE FROM arrival_counts WHERE minute < ?", int(before // 60))
+    for table in ("arrival_counts", "coarse_arrivals"):
+        bulk.run(f"DELETE FROM {table} WHERE minute < ?", int(before // 60))
     return bulk.run(
         "DELETE FROM events WHERE number IN"
         " (SELECT number FROM events WHERE time < ? ORDER BY time, number LIMIT ?)",

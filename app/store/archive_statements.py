@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from app.store.archive_filter import EventFilter
-from app.store.archive_tables import ArchivedEvent, ArrivalCount
+from app.store.archive_tables import ArchivedEvent, ArrivalCount, CoarseArrivals
 from app.store.bulk import Bulk
+from app.store.coarse import STEPS
+from app.store.columns import key
 from app.store.position import recorded
 
 SCAN = 5_000
@@ -61,6 +64,36 @@ def count_arrivals(bulk: Bulk, rows: list[tuple[Any, ...]]) -> None:
         [(*place, count) for place, count in sorted(counted.items())],
         "ON CONFLICT (minute, type) DO UPDATE SET count = arrival_counts.count + excluded.count",
     )
+    wide: Counter[tuple[int, int, str, str]] = Counter()
+    for (minute, type, topic), count in counted.items():
+        for step in STEPS:
+            wide[step, minute // step * step, type, topic] += count
+    bulk.insert(
+        CoarseArrivals,
+        ("step", "minute", "type", "topic", "count"),
+        [(*place, count) for place, count in sorted(wide.items())],
+        "ON CONFLICT (step, minute, type)"
+        " DO UPDATE SET count = coarse_arrivals.count + excluded.count",
+    )
+
+
+def arrivals(
+    bulk: Bulk, first: int, step: int, types: Sequence[str] | None, topic: str | None
+) -> list[Any]:
+    """Minutes from `first` on with how many came, in rows as coarse as steps of that length allow."""
+    fits = [each for each in STEPS if step % each == 0 and first % each == 0]
+    table, where = ("coarse_arrivals", ["step = ?"]) if fits else ("arrival_counts", [])
+    parameters: list[Any] = [max(fits)] if fits else []
+    where.append("minute >= ?")
+    parameters.append(first)
+    if types is not None:
+        where.append(bulk.any_of("type"))
+        parameters.append(bulk.listed(map(key, types)))
+    if topic:
+        where.append("topic = ?")
+        parameters.append(topic)
+    sql = f"SELECT minute, SUM(count) FROM {table} WHERE {' AND '.join(where)} GROUP BY minute"
+    return bulk.rows(sql, *parameters)
 
 
 def newest(bulk: Bulk, wanted: EventFilter, before: list[Any] | None, limit: int) -> list[Any]:

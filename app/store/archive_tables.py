@@ -71,3 +71,16 @@ class ArrivalCount(SQLModel, table=True):
     type: str = Field(primary_key=True, sa_type=Key)
     topic: str = Field(sa_type=Key)
     count: int
+
+
+class CoarseArrivals(SQLModel, table=True):
+    """The same of `step` minutes from `minute` on, for charts of days: see `coarse.py`."""
+
+    __tablename__ = "coarse_arrivals"
+    metadata = ARCHIVE
+
+    step: int = Field(primary_key=True)
+    minute: int = Field(primary_key=True)
+    type: str = Field(primary_key=True, sa_type=Key)
+    topic: str = Field(sa_type=Key)
+    count: int

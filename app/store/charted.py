@@ -1,7 +1,7 @@
 """Figures of a topic, a subscription or a worker over a range of time, as charts draw them.
 
-Steps grow with the range, so a chart has at most 180 of them, and none is finer
-than what is kept of its age (`folding.py`). Waiting and working are given as
+Steps grow with the range, so a chart has at most 180 of them, and each is a row
+that is kept as such (`coarse.py`). Waiting and working are given as
 p50, p95 and p99, merged from histograms. What isn't known is None: a lag of
 a minute in which nobody looked, a percentile of a step in which nothing ended.
 """
@@ -16,16 +16,19 @@ from sqlmodel import Session, select
 
 from app.clock import Clock, SystemClock
 from app.errors import Refused
+from app.store import coarse
 from app.store.archive import Archive
 from app.store.bulk import Bulk
 from app.store.columns import from_json, key
 from app.store.database import Database
 from app.store.moments import iso
-from app.store.projection.consumers import SYSTEM_LANE
 from app.store.projection.counts import FIGURES, HISTOGRAMS, total
 from app.store.subscriptions import SubscriptionRow, show
 from app.telemetry.histogram import quantile
 
+Sums = dict[int, dict[str, Any]]
+Lags = dict[int, tuple[int | None, float]]
+MINUTES = {"subscription": ("rollups", "subscription"), "worker": ("worker_rollups", "worker")}
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
@@ -74,13 +77,16 @@ class Charted:
         start = (now - length) // step * step + step
         with self._database.read() as session:
             bulk = Bulk(session)
-            if worker:
-                sums, lags, arrived = _sums(bulk, "worker", [worker], start, step), {}, None
+            kind, names, types = _who(session, subscription, topic, worker)
+            if step == coarse.MINUTE and kind != coarse.ALL:
+                sums, lags = _minutes(bulk, kind, names, start)
             else:
-                names, types = _readers(session, subscription, topic)
-                sums = _sums(bulk, "subscription", names, start, step)
-                lags = _lags(bulk, names, start, step)
-                arrived = self._archive.arrivals(start * 60.0, step * 60.0, types, topic)
+                whose = [coarse.whose(kind, name) for name in names]
+                whose = [coarse.ALL] if kind == coarse.ALL else whose
+                sums, lags = _coarse(bulk, whose, start, step)
+        arrived = None
+        if not worker:
+            arrived = self._archive.arrivals(start * 60.0, step * 60.0, types, topic)
         rows = []
         for minute in _steps(start, now, step):
             came = None if arrived is None else int(arrived.get(minute * 60.0, 0))
@@ -99,48 +105,57 @@ def _steps(start: int, now: int, step: int) -> Sequence[int]:
     return range(start, now + 1, step)
 
 
-def _readers(
-    session: Session, subscription: str | None, topic: str | None
-) -> tuple[list[str], list[str] | None]:
-    """The subscriptions that count, and the types that come to them (None: all of the topic's)."""
+def _who(
+    session: Session, subscription: str | None, topic: str | None, worker: str | None
+) -> tuple[str, list[str], list[str] | None]:
+    """Whose figures count, and the types that come to them (None: all of the topic's)."""
+    if worker:
+        return "worker", [worker], None
     if subscription:
         row = session.get(SubscriptionRow, subscription)
         types = show(row)["types"] if row else []
-        return [subscription], None if types and "*" in types else list(types or [])
-    rows = [show(row) for row in session.exec(select(SubscriptionRow))]
+        return "subscription", [subscription], None if types and "*" in types else list(types or [])
     if topic:
-        return [row["name"] for row in rows if topic in (row["topics"] or ())], None
-    return [row["name"] for row in rows if row["lane"] != SYSTEM_LANE], None
+        rows = [show(row) for row in session.exec(select(SubscriptionRow))]
+        readers = [row["name"] for row in rows if topic in (row["topics"] or ())]
+        return "subscription", readers, None
+    return coarse.ALL, [], None
 
 
-def _sums(
-    bulk: Bulk, name: str, names: Sequence[str], start: int, step: int
-) -> dict[int, dict[str, Any]]:
-    table = "worker_rollups" if name == "worker" else "rollups"
-    sql = (
-        f"SELECT minute, {', '.join(FIGURES)} FROM {table}"
-        f" WHERE minute >= ? AND {bulk.any_of(name)}"
-    )
+def _minutes(bulk: Bulk, kind: str, names: Sequence[str], start: int) -> tuple[Sums, Lags]:
+    """By the minute, of some subscriptions or workers."""
+    table, name = MINUTES[kind]
+    where = f"WHERE {bulk.any_of(name)} AND minute >= ?"
+    chosen = bulk.listed(map(key, names)), start
+    sums = bulk.rows(f"SELECT minute, {', '.join(FIGURES)} FROM {table} {where}", *chosen)
+    lags: list[Any] = []
+    if kind == "subscription":
+        lags = bulk.rows(f"SELECT minute, events, seconds FROM lags {where}", *chosen)
+    return _summed(sums), _worst(lags)
+
+
+def _coarse(bulk: Bulk, whose: Sequence[str], start: int, step: int) -> tuple[Sums, Lags]:
+    where = f"WHERE {bulk.any_of('whose')} AND step = ? AND minute >= ?"
+    chosen = bulk.listed(whose), step, start
+    sums = bulk.rows(f"SELECT minute, {', '.join(FIGURES)} FROM coarse_rollups {where}", *chosen)
+    lags = bulk.rows(f"SELECT minute, events, seconds FROM coarse_lags {where}", *chosen)
+    return _summed(sums), _worst(lags)
+
+
+def _summed(rows: Sequence[Any]) -> Sums:
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for minute, *values in bulk.rows(sql, start, bulk.listed(map(key, names))):
+    for minute, *values in rows:
         row = dict(zip(FIGURES, values, strict=True))
         for column in HISTOGRAMS:
             row[column] = from_json(row[column]) if row[column] else {}
-        found[start + (minute - start) // step * step].append(row)
+        found[minute].append(row)
     return {minute: total(rows) for minute, rows in found.items()}
 
 
-def _lags(
-    bulk: Bulk, names: Sequence[str], start: int, step: int
-) -> dict[int, tuple[int | None, float]]:
-    """The worst of each step."""
-    sql = f"SELECT minute, events, seconds FROM lags WHERE minute >= ? AND {bulk.any_of('subscription')}"
-    found: dict[int, tuple[int | None, float]] = {}
-    for minute, events, seconds in bulk.rows(sql, start, bulk.listed(map(key, names))):
-        at = start + (minute - start) // step * step
-        before = found.get(at, (None, 0.0))
-        known = [number for number in (before[0], events) if number is not None]
-        found[at] = (max(known) if known else None, max(before[1], seconds))
+def _worst(rows: Sequence[Any]) -> Lags:
+    found: Lags = {}
+    for minute, *lag in rows:
+        found[minute] = coarse.worse(found.get(minute), (lag[0], lag[1]))
     return found
 
 

@@ -108,8 +108,8 @@ class AppliedRecord(SQLModel, table=True):
 
 
 class Counted(SQLModel):
-    """Sums of a minute (counted from 1970), in seconds; of ten minutes or an hour when they are
-    older (`folding.py`). The last two are histograms, as `app.telemetry.histogram` counts."""
+    """Sums of a minute (counted from 1970), in seconds; of more in a CoarseRollup. The last two
+    are histograms, as `app.telemetry.histogram` counts."""
 
     minute: int = Field(primary_key=True)
     succeeded: int
@@ -141,6 +141,28 @@ class WorkerRollup(Counted, table=True):
     __table_args__ = (Index("worker_rollups_by_worker", "worker", "minute"),)
 
     worker: str = Field(primary_key=True, sa_type=Key)
+
+
+class CoarseRollup(Counted, table=True):
+    """What somebody did in `step` minutes from `minute` on: `subscription:NAME`, `worker:ID`, or
+    `all` subscriptions, of whom single minutes are here too. Charts read these (`coarse.py`)."""
+
+    __tablename__ = "coarse_rollups"
+
+    step: int = Field(primary_key=True)
+    whose: str = Field(primary_key=True, sa_type=Key)
+
+
+class CoarseLag(SQLModel, table=True):
+    """How far behind at the worst in `step` minutes; `events` is None where nobody knew."""
+
+    __tablename__ = "coarse_lags"
+
+    minute: int = Field(primary_key=True)
+    step: int = Field(primary_key=True)
+    whose: str = Field(primary_key=True, sa_type=Key)
+    events: int | None = None
+    seconds: float = Field(sa_type=Moment)
 
 
 class Lag(SQLModel, table=True):

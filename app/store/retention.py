@@ -12,11 +12,10 @@ from collections.abc import Callable
 from sqlmodel import Session
 
 from app.store import archive as archived
-from app.store import cases, commands, effects
+from app.store import cases, coarse, commands, effects
 from app.store.bulk import Bulk
 from app.store.database import Database
 from app.store.failure_groups import HOUR, MINUTE
-from app.store.folding import fold
 
 DAY = 86_400.0
 CHUNK = 2000
@@ -40,14 +39,9 @@ def prune(
         "dead_letters": _repeat(main, lambda s: _letters(s, now - runs)),
         "replays": _repeat(main, lambda s: _replays(s, now - runs)),
     }
-    done["folded"] = _repeat(main, lambda s: fold(s, now))
     with main.session() as session:
         bulk = Bulk(session)
-        minute = int((now - rollups) // 60)
-        done["rollups"] = sum(
-            bulk.run(f"DELETE FROM {table} WHERE minute < ?", minute)
-            for table in ("rollups", "worker_rollups", "lags")
-        )
+        done["rollups"] = coarse.forget(bulk, int(now // 60), int((now - rollups) // 60))
         done["counts"] = bulk.run(
             "DELETE FROM failure_counts WHERE (span = ? AND at < ?) OR (span = ? AND at < ?)",
             MINUTE,

@@ -69,12 +69,17 @@ class Subscriptions:
         return self._age(found["penstock.archive"]) or 0.0
 
     def behind(self) -> Rows:
-        """Each active subscription's `backlog` (None where unknown) and `oldest`, in seconds."""
+        """Each active subscription's `lane`, `backlog` (None: unknown) and `oldest`, in seconds."""
         rows = self.platform.subscription_store.all(active_only=True)
         found = self._backlogs(rows)
         return [
-            {"name": name, "backlog": found[name].unread, "oldest": self._age(found[name])}
-            for name in (row["name"] for row in rows)
+            {
+                "name": row["name"],
+                "lane": row["lane"],
+                "backlog": found[row["name"]].unread,
+                "oldest": self._age(found[row["name"]]),
+            }
+            for row in rows
         ]
 
     def _describe(self, rows: Rows) -> Rows:
