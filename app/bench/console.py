@@ -215,6 +215,7 @@ def _beside_consoles(
         tell(f"{name}: {result[name]}")
     return result | {
         "refreshes of pages": told["refreshes"],
+        "refreshes told to come later": told["refused"],
         "refreshes, p95 (ms)": told["p95"],
         "changes heard by each, least": told["heard"],
     }

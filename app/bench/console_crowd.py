@@ -15,10 +15,11 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-from app.bench.visitor import Visitor
+from app.bench.visitor import NoRoom, Visitor
 
-SOON, EVERY = 0.6, 1.5
-"""As in web/static/console.js: seconds after a change, and at least between two refreshes."""
+SOON, SPREAD, REST, SLOW = 1.1, 0.7, 1.5, 10
+"""As in web/static/console.js: seconds after a change, up to so many more, at least between two
+refreshes, and as so many times what the last one took."""
 PAGES = ("/", "/failures", "/runs", "/subscriptions", "/flow", "/events", "/replays", "/alerts")
 
 
@@ -29,6 +30,7 @@ class Console:
         self.open = False
         self.heard = 0
         self.took: list[float] = []
+        self.refused = 0
         self._changed = threading.Event()
         for work in (self._listen, self._refresh):
             threading.Thread(target=work, daemon=True).start()
@@ -50,13 +52,21 @@ class Console:
 
     def _refresh(self) -> None:
         visitor = Visitor(self.address, token=self.token)
-        last = 0.0
+        last, rest = 0.0, REST
         while True:
             self._changed.wait()
-            time.sleep(max(SOON, EVERY - (time.monotonic() - last)))
+            time.sleep(max(SOON, rest - (time.monotonic() - last)) + SPREAD * random.random())
             self._changed.clear()
             last = time.monotonic()
-            self.took.append(visitor.get(self.page, **{"X-Fragment": "all"})[0] * 1000)
+            try:
+                took = visitor.get(self.page, **{"X-Fragment": "all"})[0]
+            except NoRoom:
+                self.refused += 1
+                self._changed.set()
+                rest = min(2 * rest, 30.0)
+                continue
+            self.took.append(took * 1000)
+            rest = max(REST, SLOW * took)
 
 
 def main() -> None:
@@ -76,6 +86,7 @@ def main() -> None:
             "open": sum(console.open for console in consoles),
             "heard": min(console.heard for console in consoles),
             "refreshes": len(took),
+            "refused": sum(console.refused for console in consoles),
             "p95": took[int(0.95 * len(took))] if took else None,
         }
     )

@@ -10,6 +10,10 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 
+class NoRoom(Exception):
+    """The server said to come again later."""
+
+
 class Visitor:
     """Signed in with a name and password, as a browser is, or with a token."""
 
@@ -40,6 +44,8 @@ class Visitor:
         answer = self._connection.getresponse()
         text = answer.read()
         took = time.perf_counter() - begun
+        if answer.status == 503:
+            raise NoRoom(path)
         if answer.status >= 400:
             raise RuntimeError(f"{method} {path}: {answer.status} {text[:500].decode()}")
         if cookie := answer.headers.get("Set-Cookie"):

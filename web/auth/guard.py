@@ -47,7 +47,11 @@ def current_identity() -> Identity | None:
 
 
 def current_actor() -> str:
-    """`user:NAME` or `token:NAME`, for the audit log. Only behind `requires`."""
+    """`user:NAME` or `token:NAME`, for the audit log. Only behind `requires`.
+
+    What was asked for it is theirs: a page made with it is kept for nobody else (`g.personal`).
+    """
+    g.personal = True
     identity = current_identity()
     if identity is None:
         raise Unauthorized

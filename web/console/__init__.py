@@ -23,6 +23,7 @@ from web.console import (
     problems,
     projections,
     publishing,
+    refreshing,
     replays,
     run_steps,
     runs,
@@ -39,7 +40,7 @@ from web.console.pages import blueprint
 
 __all__ = ["blueprint"]
 _PAGES = (
-    aggregates, alerts, audit, datasets, events, failures, filter_trial, flow, live, models, overview,
-    people, problems, projections, publishing, replays, run_steps, runs, search, sessions, subscriptions, tail,
-    theme, tokens, topics, workers,
+    aggregates, alerts, audit, datasets, events, failures, filter_trial, flow, live, models,
+    overview, people, problems, projections, publishing, refreshing, replays, run_steps, runs,
+    search, sessions, subscriptions, tail, theme, tokens, topics, workers,
 )  # fmt: skip

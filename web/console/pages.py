@@ -204,6 +204,7 @@ def shared() -> dict[str, Any]:
     refreshing = "X-Fragment" in request.headers
     return {
         "me": viewer,
+        "refreshing": refreshing,
         "navigation": navigation() if viewer else [],
         "theme": theme,
         "next_theme": {"auto": "light", "light": "dark", "dark": "auto"}[theme],

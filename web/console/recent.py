@@ -1,13 +1,16 @@
 """An answer kept for half a second, so that many open pages ask the database once.
 
-Kept per process, with the app. Pages ask again a little later than that after
-they heard of a change (`SOON` in console.js), so none shows what was before it;
-and who changes something by a form sees it at once.
+Kept per process, with the app; who comes while it is being made waits for it.
+Pages ask again later than that after they heard of a change (`SOON` in
+console.js), so none shows what was before it; and who changes something by a
+form sees it at once.
 """
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -18,20 +21,50 @@ from web.auth.guard import sees_everything
 T = TypeVar("T")
 EXTENSION = "penstock.recent"
 KEPT = 0.5
+PATIENCE = 2.0
+"""Seconds to wait for another's answer, before asking oneself."""
+
+
+class _Kept:
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[float, Any]] = {}
+        self.turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self.forgotten = float("-inf")
+
+    def find(self, name: str) -> tuple[float, Any] | None:
+        found = self.answers.get(name)
+        return found if found and found[0] > max(time.monotonic() - KEPT, self.forgotten) else None
 
 
 def recent(name: str, make: Callable[[], T]) -> T:
     """What `make` answered within the last `KEPT` seconds in this process, or what it says now."""
-    kept: dict[str, tuple[float, Any]] = current_app.extensions.setdefault(EXTENSION, {})
+    kept = _kept()
     name = f"{name} {sees_everything()}"  # what one may not see is not kept for them by another
-    at, answer = kept.get(name, (0.0, None))
-    if at and time.monotonic() - at < KEPT:
-        return answer
-    made = make()
-    kept[name] = (time.monotonic(), made)
-    return made
+    found = kept.find(name)
+    if found is None:
+        turn = kept.turns[name]
+        waited = turn.acquire(timeout=PATIENCE)
+        try:
+            found = kept.find(name)
+            if found is None:
+                begun = time.monotonic()
+                found = kept.answers[name] = (begun, make())
+        finally:
+            if waited:
+                turn.release()
+    return found[1]
 
 
 def forget() -> None:
     """Ask anew from now on: something was changed."""
-    current_app.extensions.pop(EXTENSION, None)
+    _kept().forgotten = time.monotonic()
+
+
+def forgotten() -> float:
+    """Since when what was kept counts no more, by the monotonic clock."""
+    return _kept().forgotten
+
+
+def _kept() -> _Kept:
+    found = current_app.extensions.get(EXTENSION)
+    return found or current_app.extensions.setdefault(EXTENSION, _Kept())

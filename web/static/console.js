@@ -7,8 +7,13 @@ const fragments = () => [...document.querySelectorAll("[data-live]")];
 const light = document.querySelector("[data-live-state]");
 const pauseButton = document.querySelector("[data-live-pause]");
 const notice = document.querySelector("[data-live-lost]");
-// Longer than the server keeps an answer, so that a refresh never shows what was before it.
-const SOON = 600;
+// Longer than the server keeps an answer, so that a refresh never shows what was before it; and not
+// the same for everybody, so that many consoles don't ask at one instant.
+const SOON = 1100;
+const SPREAD = 700;
+const REST = 1500;
+// Between two refreshes: longer where the server is slow or has no room.
+let rest = REST;
 let paused = sessionStorage.getItem("live") === "paused";
 let source = null;
 let timer = null;
@@ -72,8 +77,13 @@ async function refresh() {
   try {
     const answer = await fetch(location.href, { headers: { "X-Fragment": wanted.map((f) => f.id).join(" ") } });
     if (answer.redirected || answer.status === 401) { location.reload(); return; }
+    if (answer.status === 503) {
+      for (const fragment of wanted) for (const name of fragment.dataset.live.split(" ")) changed.add(name);
+      rest = Math.min(2 * rest, 30000);
+    }
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    rest = Math.max(REST, 10 * (Date.now() - last));
     for (const element of wanted) {
       const fresh = page.getElementById(element.id);
       if (fresh && !busy(element)) replace(element, document.importNode(fresh, true));
@@ -87,7 +97,7 @@ async function refresh() {
 }
 function plan() {
   if (timer || paused) return;
-  timer = setTimeout(refresh, Math.max(SOON, 1500 - (Date.now() - last)));
+  timer = setTimeout(refresh, Math.max(SOON, rest - (Date.now() - last)) + SPREAD * Math.random());
 }
 function show(state) {
   if (!light) return;
