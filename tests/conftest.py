@@ -27,6 +27,8 @@ from config.settings import Settings
 IN_CI = os.environ.get("CI") == "true"
 # Read at import, before a fixture clears the environment.
 TEST_SERVER = os.environ.get("PENSTOCK_TEST_SERVER")
+# The processes that tests start shall keep what they compile: half a second of each start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(autouse=True, scope="session")

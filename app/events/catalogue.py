@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from jsonschema import Draft202012Validator
-from jsonschema import ValidationError as JsonSchemaError
 from pydantic import ValidationError
 
 from app.events.event import Event, attribute_problems, plain
 from app.events.schema import EventTypes, Tracking, field_problems, schema_urn, version_in
 from app.events.topics import SYSTEM_TOPIC, check_type, first_segment
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema import ValidationError as JsonSchemaError
 
 
 class StoredSchema(NamedTuple):
@@ -119,4 +121,6 @@ def plain_data(data: Any) -> Any:
 
 @lru_cache(maxsize=512)
 def _validator(schema: bytes) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator  # a tenth of a second, where a schema is asked for
+
     return Draft202012Validator(msgspec.json.decode(schema))

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
-
-import cel
+from typing import TYPE_CHECKING, Any
 
 from app.errors import Refused
 from app.events.event import ATTRIBUTES, Event, plain
+
+if TYPE_CHECKING:
+    import cel
 
 LONGEST = 4000
 """Characters of an expression: more is a handler's work."""
@@ -76,6 +77,8 @@ def compile_expression(source: Any) -> Callable[[Event], bool]:
         )
     if len(source) > LONGEST:
         raise Refused(f"an expression has at most {LONGEST:,} characters, not {len(source):,}")
+    import cel  # a fifth of a second, which only those pay who use it
+
     try:
         program = cel.compile(source)
     except ValueError as error:

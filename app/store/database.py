@@ -21,7 +21,6 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
-import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -227,6 +226,8 @@ def _on_checkout(driver: Any, record: ConnectionPoolEntry, _: Any) -> None:
         return
     if time.monotonic() - since < QUIET_SECONDS and not _has_news(driver):
         return
+    import psycopg  # SQLAlchemy has loaded it, where the database is PostgreSQL
+
     try:
         driver.autocommit = True
         driver.execute("SELECT 1")

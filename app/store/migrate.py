@@ -4,6 +4,7 @@ There are two histories, because on SQLite the archive is a file of its own:
 `main` and `archive`. On PostgreSQL both live in one database, each with a
 version table of its own. Whoever comes first holds a lock (an advisory lock on
 PostgreSQL, a lock file on SQLite); the others wait, and find the work done.
+Alembic is imported by whoever migrates or asks what is missing: a worker starts without.
 """
 
 from __future__ import annotations
@@ -13,17 +14,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from app.errors import Unavailable
 from app.store.database import Database
 from app.store.failures import translated
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 History = Literal["main", "archive"]
 FOLDER = Path(__file__).parent / "migrations"
@@ -33,6 +33,8 @@ _LOCK = 0x70656E00
 
 def upgrade(database: Database, history: History = "main") -> list[str]:
     """Apply what is missing; the revisions that were."""
+    from alembic import command
+
     with translated(database.name), _alone(database), database.engine.connect() as connection:
         done = _missing(connection, history)
         connection.rollback()
@@ -56,6 +58,9 @@ def missing(database: Database, history: History = "main") -> list[str]:
 
 
 def _missing(connection: Connection, history: History) -> list[str]:
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE[history]})
     current = context.get_current_heads()
     scripts = ScriptDirectory.from_config(_config(history))
@@ -73,6 +78,8 @@ def _missing(connection: Connection, history: History) -> list[str]:
 
 
 def _config(history: History) -> Config:
+    from alembic.config import Config
+
     config = Config()
     for option, value in (
         ("script_location", str(FOLDER)),

@@ -7,6 +7,7 @@ import multiprocessing
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 import app.domain.tables  # noqa: F401 (registers its tables)
@@ -88,5 +89,5 @@ def test_each_history_is_one_line():
     for history in ("main", "archive"):
         numbers = [path.name[:4] for path in sorted((migrate.FOLDER / history).glob("[0-9]*.py"))]
         assert numbers == [f"{n:04}" for n in range(1, len(numbers) + 1)]
-        script = migrate.ScriptDirectory.from_config(migrate._config(history))
+        script = ScriptDirectory.from_config(migrate._config(history))
         assert len(script.get_heads()) == 1
