@@ -23,6 +23,8 @@ from app.ml.values import MISSING, number
 
 SAMPLE_BYTES = 1 << 18
 DELIMITERS = ",;\t|"
+LINES_IN_A_CELL = 10
+"""At most, where the file ends within a cell: with more, a quote was never closed."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ def detect(
     rows = parse(lines, delimiter)
     if not rows:
         raise Unreadable("The file has no rows. Upload a CSV file with at least 10 rows.")
+    if sum(cell.count("\n") for cell in rows[0]) > LINES_IN_A_CELL:
+        raise never_closed(1)
     width = Counter(map(len, rows)).most_common(1)[0][0]
     decimal = number_style(rows, delimiter)
     if header is None:
@@ -98,7 +102,14 @@ def broken(error: csv.Error, line: int) -> Unreadable:
         said = f"a cell has more than {csv.field_size_limit():,} characters, which is the most"
     return Unreadable(
         f"The file can't be read as CSV near line {line:,}: {said}. "
-        "Often a quote is opened there and never closed."
+        "Often a quote is opened there and never closed: close it, or shorten the cell."
+    )
+
+
+def never_closed(line: int) -> Unreadable:
+    return Unreadable(
+        f"A quote is opened near line {line:,} and never closed, so that everything behind it is "
+        "one cell. Close it, or write it twice where it belongs to the text."
     )
 
 

@@ -1,6 +1,6 @@
 """What a column looked like, kept small, and how far another upload is from it.
 
-A reference is plain JSON: shares of the values in bins of equal size, or of
+A reference is plain JSON: shares of the numbers or dates in bins of equal size, or of
 the most common categories. The distance is the population stability index
 (PSI): the sum of (new - old) * ln(new / old) over the bins. 0.1 is a shift to
 look at, 0.2 one to act on; what chance alone gives small tables is added.
@@ -8,11 +8,12 @@ look at, 0.2 one to act on; what chance alone gives small tables is added.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from app.ml import dates
 from app.ml.profile import ColumnProfile
 
 BINS = 10
@@ -20,7 +21,11 @@ COLUMNS = 2000
 """Columns of which a reference is kept."""
 CATEGORIES = 50
 KNOWN = 300
+MOSTLY_NEW = 0.5
+"""Of a column's values are different: then new ones are what one expects."""
 MOVED = 0.2
+DAYS = 20_000
+"""Dates that are looked at, about, each day as often as it is common."""
 LEAST_SHARE = 1e-4
 SHOWN = 5
 
@@ -30,24 +35,43 @@ Reference = dict[str, Any]
 def reference(column: ColumnProfile) -> Reference:
     """What to compare the next upload's column with."""
     found: Reference = {"rows": column.rows, "missing": _share(column.missing, column.rows)}
-    if column.is_number:
-        found |= {"kind": "number", "min": column.lowest, "max": column.highest}
-        values = column.sample.values
+    kind, values = _measured(column)
+    if kind != "category":
+        found |= {"kind": kind, "min": float(values.min()), "max": float(values.max())}
+        if kind == "number":
+            found |= {"min": column.lowest, "max": column.highest}
         edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
         return found | {"edges": edges.tolist(), "shares": _shares(values, edges).tolist()}
     common = dict(column.values.most_common(CATEGORIES))
     shares = {text: times / max(1, column.present) for text, times in common.items()}
-    known = [] if column.overflowed or column.distinct > KNOWN else sorted(column.values)
+    rare = column.overflowed or column.distinct > min(KNOWN, MOSTLY_NEW * column.present)
+    known = [] if rare else sorted(column.values)
     return found | {"kind": "category", "shares": shares, "known": known}
+
+
+def _measured(column: ColumnProfile) -> tuple[str, np.ndarray]:
+    """What the column is compared as, and its numbers, or days since 1970."""
+    if column.is_number:
+        return "number", column.sample.values
+    form = column.date_form
+    if form is None:
+        return "category", np.empty(0)
+    days = [dates.day_number(cell, form) for cell in column.values]
+    times = np.asarray(
+        [0 if d is None else n for d, n in zip(days, column.values.values(), strict=True)]
+    )
+    few = np.ceil(times * min(1.0, DAYS / times.sum())).astype(int)
+    return "date", np.repeat(np.asarray(days, dtype=np.float64), few)
 
 
 def psi(before: Mapping[str, Any], column: ColumnProfile) -> float | None:
     """The index of a column against its reference; None where they can't be compared."""
-    if not column.present or before["kind"] != ("number" if column.is_number else "category"):
+    kind, values = _measured(column)
+    if not column.present or before["kind"] != kind:
         return None
-    if column.is_number:
+    if kind != "category":
         old = np.asarray(before["shares"])
-        new = _shares(column.sample.values, np.asarray(before["edges"]))
+        new = _shares(values, np.asarray(before["edges"]))
     elif sum(before["shares"].values()) < 0.5:
         return None  # hardly any value twice: texts, identifiers, dates
     else:
@@ -85,9 +109,9 @@ def compare(
 
 
 def _of_column(before: Reference, column: ColumnProfile) -> list[dict[str, Any]]:
-    kind = "number" if column.is_number else "category"
+    kind, values = _measured(column)
     if before["kind"] != kind:
-        words = {"number": "numbers", "category": "text"}
+        words = {"number": "numbers", "date": "dates", "category": "text"}
         return [
             _change(column.name, "type", f"It held {words[before['kind']]}, now {words[kind]}.")
         ]
@@ -97,7 +121,10 @@ def _of_column(before: Reference, column: ColumnProfile) -> list[dict[str, Any]]
         text = f"Missing in {missing:.1%} of the rows; it was {before['missing']:.1%}."
         changes.append(_change(column.name, "missing values", text))
     if kind == "number":
-        changes += _range(before, column)
+        changes += _range(before, column.name, column.lowest, column.highest, "{:g}".format)
+    elif kind == "date":
+        ends = float(values.min()), float(values.max())
+        changes += _range(before, column.name, *ends, dates.written)
     elif before["known"] and not column.overflowed:
         changes += _categories(before, column)
     index = psi(before, column)
@@ -107,15 +134,17 @@ def _of_column(before: Reference, column: ColumnProfile) -> list[dict[str, Any]]
     return changes
 
 
-def _range(before: Reference, column: ColumnProfile) -> list[dict[str, Any]]:
+def _range(
+    before: Reference, name: str, low: float, high: float, write: Callable[[float], str]
+) -> list[dict[str, Any]]:
     slack = 0.1 * (before["max"] - before["min"])
-    if column.lowest >= before["min"] - slack and column.highest <= before["max"] + slack:
+    if low >= before["min"] - slack and high <= before["max"] + slack:
         return []
     text = (
-        f"It goes from {column.lowest:g} to {column.highest:g}; "
-        f"it went from {before['min']:g} to {before['max']:g}."
+        f"It goes from {write(low)} to {write(high)}; "
+        f"it went from {write(before['min'])} to {write(before['max'])}."
     )
-    return [_change(column.name, "range", text)]
+    return [_change(name, "range", text)]
 
 
 def _categories(before: Reference, column: ColumnProfile) -> list[dict[str, Any]]:

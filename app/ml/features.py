@@ -92,7 +92,7 @@ def _date(column: ColumnProfile, form: str) -> Feature:
 def _judge_text(
     column: ColumnProfile, optional: bool
 ) -> tuple[Feature | None, str | None, str | None]:
-    form = dates.recognised(column.values)
+    form = column.date_form
     if form is not None and column.distinct > 1:
         unsure = dates.ambiguous(column.values, form)
         told = f"dates ({form}" + (", or the other way round)" if unsure else ")")

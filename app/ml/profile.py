@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import compress
 from typing import Any
 
 import numpy as np
 
+from app.ml.dates import recognised
 from app.ml.sampling import NumberSample
 from app.ml.values import MISSING, numbers
 
@@ -129,6 +131,11 @@ class ColumnProfile:
     @property
     def is_number(self) -> bool:
         return self.numeric > 0 and self.numeric >= NUMERIC_SHARE * self.present
+
+    @cached_property
+    def date_form(self) -> str | None:
+        """The format of dates that nearly all values have; asked once all cells were seen."""
+        return recognised(self.values) if self.present else None
 
     @property
     def numbers_rows(self) -> bool:

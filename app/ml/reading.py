@@ -11,12 +11,12 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from typing import BinaryIO, TypeVar
 
 from app.ml import parquet
 from app.ml.chunk import Chunk, Row, stripped
-from app.ml.dialect import Dialect, broken, detect
+from app.ml.dialect import LINES_IN_A_CELL, Dialect, broken, detect, never_closed
 from app.ml.number_style import Like
 from app.ml.packed import unpacked
 from app.ml.rules import Rules
@@ -25,6 +25,7 @@ from app.ml.watching import Watch
 CHUNK_ROWS = 1024
 """As many cells as a processor has close at hand: 4096 take a quarter longer."""
 CHUNK_CELLS = 1 << 18
+END = "\ue000the end of the file\ue000"
 SHARE_TOLD = 0.05
 TOLD_CELLS = 200_000
 """Read in between, at least: some tenths of a second's work."""
@@ -159,16 +160,33 @@ class Table:
         self._stream.seek(0)
         # Detection decided on the encoding; a stray byte must not end a reading half way.
         text = io.TextIOWrapper(self._stream, self.dialect.encoding, errors="replace", newline="")
-        reader = csv.reader(text, delimiter=self.dialect.delimiter, skipinitialspace=True)
+        lines = chain(text, [END])
+        reader = csv.reader(lines, delimiter=self.dialect.delimiter, skipinitialspace=True)
         try:
             if self.dialect.header:
                 next((row for row in reader if not _blank(row)), None)
             while rows := list(islice(reader, size)):
-                yield rows
+                yield _ended(rows, reader.line_num)
         except csv.Error as error:
             raise broken(error, reader.line_num) from error
         finally:
             text.detach()
+
+
+def _ended(rows: list[list[str]], line: int) -> list[list[str]]:
+    """Without the line that we put at the end: in the middle of a cell, it shows that a quote is open.
+
+    A row that the file ends within loses that cell, so that it counts as cut off.
+    """
+    last = rows[-1]
+    if last == [END]:
+        return rows[:-1]
+    if last and last[-1].endswith(END):
+        swallowed = last[-1].count("\n")
+        if swallowed > LINES_IN_A_CELL:
+            raise never_closed(line - swallowed - 1)
+        return [*rows[:-1], last[:-1] or [last[-1].removesuffix(END)]]
+    return rows
 
 
 def _blank(row: Row) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.ml.dates import recognised
 from app.ml.profile import ColumnProfile
 from app.ml.schema import Task, target_labels
 from app.ml.values import in_order, label
@@ -34,14 +33,17 @@ class TargetVerdict:
 def judge_target(column: ColumnProfile, wanted: Task | None) -> TargetVerdict:
     verdict = TargetVerdict()
     if column.rows and not column.present:
-        verdict.reasons.append(f"The target {column.name!r} is missing in every row.")
+        verdict.reasons.append(
+            f"The target {column.name!r} is missing in every row. Choose another column to predict, "
+            "or upload the table with its values."
+        )
     elif column.present:
         verdict.task = wanted or _task_of(column)
         if column.missing:
             verdict.notes.append(
                 f"{column.missing:,} of {column.rows:,} rows have no target and are left out."
             )
-        form = recognised(column.values)
+        form = column.date_form
         if form is not None and wanted is None:
             verdict.reasons.append(
                 f"The target {column.name!r} holds dates ({form}). A date can't be predicted: put "
@@ -81,7 +83,8 @@ def _judge_classes(verdict: TargetVerdict, column: ColumnProfile) -> None:
     if len(counted) == 1:
         verdict.reasons.append(
             f"The target {column.name!r} has one class only: {verdict.labels[0]!r} in every row. "
-            "There is nothing to tell apart."
+            "There is nothing to tell apart: upload rows of another class too, or choose another "
+            "column to predict."
         )
         return
     least = min(verdict.classes, key=lambda text: verdict.classes[text])
@@ -130,5 +133,5 @@ def _judge_quantity(verdict: TargetVerdict, column: ColumnProfile) -> None:
     elif column.lowest == column.highest:
         verdict.reasons.append(
             f"The target {column.name!r} is {column.lowest:g} in every row. There is nothing to "
-            "predict."
+            "predict: choose another column."
         )

@@ -165,14 +165,15 @@ def _judge_shape(report: Report, table: Table) -> None:
     if report.rows < LEAST_ROWS:
         report.reasons.append(
             f"The table has {counted(report.rows, 'row')} of data. At least {LEAST_ROWS} are needed "
-            "to learn from some and to test on others."
+            "to learn from some and to test on others: upload more."
         )
     whole = report.rows + report.misshapen
     if report.misshapen > MISSHAPEN_SHARE * whole:
         report.reasons.append(
             f"{report.misshapen} of {whole} rows don't have "
             f"{counted(len(table.columns), 'cell')} as the first one does: "
-            "this is no table, or another character separates its cells."
+            "this is no table, or another character separates its cells. Save it as CSV with "
+            "commas, and with quotes around cells that hold commas."
         )
     elif report.misshapen == 1 and table.last_line_cut:
         report.notes.append(
@@ -197,7 +198,8 @@ def _judge_schema(
     report.profile = [*chosen.profile[:position], target.summary, *chosen.profile[position:]]
     if not chosen.features and report.accepted:
         report.reasons.append(
-            "No column is left to learn from: all are empty, constant, or different in every row."
+            "No column is left to learn from: all are empty, constant, or different in every row. "
+            "Upload the table with columns that say something about the target."
         )
     if report.reasons or target.task is None or report.dialect is None:
         return

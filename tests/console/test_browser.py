@@ -122,6 +122,26 @@ def test_every_page_fits_a_phone_and_a_thumb(
         assert page.evaluate(SMALL_TARGETS) == [], path
 
 
+OFF_SCREEN = """() => [...document.querySelectorAll('details.drop')].flatMap(menu => {
+  menu.open = true;
+  const place = menu.querySelector('.panel').getBoundingClientRect();
+  menu.open = false;
+  return place.left < 0 || place.right > innerWidth ? [menu.textContent.slice(0, 40)] : [];
+})"""
+
+
+@pytest.mark.parametrize("width", [1440, 760])
+def test_what_a_button_opens_is_on_the_screen(
+    page: Page, server: str, platform: FakePlatform, width: int
+) -> None:
+    platform.data["models"][0]["versions"][0]["state"] = "waiting"
+    page.set_viewport_size({"width": width, "height": 900})
+    for path in pages_of(platform):
+        if path.count("/") > 1:
+            page.goto(f"{server}{path}")
+            assert page.evaluate(OFF_SCREEN) == [], path
+
+
 @pytest.mark.parametrize("size", [WIDE, PHONE])
 def test_hostile_text_does_not_break_a_page(
     page: Page, server: str, platform: FakePlatform, size: Any

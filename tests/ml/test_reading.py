@@ -106,6 +106,27 @@ def test_a_quote_that_is_never_closed_is_told_and_takes_no_memory() -> None:
         Table.open(io.BytesIO(data))
 
 
+@pytest.mark.parametrize("cells", ['{i},"{i}', '"{i},{i}', '{i},"{i}\n'])
+def test_such_a_quote_in_a_small_file_is_told_with_its_line(cells: str) -> None:
+    """It makes one cell of all rows behind it, which may even be of the right width."""
+    lines = [cells.format(i=i).rstrip() if i == 30 else f"{i},x" for i in range(60)]
+    table = Table.open(io.BytesIO("\n".join(["a,b", *lines]).encode()))
+
+    with pytest.raises(Unreadable, match="near line 32 and never closed"):
+        list(table.chunks())
+    with pytest.raises(Unreadable, match="near line 1 and never closed"):
+        Table.open(io.BytesIO("\n".join(['a,"b', *lines[:20]]).encode()))
+
+
+@pytest.mark.parametrize("end", ['7,"x', '"x', '7,"x\ny'])
+def test_a_file_that_ends_within_a_cell_loses_that_row_only(end: str) -> None:
+    table = Table.open(io.BytesIO("\n".join(["a,b", *9 * ["1,x"], end]).encode()))
+    rows = [row for chunk in table.chunks() for row in chunk]
+
+    assert rows == 9 * [("1", "x")]
+    assert (table.misshapen, table.last_line_cut) == (1, True)
+
+
 def test_such_a_quote_beyond_the_first_part_is_told_too() -> None:
     table = Table.open(io.BytesIO(b"a,b\n" + b"1,2\n" * 100_000 + b'"open,' + b"1,2\n" * 100_000))
 

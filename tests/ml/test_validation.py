@@ -225,6 +225,21 @@ def test_the_next_upload_is_compared() -> None:
     }
 
 
+def test_dates_and_rare_texts_are_compared_as_such() -> None:
+    def table(year: int) -> bytes:
+        rows = [
+            f"{year + i % 2}-{1 + i % 12:02}-{1 + i % 28:02},{year}text {i % 200},{'ab'[i % 3 > 1]}"
+            for i in range(300)
+        ]
+        return csv("day,note,y", rows)
+
+    before = Before(1, json.loads(json.dumps(judged(table(2020), "y").reference)))
+    assert judged(table(2020), "y", before=before).changes == []
+    later = judged(table(2030), "y", before=before).changes
+    assert [(c["column"], c["kind"]) for c in later] == [("day", "range"), ("day", "drift")]
+    assert "It goes from 2030-01-01 to 2031-" in later[0]["text"]
+
+
 def test_the_stability_index_agrees_with_its_definition() -> None:
     old, new = ColumnProfile("c"), ColumnProfile("c")
     old.update(["a"] * 60 + ["b"] * 40)
