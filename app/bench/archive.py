@@ -13,14 +13,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+
 from app.bench.delivery import drained, made_events, publish
 from app.bench.machine import Machine, cpu_seconds, machine
+from app.store import migrate, settled_records
+from app.store.database import Database
 
 TYPES = {"packed": "single", "run": "tracked"}
 GOAL = 60.0
 """Seconds to catch up after a million events, where their tracking is `packed`."""
 MILLION = 1_000_000
 PORTION = 2000
+RECORDS_TIMED = 200
+"""Batches of records whose keeping is timed again by itself."""
 
 
 def run(
@@ -58,6 +64,7 @@ def run(
             "projections caught up after (s)": statistics.median(projected),
             "CPU of the projector (microseconds an event)": statistics.median(used) * 1e6,
         }
+        result |= _records(ours, events * rounds)
         if tracking == "packed":
             slower = max(result[f"{one} caught up after (s)"] for one in ("archive", "projections"))
             result["after a million events (s), at this rate"] = slower * scale
@@ -82,6 +89,29 @@ def _round(ours: Machine, kind: str, events: int) -> tuple[float, float]:
     projected = time.perf_counter() - handled
     ours.client.xtrim(stream, maxlen=0, approximate=False)
     return archived, projected
+
+
+def _records(ours: Machine, events: int) -> dict[str, float]:
+    """What it costs to keep the records that the console's rows can be built from again."""
+    batches = settled_records.after(ours.platform.archive_database, 0, RECORDS_TIMED)
+    stored = [[event.to_bytes() for event in records] for _, records in batches]
+    kept = sum(len(event.data["deliveries"]) for _, records in batches for event in records)
+    scratch = Database(f"sqlite:///{ours.folder / 'scratch.db'}", synchronous="NORMAL")
+    migrate.upgrade(scratch, "archive")
+    begun = time.perf_counter()
+    for (_, records), lines in zip(batches, stored, strict=True):
+        settled_records.keep(scratch, records, lines)
+    taken = time.perf_counter() - begun
+    scratch.dispose()
+    with ours.platform.archive_database.read() as session:
+        sql = "SELECT sum(length(body)), sum(count) FROM settled_records"
+        size, count = session.execute(text(sql)).one()
+    return {
+        "records kept, bytes an event": size / events,
+        "records kept, events a record": events / count,
+        "keeping them (microseconds a delivery told of)": taken / max(1, kept) * 1e6,
+        "keeping them (microseconds a record)": taken / max(1, sum(map(len, stored))) * 1e6,
+    }
 
 
 def _bare(file: Path, events: list[bytes]) -> float:

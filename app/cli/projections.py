@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
+from rich.progress import Progress
 
 from app.cli.parameters import SPAN
 from app.cli.platform import ACTOR, opened
 from app.cli.render import duration, json_option, show_json, show_table
+from app.errors import Conflict
+
+if TYPE_CHECKING:
+    from app.bootstrap import Platform
 
 WHY = click.option("--reason", default="", help="Why, for the audit log.")
 
@@ -62,11 +68,30 @@ def _beside(row: dict[str, Any]) -> str:
 @projections.command(epilog="\b\nExample:\n  python -m app projections rebuild sales")
 @click.argument("name")
 @WHY
-def rebuild(name: str, reason: str) -> None:
-    """Build a projection anew beside the live one, which it replaces when it has caught up."""
+@click.option("--wait", "waits", is_flag=True, help="Show how far it is until it is done.")
+def rebuild(name: str, reason: str, waits: bool) -> None:
+    """Build NAME anew beside the live one, which it replaces when it has caught up.
+
+    `runs` are the console's own rows (runs, deliveries, figures), from what the archive keeps.
+    """
     with opened() as platform:
         platform.projections.rebuild(name, ACTOR, reason)
-    click.echo(f"{name} is built anew; `python -m app projections list` shows how far it is.")
+        if waits:
+            _watch(platform, name)
+            click.echo(f"{name} is built anew.")
+            return
+    click.echo(f"{name} is being built anew; `python -m app projections list` shows how far it is.")
+
+
+def _watch(platform: Platform, name: str) -> None:
+    """Until nothing is built beside it. Raises `Conflict` where something stops it."""
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(name, total=1.0)
+        while building := platform.projections.get(name)["building"]:
+            if building["problem"]:
+                raise Conflict(f"The rebuild of {name} is stopped: {building['problem']}")
+            progress.update(task, completed=building["progress"])
+            platform.clock.sleep(0.2)
 
 
 @projections.command(epilog="\b\nExample:\n  python -m app projections pause sales")

@@ -22,6 +22,8 @@ from app.errors import Refused
 
 Kind = Literal["projection", "reactor"]
 Function = Callable[..., Any]
+CONSOLE = ("events", "runs")
+"""The console's own read models."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,17 @@ class Followers:
     declared: dict[str, Declared] = field(default_factory=dict)
 
     def add(self, one: Declared) -> None:
+        if is_ours(one.name):
+            raise Refused(f"{one.name} is a read model of the console: choose another name.")
         known = self.declared.get(one.name)
         if known and known.function.__qualname__ != one.function.__qualname__:
             raise Refused(f"two projections or reactors are called {one.name}: rename one of them.")
         self.declared[one.name] = one
+
+
+def is_ours(name: str) -> bool:
+    """Whether this is what a read model of the console is called."""
+    return name in CONSOLE or name.startswith("penstock.")
 
 
 FOLLOWERS = Followers()

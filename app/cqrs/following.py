@@ -20,6 +20,7 @@ from sqlmodel import Session
 from app.clock import instant
 from app.cqrs import tables
 from app.cqrs.declaration import Declared
+from app.cqrs.own_rebuild import OwnRebuild
 from app.errors import PenstockError, Refused
 from app.events.event import Event
 from app.events.ids import derived_id
@@ -221,6 +222,7 @@ class Following:
         self.fence: int | None = None
         self._claimed = float("-inf")
         self._followers: dict[str, Follower] = {}
+        self._own = OwnRebuild(platform)
 
     def step(self) -> int:
         """One batch of each; how many events that were."""
@@ -228,7 +230,7 @@ class Following:
         for declared in list(self.platform.followers.declared.values()):
             one = self._followers.setdefault(declared.name, Follower(self.platform, declared))
             done += one.step()
-        return done
+        return done + self._own.step()
 
     def is_active(self) -> bool:
         """Whether this process is the one that follows; it looks, and renews, three times a term."""
@@ -242,10 +244,13 @@ class Following:
             with self.platform.database.session() as session:
                 self.fence = ownership.claim(session, WHAT, self.owner, now, ownership.TERM)
         self._claimed = now
+        if self.fence is None:
+            self._own.close()
         return self.fence is not None
 
     def resign(self) -> None:
         """Let another process begin at once."""
+        self._own.close()
         if self.fence is not None:
             with self.platform.database.session() as session:
                 ownership.release(session, WHAT, self.fence)

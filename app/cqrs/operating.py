@@ -10,7 +10,9 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.cqrs import following, tables
+from app.cqrs import following, own_rebuild, tables
+from app.cqrs.declaration import is_ours
+from app.cqrs.own_rebuild import CONSOLE
 from app.cqrs.reaching import Reaching, state_of
 from app.errors import Conflict, NotFound, Refused
 from app.events.position import Position
@@ -34,17 +36,19 @@ class Projections:
         """Each with how far it is behind, in events and seconds, and the progress of a build beside it."""
         head = self.platform.event_store.head()
         with self.platform.database.read() as session:
-            rows = followers.builds(session)
+            rows = [row for row in followers.builds(session) if row.kind != CONSOLE]
         names = dict.fromkeys(row.name for row in rows)
         return [self._told([row for row in rows if row.name == name], head) for name in names]
 
     def all(self) -> Rows:
         """These, and after them the console's own read models, of the kind `console`."""
-        return [*self.list(), *map(_console, self.platform.subscriptions.projections())]
+        ours = self.platform.subscriptions.projections()
+        return [*self.list(), self._runs(), *map(_console, ours)]
 
     def get(self, name: str) -> dict[str, Any]:
-        """One of them. Raises `NotFound`."""
-        found = next((one for one in self.list() if one["name"] == name), None)
+        """One of all. Raises `NotFound`."""
+        rows = self.all() if is_ours(name) else self.list()
+        found = next((one for one in rows if one["name"] == name), None)
         if found is None:
             raise _absent(name)
         return found
@@ -66,7 +70,15 @@ class Projections:
         return bool(self.wait_for(name, position, seconds)["reached"])
 
     def rebuild(self, name: str, actor: str, reason: str = "") -> int:
-        """Build it anew beside the live one, which it replaces when it has caught up; the build's number."""
+        """Build it anew beside the live one, which it replaces when it has caught up; the build's number.
+
+        The console's `runs` are replaced a few thousand at a time (`app.store.projection.rebuilding`).
+        """
+        if name == own_rebuild.RUNS:
+            with self.platform.database.session() as session:
+                own_rebuild.ask(session, self.platform.clock.now())
+                self._noted(session, actor, "rebuilt", name, reason)
+            return own_rebuild.BUILD
         with self._changing(name) as (session, rows):
             live = _live(rows, name)
             if live.kind == "reactor":
@@ -128,6 +140,31 @@ class Projections:
             session.add(live)
             self._noted(session, actor, "reset", name, reason)
 
+    def _runs(self) -> dict[str, Any]:
+        """The console's rows of runs, and a rebuild of them."""
+        with self.platform.database.read() as session:
+            row = session.get(FollowerRow, (own_rebuild.RUNS, own_rebuild.BUILD))
+        stands = self._reaching.standing(own_rebuild.RUNS)
+        building = row is not None and row.state == BUILDING
+        return {
+            "name": own_rebuild.RUNS,
+            "kind": CONSOLE,
+            "version": 1,
+            "state": stands["state"],
+            "lag": stands["behind"]["seconds"],
+            "behind": stands["behind"],
+            "updated": iso(row.updated) if row else None,
+            "problem": row.problem if row else None,
+            "building": None
+            if row is None or not building
+            else {
+                "version": 1,
+                "position": row.position,
+                "progress": row.position / own_rebuild.WHOLE,
+                "problem": row.problem,
+            },
+        }
+
     def _told(self, rows: Sequence[FollowerRow], head: int) -> dict[str, Any]:
         live = next((row for row in rows if row.state == LIVE), rows[0])
         beside = next((row for row in rows if row.state == BUILDING), None)
@@ -170,6 +207,11 @@ class _Changing:
     """A transaction that holds all builds of one of them. Raises `NotFound`."""
 
     def __init__(self, platform: Any, name: str):
+        if is_ours(name):
+            raise Refused(
+                f"{name} belongs to the console. Its runs can be rebuilt: "
+                "`python -m app projections rebuild runs`"
+            )
         self._transaction = platform.database.session()
         self._name = name
 
@@ -206,7 +248,7 @@ def _absent(name: str) -> NotFound:
 def _console(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": row["name"],
-        "kind": "console",
+        "kind": CONSOLE,
         "state": row["state"],
         "backlog": row["backlog"],
         "open": row["open"],

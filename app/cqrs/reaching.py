@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.cqrs.declaration import CONSOLE
 from app.errors import NotFound, Refused
 from app.events.event import PRIVATE, Event
 from app.events.position import Position
@@ -23,7 +24,6 @@ from app.streams import keys
 from app.streams.backlog import has_settled
 from app.subscriptions.relay import WHAT as RELAY
 
-CONSOLE = ("events", "runs")
 ARCHIVE = "penstock.archive"
 LOOKS = (0.01, 0.1)
 """Seconds between two looks: at first, and at most."""

@@ -272,6 +272,22 @@ class Archive:
                 return
             after = page.next
 
+    def after(self, number: int, limit: int) -> list[tuple[int, Arrival]]:
+        """The next arrivals in the order in which they were kept, each with its number."""
+        with self._database.read() as session:
+            rows = Bulk(session).rows(
+                "SELECT number, time, partition, position, topic, envelope, data FROM events"
+                " WHERE number > ? ORDER BY number LIMIT ?",
+                number,
+                limit,
+            )
+        return [(row[0], _arrival(row)) for row in rows]
+
+    def last_number(self) -> int:
+        """The number of the event that was kept last; 0 where there is none."""
+        with self._database.read() as session:
+            return Bulk(session).rows("SELECT max(number) FROM events")[0][0] or 0
+
     def count(self, filter: Mapping[str, Any] | None = None) -> int:
         """How many events a filter selects."""
         wanted = EventFilter.of(**(filter or {}))

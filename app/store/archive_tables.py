@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index, MetaData, UniqueConstraint, text
+from sqlalchemy import Index, LargeBinary, MetaData, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.store.columns import Key, LongText, Moment, Serial
@@ -84,3 +84,20 @@ class CoarseArrivals(SQLModel, table=True):
     type: str = Field(primary_key=True, sa_type=Key)
     topic: str = Field(sa_type=Key)
     count: int
+
+
+class SettledRecords(SQLModel, table=True):
+    """A batch of records of settled deliveries (`app.store.settled_records`).
+
+    `first` and `last` are when the earliest and the latest of the batch's leases settled.
+    """
+
+    __tablename__ = "settled_records"
+    metadata = ARCHIVE
+    __table_args__ = (Index("settled_records_by_time", "last"),)
+
+    number: int | None = Field(default=None, primary_key=True, sa_type=Serial)
+    first: float = Field(sa_type=Moment)
+    last: float = Field(sa_type=Moment)
+    count: int
+    body: bytes = Field(sa_type=LargeBinary)

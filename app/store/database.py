@@ -116,6 +116,35 @@ class Database:
             with Session(engine, expire_on_commit=False) as session:
                 yield session
 
+    @contextmanager
+    def apart(self) -> Iterator[Connection]:
+        """A connection for several transactions (`on`); the temporary tables that it makes end with it."""
+        with translated(self.name):
+            connection = self.engine.connect()
+            try:
+                if self.on_sqlite:
+                    driver: Any = connection.connection.driver_connection
+                    driver.execute("PRAGMA temp_store = FILE")
+                yield connection
+            finally:
+                connection.invalidate()
+                connection.close()
+
+    @contextmanager
+    def on(self, connection: Connection, *, writes: bool) -> Iterator[Session]:
+        """A transaction on a connection `apart`; on SQLite only one that `writes` holds others back."""
+        begin = {_BEGIN: "IMMEDIATE" if writes else "DEFERRED"}
+        gate = GATE.inside() if self.on_sqlite else nullcontext()
+        with translated(self.name), gate, Session(connection.execution_options(**begin)) as session:
+            yield session
+            session.commit()
+
+    def schema_of(self, connection: Connection) -> str:
+        """The schema of the tables that last, where temporary ones of the same name stand before them."""
+        if self.on_sqlite:
+            return "main"
+        return str(connection.exec_driver_sql("SELECT current_schema()").scalar())
+
     def check_free(self) -> None:
         """Raises `Refused` where this thread would wait for a lock that it holds itself (SQLite)."""
         process, find = getattr(self._writing, "by", (None, None))

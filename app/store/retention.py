@@ -12,7 +12,7 @@ from collections.abc import Callable
 from sqlmodel import Session
 
 from app.store import archive as archived
-from app.store import cases, coarse, commands, effects
+from app.store import cases, coarse, commands, effects, settled_records
 from app.store.bulk import Bulk
 from app.store.database import Database
 from app.store.failure_groups import HOUR, MINUTE
@@ -35,6 +35,7 @@ def prune(
     """Forget what is older than these ages (in seconds); how much of each was."""
     done = {
         "events": _repeat(archive, lambda s: archived.prune(s, now - events, CHUNK)),
+        "settled": _repeat(archive, lambda s: settled_records.prune(s, now - runs, CHUNK)),
         "runs": _repeat(main, lambda s: _runs(s, now - runs)),
         "dead_letters": _repeat(main, lambda s: _letters(s, now - runs)),
         "replays": _repeat(main, lambda s: _replays(s, now - runs)),

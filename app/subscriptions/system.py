@@ -11,6 +11,7 @@ from functools import lru_cache
 from app.events.arrival import Arrival
 from app.events.event import Event
 from app.events.topics import SETTLED
+from app.store import settled_records
 from app.streams import keys
 from app.streams.entry import Entry
 from app.subscriptions.context import Context
@@ -44,7 +45,8 @@ _of_stream = lru_cache(maxsize=1024)(keys.topic_and_partition)
 
 @on(SETTLED, name="penstock.projector", lane="system", batch=500, retry=PATIENT, timeout=None)
 def projector(events: list[Event], ctx: Context) -> None:
-    """Turn the records of settled deliveries into runs, deliveries, dead letters and rollups."""
+    """Keep the records of settled deliveries, and turn them into runs, deliveries, letters and rollups."""
+    settled_records.keep(ctx.platform.archive_database, events, [one.raw for one in ctx.entries])
     ctx.platform.projection.apply_records(events)
     changed = {"runs", "subscriptions"}
     for event in events:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.cqrs.declaration import CONSOLE
 from app.cqrs.operating import _console
-from app.cqrs.reaching import CONSOLE
 from app.errors import NotFound
 from app.events.position import Position
 from tests.web.fake_time import Json, at
@@ -37,7 +37,16 @@ class FakeProjections:
         return list(self._rows.values())
 
     def all(self) -> list[Json]:
-        return [*self._rows.values(), *map(_console, self._platform.subscriptions.projections())]
+        runs = {
+            "name": "runs", "kind": "console", "version": 1, "state": "healthy", "lag": 0.0,
+            "behind": {"events": 0, "seconds": 0.0}, "updated": None, "problem": None,
+            "building": {"version": 1, "position": 400, "progress": 0.4, "problem": None},
+        }  # fmt: skip
+        return [
+            *self._rows.values(),
+            runs,
+            *map(_console, self._platform.subscriptions.projections()),
+        ]
 
     def get(self, name: str) -> Json:
         if name not in self._rows:

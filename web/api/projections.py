@@ -15,7 +15,8 @@ DISTANCE = obj({"events": MAYBE_COUNT, "seconds": MAYBE_NUMBER})
 PROJECTION = obj({"name": TEXT, "state": TEXT, "behind": DISTANCE}, kind=TEXT, backlog=MAYBE_COUNT, open=COUNT,
                  lag=MAYBE_NUMBER, version=COUNT, position=COUNT, head=COUNT,
                  problem=MAYBE_TEXT)  # fmt: skip
-ONE = obj({"name": TEXT, "state": TEXT, "position": COUNT, "lag": COUNT, "behind": DISTANCE})
+ONE = obj({"name": TEXT, "kind": TEXT, "state": TEXT, "behind": DISTANCE}, position=COUNT,
+          lag=MAYBE_NUMBER)  # fmt: skip
 WHY = Body(REASON, optional=True)
 
 
@@ -55,7 +56,9 @@ def rebuild_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
     return _then(name)
 
 
-@route("POST", "/projections/<path:name>/pause", "operator", answers=ONE, body=WHY, may_fail=(404,))
+@route(
+    "POST", "/projections/<path:name>/pause", "operator", answers=ONE, body=WHY, may_fail=(404, 422)
+)
 def pause_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
     """Read no further, until it is resumed."""
     current_platform().projections.pause(name, current_actor(), body.get("reason", ""))
@@ -63,7 +66,12 @@ def pause_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @route(
-    "POST", "/projections/<path:name>/resume", "operator", answers=ONE, body=WHY, may_fail=(404,)
+    "POST",
+    "/projections/<path:name>/resume",
+    "operator",
+    answers=ONE,
+    body=WHY,
+    may_fail=(404, 422),
 )
 def resume_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
     """Go on; one that an event stopped tries that event again."""

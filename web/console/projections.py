@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from flask import render_template
+from flask import redirect, render_template
 from flask.typing import ResponseReturnValue
 
+from app.cqrs.declaration import is_ours
 from web.auth import current_actor, requires
 from web.console import words
 from web.console.pages import act, back, blueprint, field, go
@@ -18,6 +19,7 @@ DONE = {
     "reset": "{name} is empty, and fills again from the first event.",
 }
 KEEPS = {
+    "runs": "runs, their steps and figures, as these pages show them",
     "penstock.archive": "every event, and the runs and deliveries that it begins",
     "penstock.projector": "what became of deliveries: runs, dead letters, figures",
 }
@@ -42,6 +44,8 @@ def projections() -> ResponseReturnValue:
 def projection(name: str) -> ResponseReturnValue:
     """One of them: how far it is, what stopped it or was left out, and the build beside it."""
     platform = current_platform()
+    if is_ours(name):
+        return redirect("/projections")  # there is all that can be told of them
     return render_template(
         "projection.html",
         projection=platform.projections.get(name),

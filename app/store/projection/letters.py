@@ -104,6 +104,19 @@ def _origins(bulk: Bulk, told: Iterable[Settled]) -> dict[tuple[str, ...], Ident
     return origins
 
 
+def mend(bulk: Bulk, records: Sequence[Record]) -> None:
+    """Give parked deliveries the end of the edited events that were sent for them; no letter changes."""
+    told = [each for record in records for each in record.deliveries if each.replay]
+    origins = _origins(bulk, told)
+    named = ("event_id", "event_source", "subscription")
+    stood_in = []
+    for each in told:
+        origin = origins.get((each.replay or "", *each.identity), each.identity)
+        if origin != each.identity:
+            stood_in.append((dict(zip(named, origin, strict=True)), each))
+    _mend(bulk, stood_in)
+
+
 def _mend(bulk: Bulk, stood_in: Iterable[tuple[dict[str, Any], Settled]]) -> None:
     """Give the deliveries that were parked the end of those that were sent in their place."""
     bulk.many(

@@ -1,0 +1,169 @@
+"""The console's rows built anew from the archive: the same as before, while events keep coming."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.errors import Refused
+from app.store import settled_records
+from app.store.projection import rebuilding
+from app.store.projection.rebuilding import Rebuilding
+from tests.store.stories import T0, arrival, declared, delivery, emitted, event, record
+
+TABLES = ("run_events", "deliveries", "delivery_attempts", "announced_events", "runs", "rollups",
+          "worker_rollups", "coarse_rollups")  # fmt: skip
+
+
+class World:
+    """What workers do: events that come, and records of what became of them."""
+
+    def __init__(self, store):
+        self.store = store
+        store.subscriptions.declare([declared(), declared("shop.mail")])
+        self.number = 0
+
+    def come(self, *events) -> None:
+        arrivals = [arrival(each) for each in events]
+        self.store.archive.add(arrivals)
+        self.store.projection.apply_events(arrivals)
+
+    def settle(self, *records) -> None:
+        settled_records.keep(self.store.archive_database, records)
+        self.store.projection.apply_records(records)
+
+    def run(self) -> str:
+        """A run with two steps, of which one may be retried, parked, or still open."""
+        n = self.number = self.number + 1
+        root = event(f"run-{n}", at=float(n))
+        child = emitted(root, "payment.captured", n + 2.0)
+        self.come(root)
+        self.settle(record(delivery(root, emits=[child], started=n + 1.0), at=n + 1.5, id=f"r{n}"))
+        if n % 3:
+            self.come(child)
+        if n % 4 == 0:
+            bad = delivery(root, "retrying", started=n + 1.0)
+            self.settle(record(bad, by="shop.mail", at=n + 1.5, id=f"again{n}"))
+        if n % 4 in (1, 2):
+            state = "parked" if n % 4 == 1 else "succeeded"
+            last = delivery(root, state, attempt=2, started=n + 3.0)
+            self.settle(record(last, by="shop.mail", at=n + 4.0, id=f"m{n}"))
+        return root.id
+
+
+def rows(store) -> dict[str, list[Any]]:
+    with store.main.read() as session:
+        return {
+            table: sorted(map(str, session.execute(text(f"SELECT * FROM {table}"))))
+            for table in TABLES
+        }
+
+
+def change(store, *statements: str) -> None:
+    with store.main.session() as session:
+        for one in statements:
+            session.execute(text(one))
+
+
+def rebuilt(store) -> Iterator[float]:
+    store.clock.time = max(store.clock.time, T0 + 7200)
+    rebuild = Rebuilding(store.main, store.archive, store.archive_database, store.clock)
+    return rebuild.steps()
+
+
+@pytest.fixture
+def world(store, monkeypatch) -> World:
+    monkeypatch.setattr(rebuilding, "EVENTS", 3)
+    monkeypatch.setattr(rebuilding, "BATCHES", 2)
+    monkeypatch.setattr(rebuilding, "RUNS", 4)
+    return World(store)
+
+
+def test_what_was_spoilt_is_as_it_was(store, world) -> None:
+    for _ in range(13):
+        world.run()
+    before = rows(store)
+    change(
+        store, "UPDATE runs SET state = 'running', ended = NULL", "DELETE FROM deliveries WHERE attempt = 1",
+        "DELETE FROM run_events WHERE correlationid = 'run-3'", "DELETE FROM delivery_attempts",
+        "UPDATE rollups SET succeeded = 99", "DELETE FROM worker_rollups", "DELETE FROM announced_events",
+        "UPDATE coarse_rollups SET parked = parked + 1",
+    )  # fmt: skip
+    assert rows(store) != before
+    shares = list(rebuilt(store))
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    assert rows(store) == before
+
+
+def test_nothing_is_missed_or_doubled_while_events_keep_coming(store, world) -> None:
+    for _ in range(9):
+        world.run()
+    change(store, "UPDATE runs SET state = 'failed'", "UPDATE rollups SET parked = 7")
+    for number, _ in enumerate(rebuilt(store)):
+        if number < 12:
+            world.run()
+    assert number > 12
+    after = rows(store)
+    fresh = {table: after[table] for table in TABLES}
+    list(rebuilt(store))  # nothing comes any more: this one is the truth
+    assert rows(store) == fresh
+
+
+def test_what_a_record_was_kept_for_and_not_applied_is_counted_once(store, world) -> None:
+    world.run()
+    root = event("late", at=20.0)
+    world.come(root)
+    kept = record(delivery(root, started=21.0), at=21.5, id="late")
+    settled_records.keep(store.archive_database, [kept])  # and its worker dies
+    list(rebuilt(store))
+    store.projection.apply_records([kept])
+    with store.main.read() as session:
+        assert session.execute(text("SELECT sum(succeeded) FROM rollups")).scalar() == 2
+
+
+def test_an_operators_cancelling_stays(store, world) -> None:
+    id = world.run()
+    world.run()
+    store.projection.cancel_waiting("shop.mail")
+    change(store, "UPDATE subscriptions SET active = false WHERE name = 'shop.mail'")
+    store.subscriptions.declare([declared("shop.later")])  # did not exist when these came
+    before = rows(store)
+    list(rebuilt(store))
+    assert rows(store) == before
+    assert store.runs.get(id)["state"] == "failed"
+
+
+def test_runs_from_before_the_archive_is_complete_are_left_alone(store, world) -> None:
+    world.run()
+    with store.archive_database.session() as session:
+        session.execute(text("DELETE FROM settled_records"))
+    with pytest.raises(Refused, match="from this release on"):
+        list(rebuilt(store))
+    with store.archive_database.session() as session:
+        session.execute(
+            text(
+                "INSERT INTO settled_records (first, last, count, body) VALUES (0, :at, 0, :body)"
+            ),
+            {"at": T0 + 1.9, "body": b""},
+        )
+    world.run()
+    before = rows(store)
+    change(store, "UPDATE runs SET state = 'cancelled'")
+    list(rebuilt(store))
+    states = {row["correlationid"]: row["state"] for row in store.runs.find().items}
+    assert states["run-1"] == "cancelled" and states["run-2"] != "cancelled"
+    assert rows(store)["deliveries"] == before["deliveries"]
+
+
+def test_records_are_forgotten_with_the_runs(store, world) -> None:
+    from app.store import retention
+
+    for _ in range(3):
+        world.run()
+    now = T0 + 31 * 86_400
+    assert retention.prune(store.main, store.archive_database, now)["settled"] == 5
+    assert settled_records.after(store.archive_database, 0, 10) == []
+    assert settled_records.complete_since(store.archive_database) == now - 30 * 86_400
