@@ -1,4 +1,5 @@
-"""`bench latency`: from publish to handled at a steady rate, against a bare blocking loop."""
+"""`bench latency`: from publish to handled at a steady rate, against a bare blocking loop; and
+from a commit to the topic, by way of the outbox and an idle relay, against a plain publish."""
 
 from __future__ import annotations
 
@@ -13,10 +14,12 @@ import orjson
 
 from app.bench.machine import Machine, machine
 from app.events.event import Event
+from app.streams import keys
 from app.streams.client import connect
 
 STREAM, GROUP = "bench:latency", "bench"
 DELAYS = "bench:delays"
+IDLE, IDLE_PAUSE = 60, 0.15
 
 
 def run(
@@ -42,7 +45,52 @@ def run(
                 "reference median": statistics.median(theirs[0] for _, theirs in pairs),
                 "reference p99": statistics.median(theirs[1] for _, theirs in pairs),
             }
-        return {"benchmark": "latency (ms)", **ours.describe(), "rates": found}
+        ours.start_worker("system", 1)
+        idle = {
+            "outbox": _idle(ours, _by_outbox),
+            "event store": _idle(ours, _by_store),
+            "reference: publish": _idle(ours, _by_publish),
+        }
+        reference = idle["reference: publish"][0]
+        told = {
+            name: {"median": median, "p99": p99, "ratio": median / reference}
+            for name, (median, p99) in idle.items()
+        }
+        return {
+            "benchmark": "latency (ms)", **ours.describe(), "rates": found,
+            f"an idle relay, from before a commit to its topic, {IDLE} times": told,
+        }  # fmt: skip
+
+
+def _idle(machine: Machine, write: Callable[[Machine, Event], None]) -> tuple[float, float]:
+    """Write one event at a time, with pauses, and wait for it in its topic."""
+    stream, delays = keys.topic_stream("idle", 0), []
+    reader = connect(machine.server.url)
+    last: Any = (reader.xrevrange(stream, count=1) or [(b"0-0", {})])[0][0]
+    for number in range(IDLE):
+        time.sleep(IDLE_PAUSE)
+        event = Event(type="idle.made", data={"n": number})
+        begun = time.perf_counter()
+        write(machine, event)
+        found: Any = reader.xread({stream: last}, block=10_000)
+        delays.append(time.perf_counter() - begun)
+        if not found:
+            raise TimeoutError("an event of the outbox did not come within 10 s: is there a relay?")
+        last = (found[0][1] if isinstance(found, list) else found[stream.encode()][0])[-1][0]
+    return _figures(delays)
+
+
+def _by_outbox(machine: Machine, event: Event) -> None:
+    with machine.platform.database.session() as session:
+        machine.platform.outbox.add(session, [event])
+
+
+def _by_store(machine: Machine, event: Event) -> None:
+    machine.platform.event_store.append("idle-1", event)
+
+
+def _by_publish(machine: Machine, event: Event) -> None:
+    machine.platform.publisher.publish([event])
 
 
 def _steadily(rate: int, seconds: float, send: Callable[[float], None]) -> int:

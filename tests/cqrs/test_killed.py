@@ -1,10 +1,10 @@
-"""kill -9 at every statement: of a projection, a reactor, a command and the relay."""
+"""kill -9 at every statement: of a projection, a reactor, a rebuild, a command and the relay."""
 
 from __future__ import annotations
 
 import pytest
 from pydantic import BaseModel
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from app import command, reactor
 from app.cqrs.commands import Commands as GivenCommands
@@ -73,6 +73,34 @@ def test_two_at_once_of_which_one_is_killed(mailing):
         assert (sold(mailing), wanted(mailing)) == ({"tea": total}, total)
         step += 3
     assert step > 12
+
+
+def test_a_rebuild_and_its_switch(shop):
+    """Whatever is killed: readers see the old tables or the new ones, whole, and no event twice or never."""
+    total, rebuilt = 3, 0
+
+    def work() -> None:
+        follow(shop, Following(shop, "child"))
+
+    def check() -> None:
+        nonlocal total, rebuilt
+        assert sold(shop) == {"tea": total}
+        sell(shop, 1)
+        total += 1
+        follow(shop, Following(shop, "next"))
+        assert sold(shop) == {"tea": total}
+        (told,) = shop.projections.list()
+        assert (told["building"], told["lag"], told["version"]) == (None, 0, 1)
+        tables = inspect(shop.database.engine).get_table_names()
+        assert [name for name in tables if name.startswith("test_sales")] == ["test_sales"]
+        shop.projections.rebuild("sales", "cli")
+        rebuilt += 1
+
+    sell(shop, 1, 2)
+    follow(shop)
+    shop.projections.rebuild("sales", "cli")
+    assert at_every_step(shop, work, check, stride=2) > 15
+    assert rebuilt > 7
 
 
 def test_a_command_and_its_resend(platform):

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from celery import shared_task
-from sqlalchemy import text
+from sqlalchemy import MetaData, text
+from sqlmodel import Field, SQLModel
 
-from app import Context, Event, RetryPolicy, on
+from app import Context, Event, RetryPolicy, on, projection
 from tests.engine.timing import HUNG
 
 FOLDER = Path(os.environ["ENGINE_TEST_FOLDER"])
@@ -80,6 +81,26 @@ def plain(event: Event, ctx: Context) -> Any:
     work(event)
     note("end", event)
     return {"n": event.data["n"]}
+
+
+class Base(SQLModel):
+    """Beside the platform's own tables."""
+
+    metadata = MetaData()
+
+
+class Asked(Base, table=True):
+    __tablename__ = "engine_test_asked"
+
+    id: str = Field(primary_key=True)
+    times: int = 0
+
+
+@projection("engine.asked", tables=[Asked], types=["plain.asked"])
+def asked(event: Event, view: Any) -> None:
+    """How often each event was projected."""
+    row = view.get(Asked, event.id) or view.add(Asked(id=event.id))
+    row.times += 1
 
 
 @on(

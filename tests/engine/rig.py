@@ -251,6 +251,14 @@ class Rig:
         with sqlite3.connect(self.data / "penstock.db", timeout=30) as database:
             return Counter(n for (n,) in database.execute("SELECT n FROM engine_test_effects"))
 
+    def projected(self) -> Counter[str]:
+        """How often each event of the event store was projected."""
+        with sqlite3.connect(self.data / "penstock.db", timeout=30) as database:
+            try:
+                return Counter(dict(database.execute("SELECT id, times FROM engine_test_asked")))
+            except sqlite3.OperationalError:
+                return Counter()  # nobody followed yet
+
     def await_outputs(
         self, kind: str, numbers: Iterable[int], *, seconds: float = 60.0
     ) -> Counter[int]:

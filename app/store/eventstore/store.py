@@ -25,6 +25,7 @@ from app.events.event import Event
 from app.events.schema import TYPES
 from app.store.database import Database
 from app.store.eventstore import postgres, sqlite
+from app.store.eventstore.open_appends import OpenAppends
 from app.store.eventstore.reading import Reader
 from app.store.eventstore.recorded import Appended, Recorded
 from app.store.eventstore.request import Request, Row, check_expected, check_stream, row
@@ -63,6 +64,7 @@ class EventStore:
             else postgres.PostgresAppender(database)
         )
         self._reader = Reader(database)
+        self._open = OpenAppends(database)
 
     # Writing
 
@@ -104,6 +106,7 @@ class EventStore:
         ]
         if session is None:
             self._database.check_free()
+            self._open.check([request.stream for request in requests])
         with self._translated():
             if session is None:
                 done = self._appender.append(requests)
@@ -115,6 +118,7 @@ class EventStore:
             # In the session's transaction, so behind what it wrote and before what it will.
             cursor: Any = session.connection().connection.cursor()
             try:
+                self._open.note(session, [request.stream for request in requests])
                 append = sqlite.append if self._database.on_sqlite else postgres.in_order
                 return _told(append(cursor, requests))
             finally:

@@ -13,6 +13,7 @@ from app.errors import Conflict, EventTooLarge, InvalidEvents, Refused
 from app.events.event import Event
 from app.events.schema import event_type, upcast
 from app.store.eventstore.recorded import VersionConflict
+from app.store.eventstore.store import EventStore
 
 
 def happened(n=0, type="thing.done"):
@@ -112,6 +113,19 @@ def test_taking_part_in_a_session(events, store):
             events.append("thing:1", happened(), 0, session=session)
         events.append("thing:1", happened(), 1, session=session)
     assert events.version("thing:1") == 2
+
+
+def test_an_append_that_would_wait_for_its_own_thread_is_refused(events, store):
+    other = EventStore(store.main)  # of another part of the platform, on the same database
+    with store.main.session() as session:
+        events.append("thing:1", happened(1), session=session)
+        with pytest.raises(Refused, match="open"):
+            other.append("thing:1", happened(2))
+        session.rollback()
+        events.append("thing:1", happened(3), session=session)
+    assert numbers(events.read("thing:1")) == [3]
+    other.append("thing:1", happened(4))
+    assert numbers(events.read("thing:1")) == [3, 4]
 
 
 def test_the_key_of_personal_data_is_kept_beside_its_event(events, store):
