@@ -13,12 +13,15 @@ from app.domain import trainer
 from app.domain.cancelling import Cancelled
 from app.domain.trainer import Stopped, TrainApart, train_here
 from app.ml import candidates
+from app.ml.samples import DIGITS_TARGET, digits_csv
 from app.ml.training import Untrainable
 from tests.ml.tables import accepted, csv, two_classes
 
 
-def job(data: bytes = two_classes(300), **parameters: Any) -> tuple[io.BytesIO, dict[str, Any]]:
-    _, report = accepted(data, "stays")
+def job(
+    data: bytes = two_classes(300), target: str = "stays", **parameters: Any
+) -> tuple[io.BytesIO, dict[str, Any]]:
+    _, report = accepted(data, target)
     assert report.schema
     assert report.dialect
     return io.BytesIO(data), {
@@ -47,6 +50,17 @@ def test_the_same_model_as_here_and_every_step_is_told() -> None:
     assert facts["trained_on"] + facts["held_out"] == 300
     assert [step for step, _ in told][:2] == ["reading the table", "comparing logistic"]
     assert [share for _, share in told] == sorted(share for _, share in told)
+
+
+def test_the_sample_gives_the_same_bytes_in_every_process() -> None:
+    """Each has a seed of its own for the hashes of texts."""
+    data = b"\n".join(digits_csv().splitlines()[:300])
+    ordered = job(data, DIGITS_TARGET, boosting={"max_iter": 5})[1]
+    made = [
+        TrainApart(120)(io.BytesIO(data), ordered, lambda *step: None, never)[0] for _ in range(2)
+    ]
+
+    assert made[0] == made[1]
 
 
 def test_it_is_cancelled_within_seconds() -> None:
