@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 from rich.console import Console
 from rich.progress import Progress
 
-from app.cli.parameters import SPAN
+from app.cli.parameters import MOMENT, SPAN
 from app.cli.platform import ACTOR, opened
 from app.cli.render import duration, json_option, show_json, show_table
 from app.errors import Conflict
+from app.store.moments import seconds
 
 if TYPE_CHECKING:
     from app.bootstrap import Platform
@@ -153,3 +155,21 @@ def wait(name: str, position: str, timeout: float, as_json: bool) -> int:
             f"{name} is {told['state']} and has not come to {position}: {_behind(told)} behind."
         )
     return 0 if told["reached"] else 1
+
+
+@projections.command(
+    "as-of", epilog="\b\nExample:\n  python -m app projections as-of sales --at 2h > rows.jsonl"
+)
+@click.argument("name")
+@click.option("--position", type=click.IntRange(min=0), help="After this position.")
+@click.option("--at", type=MOMENT, help="As it was then: a time, or 15m, 2h, 7d ago.")
+def as_of(name: str, position: int | None, at: str | None) -> None:
+    """Print NAME's rows as they were, a line of JSON each; the live tables stay as they are."""
+    from app.bootstrap import import_handlers
+
+    if (position is None) == (at is None):
+        raise click.UsageError("Give --position or --at.")
+    with opened() as platform:
+        import_handlers(platform.settings)
+        for table, row in platform.projections.rows_as_of(name, position, seconds(at)):
+            click.echo(msgspec.json.encode({"table": table, **row}))

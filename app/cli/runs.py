@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from app.cli.parameters import between_options, page_options
+from app.cli.parameters import MOMENT, between_options, page_options
 from app.cli.platform import ACTOR, opened
 from app.cli.render import ago, duration, json_option, show_json, show_page, show_table
 from app.domain.progress import under_way
@@ -55,14 +55,15 @@ def list_(as_json: bool, **filters: Any) -> None:
     show_page(page, columns, as_json, "There is no run yet: publish an event, or upload a dataset.")
 
 
-@runs.command(epilog="\b\nExample:\n  python -m app runs show CORRELATIONID --json")
+@runs.command(epilog="\b\nExample:\n  python -m app runs show CORRELATIONID --at 2h")
 @click.argument("correlationid")
+@click.option("--at", type=MOMENT, help="As it was then: a time, or 15m, 2h, 7d ago.")
 @json_option
-def show(correlationid: str, as_json: bool) -> None:
+def show(correlationid: str, at: str | None, as_json: bool) -> None:
     """One run: every step with its state, times and error."""
     with opened() as platform:
-        found = platform.runs.get(correlationid)
-        told = under_way(platform.archive, correlationid)
+        found = platform.runs.get(correlationid, at=at)
+        told = None if at else under_way(platform.archive, correlationid)
     if found is None:
         raise NotFound(
             f"There is no run {correlationid!r} (yet): `python -m app runs list` shows all"

@@ -5,12 +5,13 @@ Works on their rows alone, so the web process, which imports no author's code, c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlmodel import Session
 
 from app.cqrs import following, own_rebuild, tables
+from app.cqrs.as_of import rows_as_of
 from app.cqrs.declaration import is_ours
 from app.cqrs.own_rebuild import CONSOLE
 from app.cqrs.reaching import Reaching, state_of
@@ -52,6 +53,12 @@ class Projections:
         if found is None:
             raise _absent(name)
         return found
+
+    def rows_as_of(
+        self, name: str, position: int | None = None, at: float | None = None
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The rows of an earlier position or time, with their tables' names (`app.cqrs.as_of`)."""
+        return rows_as_of(self.platform, name, position, at)
 
     def owner(self) -> str | None:
         """The worker that follows the event store for all of them now; None where nobody does."""

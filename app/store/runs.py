@@ -24,6 +24,7 @@ from app.store.deliveries import Delivery, Run, RunEvent
 from app.store.like import any_has
 from app.store.moments import iso, seconds
 from app.store.page import Page, cursor_of, paged, read_cursor
+from app.store.run_as_of import as_of
 from app.store.run_comparison import compare
 from app.store.run_steps import attempts_of, packed_step, step_of, steps_of
 
@@ -220,8 +221,13 @@ class Runs:
             found = beginning(session, select(Run), Run.correlationid, correlationid, limit)
             return [_show(run) for run in found]
 
-    def get(self, correlationid: str) -> dict[str, Any] | None:
-        """A run with its steps in order of time, or None."""
+    def get(self, correlationid: str, at: Any = None) -> dict[str, Any] | None:
+        """A run with its steps in order of time, or None; `at`: as it was then (`run_as_of`)."""
+        found = self._get(correlationid)
+        moment = seconds(at)
+        return found if found is None or moment is None else as_of(found, moment)
+
+    def _get(self, correlationid: str) -> dict[str, Any] | None:
         with self._database.read() as session:
             run = session.get(Run, key(correlationid))
             if run is None:

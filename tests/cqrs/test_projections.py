@@ -240,3 +240,22 @@ def test_what_a_reactor_returns_is_published_once(shop):
     shop.relay.drain()
     wanted = shop.redis.xlen("penstock:topic:mail:0")
     assert wanted == 2
+
+
+def test_its_rows_as_they_were_are_told_and_the_live_ones_stay(shop, monkeypatch):
+    monkeypatch.setattr("app.cqrs.as_of.BATCH", 2)
+    sell(shop, 1, 2, 3)
+    sell(shop, 5, item="milk")
+    middle = [one.position for one in shop.event_store.read("item-tea")][1]
+    follow(shop)
+
+    def told(**when):
+        return [row for _, row in shop.projections.rows_as_of("sales", **when)]
+
+    assert told(position=middle) == [{"item": "tea", "pieces": 3}]
+    assert told(position=0) == told(at=1.0) == []
+    assert told(at=shop.clock.now() + 60) == [
+        {"item": "milk", "pieces": 5}, {"item": "tea", "pieces": 6}]  # fmt: skip
+    assert sold(shop) == {"tea": 6, "milk": 5}
+    with pytest.raises(NotFound):
+        next(shop.projections.rows_as_of("nothing", position=1))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from app.errors import NotFound, Refused
 from app.store.charted import RANGES
 from app.store.data_match import DataMatch
+from app.store.moments import seconds
+from app.store.run_as_of import as_of
 from app.store.run_comparison import compare
 from tests.web.fake_paging import Page, between, page
 from tests.web.fake_time import Json, at
@@ -48,10 +50,11 @@ class FakeRuns:
             cursor,
         )
 
-    def get(self, correlationid: str) -> Json | None:
+    def get(self, correlationid: str, at: Any = None) -> Json | None:
         for run in self._platform.data["runs"]:
             if run["correlationid"] == correlationid:
-                return copy.deepcopy(run)
+                found: Json = copy.deepcopy(run)
+                return found if at is None else as_of(found, seconds(at) or 0.0)
         return None
 
     def beginning(self, correlationid: str, limit: int) -> list[Json]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.errors import NotFound
 from app.subscriptions.rerun import rerun
+from web.api.aggregates import AT
 from web.api.pages import rendered
 from web.api.parameters import PAGE, SINCE, UNTIL, Parameter, Q
 from web.api.routes import Body, route
@@ -37,7 +38,7 @@ STEP = obj({"event": TEXT, "type": TEXT, "subscription": MAYBE_TEXT, "state": TE
 RUN_HEAD = obj(
     HEAD, type=MAYBE_TEXT, subject=MAYBE_TEXT, events=COUNT, usual=MAYBE_NUMBER, stuck=FLAG
 )
-RUN = obj({**HEAD, "steps": many(STEP)})
+RUN = obj({**HEAD, "steps": many(STEP)}, as_of=TIME)
 SIDE = {
     "type": ["object", "null"],
     "properties": {"event": TEXT, "state": TEXT, "attempts": COUNT, "queued": MAYBE_NUMBER,
@@ -59,10 +60,11 @@ def find_runs(**filters: Any) -> dict[str, Any]:
     return rendered(current_platform().runs.find(**filters))
 
 
-@route("GET", "/runs/<path:correlationid>", "viewer", answers=RUN, may_fail=(404,), follows="runs")
-def get_run(correlationid: str) -> Any:
-    """One run: a step for each delivery, and for each event that nobody consumes."""
-    return get_run_now(correlationid)
+@route("GET", "/runs/<path:correlationid>", "viewer", answers=RUN, may_fail=(404, 422),
+       follows="runs", query=(AT,))  # fmt: skip
+def get_run(correlationid: str, at: Any) -> Any:
+    """One run, as it is or was: a step for each delivery, and for each event that nobody consumes."""
+    return get_run_now(correlationid, at)
 
 
 @route("POST", "/runs/<path:correlationid>/cancel", "operator", status=202, answers=RUN,
@@ -104,8 +106,8 @@ def rerun_step(correlationid: str, body: dict[str, Any]) -> Any:
     return {"id": id}
 
 
-def get_run_now(correlationid: str) -> Any:
-    found = current_platform().runs.get(correlationid)
+def get_run_now(correlationid: str, at: Any = None) -> Any:
+    found = current_platform().runs.get(correlationid, at=at)
     if found is None:
         raise NotFound(f"There is no run {correlationid!r} (a new one takes a second to appear).")
     return found

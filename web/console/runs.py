@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from app.domain.progress import under_way
 from app.errors import NotFound
 from web.auth import current_actor, requires
-from web.console import own_writes, words
+from web.console import own_writes, run_past, words
 from web.console.pages import act, blueprint, chosen, field, go, now, since, text_filter
 from web.console.run_steps import waits_for
 from web.drawing import causation, graph, waterfall
@@ -70,12 +70,14 @@ def run(correlationid: str) -> ResponseReturnValue:
             f"There is no run {correlationid!r}. A run appears within seconds of its first event; "
             "look again, or search for the event."
         )
-    steps = at_work(found["steps"])
-    found["steps"] = steps
+    found, place = run_past.asked(found)
+    if place.at is None:
+        found["steps"] = at_work(found["steps"])
+    steps = found["steps"]
     subscriptions = platform.subscriptions.list()
     emits = {s["name"]: s["emits"] for s in subscriptions}
     events = platform.archive.find(correlationid=correlationid, limit=1000).items
-    letters = platform.dead_letters.of_run(correlationid)
+    letters = [] if place.at else platform.dead_letters.of_run(correlationid)
     parked = {(x["event"]["id"], x["subscription"]): x for x in letters}
     nodes, edges = causation.causation(
         steps, emits, note, link, {key: letter["id"] for key, letter in parked.items()}
@@ -87,8 +89,9 @@ def run(correlationid: str) -> ResponseReturnValue:
     return render_template(
         "run.html",
         run=found,
+        place=place,
         sentence=sentence(found, now(), refusal(found, events)),
-        progress=under_way(platform.archive, correlationid),
+        progress=None if place.at else under_way(platform.archive, correlationid),
         root=root_of(found),
         events=list({s["event"]: s for s in steps}),
         graph=graph.draw(nodes, edges, label),
@@ -99,7 +102,7 @@ def run(correlationid: str) -> ResponseReturnValue:
         steps=ordered[:MOST_ROWS],
         data={event["id"]: event for event in events},
         parked=parked,
-        waits=waits_for(steps, subscriptions, platform.workers.list()),
+        waits=[] if place.at else waits_for(steps, subscriptions, platform.workers.list()),
         caused=caused(steps),
         opened=chosen("step"),
         now=now(),

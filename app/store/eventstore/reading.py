@@ -111,6 +111,11 @@ class Reader:
             rows = bulk.rows(query, position)
         return rows[0][0] if rows else None
 
+    def position_at(self, at: Any) -> int:
+        query = "SELECT max(position) FROM stored_events WHERE recorded <= ?"
+        with self._reading(None) as bulk:
+            return bulk.rows(query, seconds(at))[0][0] or 0
+
     def head(self) -> int:
         with self._reading(None) as bulk:
             if not bulk.on_postgres:

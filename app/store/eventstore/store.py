@@ -209,6 +209,10 @@ class EventStore:
         """When the next event after a position was recorded (s since 1970); None where there is none."""
         return self._reader.recorded_after(position)
 
+    def position_at(self, at: Any) -> int:
+        """The newest position that was recorded at a time, or before; 0 where none was."""
+        return self._reader.position_at(at)
+
     def head(self) -> int:
         """The newest position up to which all can be read now; 0 in an empty store."""
         return self._reader.head()

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
 from app.clock import Clock
@@ -44,6 +44,7 @@ from app.store.projection import arrivals, counts, letters, settlements
 from app.store.projection.consumers import Known
 from app.store.projection.derive import LOCK, derive_runs
 from app.store.projection.record import Record
+from app.store.shadow import shadow
 
 EVENTS, BATCHES, RUNS = 2000, 5, 2000
 """How much one transaction takes: events, batches of records, runs."""
@@ -86,7 +87,8 @@ class Rebuilding:
                 "from this release on."
             )
         with self._database.apart() as connection:
-            self._shadow(connection)
+            self._live = self._database.schema_of(connection)
+            shadow(connection, _TABLES)
             while self._events < last_event or self._records < last_record:
                 with self._transaction(connection) as bulk:
                     self._take_in(bulk)
@@ -95,16 +97,6 @@ class Rebuilding:
             yield from self._replace(connection)
 
     # -- building
-
-    def _shadow(self, connection: Connection) -> None:
-        """Make the temporary tables."""
-        self._live = self._database.schema_of(connection)
-        copies = MetaData()
-        for one in _TABLES:
-            copy = one.__table__.to_metadata(copies)  # type: ignore[attr-defined]
-            copy._prefixes.append("TEMPORARY")
-        copies.create_all(connection, checkfirst=False)
-        connection.commit()
 
     def _take_in(self, bulk: Bulk) -> bool:
         """The next events and records; whether there were any."""
