@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +35,7 @@ from tests.engine.trace import Trace
 ALONE = ("--without-mingle", "--without-gossip", "--without-heartbeat")
 """Celery's greetings between workers: a second for each start."""
 ROOT = Path(__file__).parents[2]
+KINDS = ("plain", "batch", "effect", "hung", "ordered", "committed")
 Found = TypeVar("Found")
 
 
@@ -204,6 +206,23 @@ class Rig:
         """Two workers that are ready, one of processes and one of threads."""
         workers = [self.start(pool="prefork", slots=3), self.start(pool="threads", slots=3)]
         return [worker.ready() for worker in workers]
+
+    def forget(self) -> None:
+        """An empty slate on a running installation, for the next test: no events, no traces, no decisions."""
+        for kind in KINDS:
+            until(partial(self.settled, kind), what=lambda: f"nothing is open\n{self.logs()}")
+            self.redis.xtrim(keys.topic_stream(kind, 0), maxlen=0)
+        self.redis.xtrim(keys.topic_stream("penstock", 0), maxlen=0)
+        for key in self.redis.scan_iter(f"{keys.SEEN}*"):
+            self.redis.delete(key)
+        for subscription in self.platform.subscriptions.list():
+            if changed := dict.fromkeys(subscription["changed"]):
+                self.platform.subscriptions.update(subscription["name"], changed, "test")
+        with sqlite3.connect(self.data / "penstock.db", timeout=30) as database:
+            database.execute("DELETE FROM engine_test_effects")
+        for file in self.folder.glob("*"):
+            if file.is_file() and file.suffix != ".log":
+                file.unlink()
 
     def close(self) -> None:
         """End every process that this rig started."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,14 +12,16 @@ from celery import Celery
 from tests.engine.rig import Rig, until
 from workers.application import make
 
+Started = Callable[[str], Rig]
+
 
 def _celery(rig: Rig) -> Celery:
     return make(rig.settings)
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
-def test_an_ordinary_task_is_not_starved_by_leases(rig: Rig, pool: str) -> None:
-    rig.start(pool=pool).ready()
+def test_an_ordinary_task_is_not_starved_by_leases(started: Started, pool: str) -> None:
+    rig = started(pool)
     rig.publish("plain", range(500), sleep=0.01)
     until(lambda: rig.outputs("plain"), what="leases are at work")
     sent = time.monotonic()
@@ -34,25 +37,26 @@ def _active_leases(celery: Celery) -> list[dict[str, Any]]:
     return [task for tasks in (celery.control.inspect().active() or {}).values() for task in tasks]
 
 
-def test_a_revoked_lease_loses_nothing(rig: Rig) -> None:
-    rig.start().ready()
+def test_a_revoked_lease_loses_nothing(started: Started) -> None:
+    rig = started("prefork")
     celery = _celery(rig)
-    rig.publish("plain", range(800), sleep=0.02)
+    rig.publish("plain", range(600), sleep=0.02)
     for _ in range(2):
         leases = until(lambda: _active_leases(celery), what="a lease is active")
         celery.control.revoke(leases[0]["id"], terminate=True)
         until(lambda id=leases[0]["id"]: id not in [one["id"] for one in _active_leases(celery)])
-    rig.await_outputs("plain", range(800))
+    rig.await_outputs("plain", range(600))
     assert not rig.parked()
 
 
-def test_a_pool_that_grows_and_shrinks_does_no_harm(rig: Rig) -> None:
-    worker = rig.start().ready()
+def test_a_pool_that_grows_and_shrinks_does_no_harm(started: Started) -> None:
+    rig = started("prefork")
+    (worker,) = rig.workers
     celery = _celery(rig)
     rig.publish("plain", range(600), sleep=0.01)
     until(lambda: rig.outputs("plain"), what="leases are at work")
     celery.control.pool_grow(2)
-    until(lambda: len(worker.children()) == 4, what="the pool has grown")
+    until(lambda: len(worker.children()) == 5, what="the pool has grown")
     celery.control.pool_shrink(2)
     rig.await_outputs("plain", range(600))
     assert not rig.parked()

@@ -3,14 +3,41 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
 from app.errors import Unavailable
 from app.events.event import Event
-from tests.engine.rig import Rig, until
+from tests.engine.rig import Rig, WorkerProcess, until
 
 NAME = "tests.engine.handlers.plain"
+
+
+@pytest.fixture(scope="module")
+def two_lanes(make_shared_rig: Callable[..., Rig]) -> Rig:
+    """A worker of the lane in which handlers are declared, and one of two others."""
+    rig = make_shared_rig()
+    workers = rig.start(slots=3), rig.start(pool="threads", lanes="inference,training")
+    for worker in workers:
+        worker.ready()
+    return rig
+
+
+@pytest.fixture
+def lanes(two_lanes: Rig) -> Rig:
+    two_lanes.forget()
+    return two_lanes
+
+
+@pytest.fixture
+def first(lanes: Rig) -> WorkerProcess:
+    return lanes.workers[0]
+
+
+@pytest.fixture
+def other(lanes: Rig) -> WorkerProcess:
+    return lanes.workers[1]
 
 
 def _quiet(rig: Rig) -> bool:
@@ -19,8 +46,8 @@ def _quiet(rig: Rig) -> bool:
     return time.time() - lines[-1].at > 0.5
 
 
-def test_pause_and_resume_are_seen_within_a_second(rig: Rig) -> None:
-    rig.start().ready()
+def test_pause_and_resume_are_seen_within_a_second(lanes: Rig) -> None:
+    rig = lanes
     rig.publish("plain", range(600), sleep=0.005)
     until(lambda: len(rig.outputs("plain")) > 50, what="events flow")
     paused = time.time()
@@ -38,8 +65,8 @@ def test_pause_and_resume_are_seen_within_a_second(rig: Rig) -> None:
     assert set(rig.trace.ended().values()) == {1}
 
 
-def test_a_changed_policy_is_seen_within_a_second(rig: Rig) -> None:
-    rig.start().ready()
+def test_a_changed_policy_is_seen_within_a_second(lanes: Rig) -> None:
+    rig = lanes
     rig.publish("plain", range(300), sleep=0.01)
     until(lambda: len(rig.outputs("plain")) > 20, what="events flow")
     rig.platform.subscriptions.update(NAME, {"retry": {"attempts": 1}}, "test")
@@ -51,10 +78,11 @@ def test_a_changed_policy_is_seen_within_a_second(rig: Rig) -> None:
     assert time.monotonic() - changed < 20
 
 
-def test_a_subscription_moves_to_another_lane_while_it_runs(rig: Rig) -> None:
+def test_a_subscription_moves_to_another_lane_while_it_runs(
+    lanes: Rig, first: WorkerProcess, other: WorkerProcess
+) -> None:
     """What is in hand is finished where it is; the rest goes on in the other lane, once and at once."""
-    first, other = rig.start(), rig.start(lanes="inference")
-    first.ready(), other.ready()
+    rig = lanes
     rig.publish("plain", range(600), sleep=0.01)
     until(lambda: len(rig.outputs("plain")) > 50, what="events flow")
     rig.platform.subscriptions.update(NAME, {"lane": "inference"}, "test")
@@ -73,22 +101,64 @@ def test_a_subscription_moves_to_another_lane_while_it_runs(rig: Rig) -> None:
     assert {rig.trace.begun(n)[0].pid for n in range(600, 620)}.isdisjoint(theirs)
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.parametrize("lane", ["default", "inference"])
 def test_a_handler_in_hand_keeps_its_time_limit_when_its_subscription_moves(
-    rig: Rig, pool: str
+    lanes: Rig, first: WorkerProcess, other: WorkerProcess, lane: str
 ) -> None:
-    first, other = rig.start(pool=pool), rig.start(lanes="training")
-    first.ready(), other.ready()
+    """In a worker of processes, and in one of threads."""
+    rig = lanes
+    name = "tests.engine.handlers.hung"
+    if lane != "default":
+        rig.platform.subscriptions.update(name, {"lane": lane}, "test")
     rig.publish("hung", [1], hang=True)
     until(lambda: rig.trace.begun(1), what="it hangs")
-    rig.platform.subscriptions.update("tests.engine.handlers.hung", {"lane": "training"}, "test")
+    to, taker = ("training", other) if lane == "default" else ("default", first)
+    rig.platform.subscriptions.update(name, {"lane": to}, "test")
     rig.await_outputs("hung", [1])
-    assert rig.trace.begun(1)[1].pid in (other.pid, *other.children())
+    assert rig.trace.begun(1)[1].pid in (taker.pid, *taker.children())
     rig.let_go("let-go")
+    if lane != "default":
+        until(lambda: rig.trace.ended()[1] == 2, what="the first execution ends, too late")
 
 
-def test_a_high_ones_event_passes_a_low_ones_backlog(rig: Rig) -> None:
-    rig.start().ready()
+def test_limits_reach_a_worker_that_runs(lanes: Rig) -> None:
+    """The filter, how many at once, how many a second, and how long: each while events flow."""
+    rig = lanes
+
+    def change(**changes: object) -> None:
+        rig.platform.subscriptions.update(NAME, changes, "test")
+
+    rig.publish("plain", range(3), gate="first")
+    until(lambda: len(rig.trace.lines("begin")) == 3, what="three at once")
+    change(concurrency=1)
+    rig.let_go("first")
+    rig.await_outputs("plain", range(3))
+    rig.publish("plain", range(3, 6), gate="second")
+    until(lambda: len(rig.trace.lines("begin")) == 4, what="one begins")
+    rig.platform.publisher.publish([rig.event("effect", 0)])
+    until(lambda: rig.outputs("effect"), what="another subscription is not limited")
+    assert len(rig.trace.lines("begin")) == 5, "one at once"
+    change(concurrency=None)
+    until(lambda: len(rig.trace.lines("begin")) == 7, what="three at once again")
+    change(filter={"exact": {"subject": "wanted"}})
+    rig.let_go("second")
+    rig.await_outputs("plain", range(6))
+    rig.publish("plain", range(6, 12), subject=lambda n: "wanted" if n == 11 else "no")
+    rig.await_outputs("plain", [*range(6), 11])
+    change(filter=None, rate=5)
+    rig.publish("plain", range(12, 42))
+    until(lambda: rig.outputs("plain")[14], what="they come one after the other")
+    assert len(rig.outputs("plain")) < 30, "five a second"
+    change(rate=None, timeout=1.0)
+    rig.await_outputs("plain", [*range(6), *range(11, 42)])
+    rig.publish("plain", [50], gate="never")
+    until(lambda: len(rig.trace.begun(50)) > 1, what="it is ended, and tried again")
+    rig.let_go("never")
+    rig.await_outputs("plain", [*range(6), *range(11, 42), 50])
+
+
+def test_a_high_ones_event_passes_a_low_ones_backlog(lanes: Rig) -> None:
+    rig = lanes
     rig.platform.subscriptions.update(NAME, {"priority": "low"}, "test")
     rig.platform.subscriptions.update("tests.engine.handlers.effect", {"priority": "high"}, "test")
     rig.publish("plain", range(1000), sleep=0.005)
@@ -100,8 +170,8 @@ def test_a_high_ones_event_passes_a_low_ones_backlog(rig: Rig) -> None:
     rig.await_outputs("effect", range(1000, 1005))
 
 
-def test_skipping_the_backlog_leaves_it_out_and_takes_what_comes(rig: Rig) -> None:
-    rig.start().ready()
+def test_skipping_the_backlog_leaves_it_out_and_takes_what_comes(lanes: Rig) -> None:
+    rig = lanes
     rig.publish("plain", range(500), sleep=0.02)
     until(lambda: len(rig.outputs("plain")) > 10, what="events flow")
     rig.platform.subscriptions.skip(NAME, "test")
@@ -114,8 +184,21 @@ def test_skipping_the_backlog_leaves_it_out_and_takes_what_comes(rig: Rig) -> No
     assert not rig.parked()
 
 
-def test_a_rewind_with_leases_open(rig: Rig) -> None:
+@pytest.fixture(scope="module")
+def shared_pair(make_shared_rig: Callable[..., Rig]) -> Rig:
+    rig = make_shared_rig()
     rig.pair()
+    return rig
+
+
+@pytest.fixture
+def pair(shared_pair: Rig) -> Rig:
+    shared_pair.forget()
+    return shared_pair
+
+
+def test_a_rewind_with_leases_open(pair: Rig) -> None:
+    rig = pair
     rig.publish("plain", range(40), sleep=0.01)
     rig.await_outputs("plain", range(40))
     rig.publish("plain", range(40, 44), gate="let-go")
@@ -146,8 +229,8 @@ def _fill(rig: Rig) -> None:
     raise AssertionError("the memory was never full")
 
 
-def test_full_memory(rig: Rig) -> None:
-    workers = rig.pair()
+def test_full_memory(pair: Rig) -> None:
+    rig, workers = pair, pair.workers
     rig.publish("ordered", range(200), key="one", gate="let-go", fail=lambda n: n == 100)
     rig.publish("plain", range(200), gate="let-go", fail=lambda n: n % 50 == 0)
     until(lambda: rig.trace.lines("begin"), what="they begin")

@@ -9,9 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from app.errors import Unavailable
 from tests.engine.rig import Rig, until
 from tests.engine.timing import RECLAIM
+
+STILL, AWAY = 20.0, 14.0
+"""Seconds for which a server stands still, and for which another one is not there."""
 
 
 @contextmanager
@@ -51,28 +56,48 @@ def _done_grows(rig: Rig, seconds: float) -> None:
     until(lambda: len(rig.outputs("plain")) > before, seconds=seconds, what=rig.logs)
 
 
-def test_a_killed_server_that_comes_back(make_rig: Callable[..., Rig]) -> None:
-    rig = make_rig(fsync="always")
-    workers = rig.pair()
+@pytest.fixture(scope="module")
+def shared(make_shared_rig: Callable[..., Rig]) -> Rig:
+    """A server that syncs each write, and a pair of workers."""
+    rig = make_shared_rig(fsync="always")
+    rig.pair()
+    return rig
+
+
+def _restart(rig: Rig) -> None:
+    rig.server.start()
+    rig.server.wait_ready()
+
+
+def _kill(rig: Rig) -> None:
+    rig.server.process.kill()
+    rig.server.process.wait()
+
+
+def _assert_they_live(rig: Rig) -> None:
+    assert all(worker.process.poll() is None for worker in rig.workers)
+
+
+def test_a_killed_server_that_comes_back(shared: Rig) -> None:
+    rig = shared
     rig.publish("plain", [1], sleep=RECLAIM + 2)
     until(lambda: rig.trace.begun(1), what="the long one begins")
     with producing(rig) as accepted:
         for _ in range(2):
             _grows(accepted)
-            rig.server.process.kill()
-            rig.server.process.wait()
-            rig.server.start()
-            rig.server.wait_ready()
+            _kill(rig)
+            _restart(rig)
             _grows(accepted)
             _done_grows(rig, seconds=15)
     rig.await_outputs("plain", [*accepted, 1])
     assert len(rig.trace.begun(1)) == 1
     assert not rig.parked()
-    assert all(worker.process.poll() is None for worker in workers)
+    _assert_they_live(rig)
 
 
-def test_connections_that_are_cut(rig: Rig) -> None:
-    rig.pair()
+def test_connections_that_are_cut(shared: Rig) -> None:
+    rig = shared
+    rig.forget()
     with producing(rig) as accepted:
         for _ in range(5):
             _grows(accepted)
@@ -80,35 +105,41 @@ def test_connections_that_are_cut(rig: Rig) -> None:
         _done_grows(rig, seconds=15)
     rig.await_outputs("plain", accepted)
     assert not rig.parked()
+    _assert_they_live(rig)
 
 
-def test_a_server_that_stands_still_makes_nobody_steal(rig: Rig) -> None:
-    rig.pair()
-    rig.publish("plain", range(4), sleep=RECLAIM * 2 + 2)
-    until(lambda: len(rig.trace.lines("begin")) == 4, what="the long ones begin")
-    with producing(rig) as accepted:
+def test_a_server_that_stands_still_and_one_that_is_long_away(
+    shared: Rig, make_rig: Callable[..., Rig]
+) -> None:
+    """Two installations at once, since both tests are of time that passes.
+
+    Nobody steals because of 20 seconds in which a server stood still. After an outage work goes on
+    when the server is back: Celery waits up to half a minute between its own attempts, leases don't.
+    """
+    away, still = shared, make_rig()
+    still.pair()
+    away.forget()
+    still.publish("plain", range(4), sleep=STILL + 4)
+    until(lambda: len(still.trace.lines("begin")) == 4, what="the long ones begin")
+    away.publish("plain", range(1000), sleep=0.02)
+    until(lambda: len(away.outputs("plain")) > 20, what="events flow")
+    with producing(still) as accepted:
         _grows(accepted)
-        rig.server.process.send_signal(signal.SIGSTOP)
-        time.sleep(RECLAIM * 2)  # the pause is what is tested
-        rig.server.process.send_signal(signal.SIGCONT)
+        still.server.process.send_signal(signal.SIGSTOP)
+        stopped = time.monotonic()
+        _kill(away)
+        time.sleep(AWAY)  # past the length of a lease, into Celery's longer waits
+        _restart(away)
+        before = len(away.outputs("plain"))
+        until(lambda: len(away.outputs("plain")) > before + 100, seconds=4, what=away.logs)
+        time.sleep(max(0.0, stopped + STILL - time.monotonic()))  # the pause is what is tested
+        still.server.process.send_signal(signal.SIGCONT)
         _grows(accepted)
-    rig.await_outputs("plain", [*accepted, *range(4)])
-    assert {len(rig.trace.begun(n)) for n in range(4)} == {1}
-    twice = {n: times for n, times in rig.trace.ended().items() if times > 1}
+    away.await_outputs("plain", range(1000))
+    still.await_outputs("plain", [*accepted, *range(4)])
+    assert {len(still.trace.begun(n)) for n in range(4)} == {1}
+    twice = {n: times for n, times in still.trace.ended().items() if times > 1}
     assert not twice, f"handled twice because of the pause: {twice}"
-
-
-def test_a_long_outage_is_over_when_the_server_is_back(make_rig: Callable[..., Rig]) -> None:
-    """Celery waits up to half a minute between its own attempts: leases don't wait for it."""
-    rig = make_rig(fsync="always")
-    rig.pair()
-    rig.publish("plain", range(1000), sleep=0.02)
-    until(lambda: len(rig.outputs("plain")) > 20, what="events flow")
-    rig.server.process.kill()
-    rig.server.process.wait()
-    time.sleep(14)  # past the length of a lease, into Celery's longer waits
-    rig.server.start()
-    rig.server.wait_ready()
-    before = len(rig.outputs("plain"))
-    until(lambda: len(rig.outputs("plain")) > before + 100, seconds=4, what=rig.logs)
-    rig.await_outputs("plain", range(1000))
+    for rig in (away, still):
+        assert not rig.parked()
+        _assert_they_live(rig)
