@@ -40,8 +40,15 @@ class Visitor:
         self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None
     ) -> tuple[float, http.client.HTTPResponse, bytes]:
         begun = time.perf_counter()
-        self._connection.request(method, path, body, {**self._headers, **(headers or {})})
-        answer = self._connection.getresponse()
+        sent = {**self._headers, **(headers or {})}
+        try:
+            self._connection.request(method, path, body, sent)
+            answer = self._connection.getresponse()
+        except (http.client.RemoteDisconnected, BrokenPipeError):
+            # The server leaves a connection that was idle; a browser connects anew.
+            self._connection.close()
+            self._connection.request(method, path, body, sent)
+            answer = self._connection.getresponse()
         text = answer.read()
         took = time.perf_counter() - begun
         if answer.status == 503:

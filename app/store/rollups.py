@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func
 from sqlmodel import col, select
 
 from app.clock import Clock, SystemClock
 from app.store.archive import Archive
+from app.store.bulk import Bulk
 from app.store.columns import key
 from app.store.database import Database
 from app.store.deliveries import Rollup
@@ -16,6 +17,8 @@ from app.store.moments import iso, seconds
 from app.store.subscriptions import SubscriptionRow, show
 
 STEPS = 5000  # at most; more is no chart
+SUMMED = ("succeeded", "retrying", "parked", "cancelled", "waited", "worked")
+MOST = ("waited_max", "worked_max")
 
 
 class Rollups:
@@ -29,22 +32,32 @@ class Rollups:
     ) -> list[dict[str, Any]]:
         """One row for each step until now, oldest first, with zeros where nothing happened.
 
-        `in`: events that came (of the subscription's types); `done`, `retried`, `parked`: attempts
-        by their end; `failed` is retried and parked; `waited` and `worked`: mean seconds of a
-        delivery, `waited_max` and `worked_max` the longest.
+        Of the last two days at most: for longer there is `charted`. `in`: events that came (of the
+        subscription's types); `done`, `retried`, `parked`: attempts by their end; `failed` is
+        retried and parked; `waited` and `worked`: mean seconds of a delivery, `waited_max` and
+        `worked_max` the longest.
         """
+        start, step, times = self._steps(since, step)
+        names = [subscription] if subscription else None
+        sums = self._sums(start, step, names).get(subscription or "", {})
+        arrived = self._archive.arrivals(start, step, self._types(subscription))
+        return [{"in": int(arrived.get(at, 0)), **_row(at, sums.get(at))} for at in times]
+
+    def each(
+        self, names: Sequence[str], since: Any, step: float = 60
+    ) -> dict[str, list[dict[str, Any]]]:
+        """The series of many subscriptions at once, by name; without what came in."""
+        start, step, times = self._steps(since, step)
+        sums = self._sums(start, step, names)
+        return {name: [_row(at, sums.get(name, {}).get(at)) for at in times] for name in names}
+
+    def _steps(self, since: Any, step: float) -> tuple[float, float, list[float]]:
+        """The beginning of the first step, the length of each, and where each begins."""
         now = self._clock.now()
         step = max(60.0, step // 60 * 60.0)
         start = (seconds(since) or 0.0) // step * step
         start = max(start, now // step * step - STEPS * step)
-        sums = self._sums(start, step, subscription)
-        arrived = self._archive.arrivals(start, step, self._types(subscription))
-        rows = []
-        at = start
-        while at <= now:
-            rows.append(_row(at, int(arrived.get(at, 0)), sums.get(at)))
-            at += step
-        return rows
+        return start, step, [start + n * step for n in range(int((now - start) // step) + 1)]
 
     def recent(self, age: float) -> dict[str, tuple[int, int]]:
         """Attempts that (succeeded, failed) by subscription, in about the last `age` seconds."""
@@ -59,26 +72,28 @@ class Rollups:
                 found[name] = done + succeeded, failed + retrying + parked
         return found
 
-    def _sums(self, start: float, step: float, subscription: str | None) -> dict[float, list[Any]]:
-        columns = (
-            Rollup.succeeded, Rollup.retrying, Rollup.parked, Rollup.cancelled, Rollup.waited,
-            Rollup.worked,
-        )  # fmt: skip
-        chosen: Any = select
-        query = chosen(
-            Rollup.minute,
-            *(func.sum(column) for column in columns),
-            func.max(Rollup.waited_max),
-            func.max(Rollup.worked_max),
-        ).where(col(Rollup.minute) >= int(start // 60))
-        if subscription:
-            query = query.where(Rollup.subscription == key(subscription))
-        found: dict[float, list[Any]] = {}
+    def _sums(
+        self, start: float, step: float, names: Sequence[str] | None
+    ) -> dict[str, dict[float, list[Any]]]:
+        """Sums by name (all together under "", where none are named) and the step's beginning."""
+        who = "subscription" if names is not None else "''"
+        sums = ", ".join(f"SUM({name})" for name in SUMMED)
+        most = ", ".join(f"MAX({name})" for name in MOST)
+        found: dict[str, dict[float, list[Any]]] = {}
         with self._database.read() as session:
-            for minute, *values in session.execute(query.group_by(Rollup.minute)):
+            bulk = Bulk(session)
+            sql = f"SELECT {who}, minute, {sums}, {most} FROM rollups WHERE minute >= ?"
+            parameters: list[Any] = [int(start // 60)]
+            if names is not None:
+                sql += f" AND {bulk.any_of('subscription')}"
+                parameters.append(bulk.listed(map(key, names)))
+            shown = {key(name): name for name in names or ()}
+            by = "minute" if names is None else "subscription, minute"
+            for name, minute, *values in bulk.rows(f"{sql} GROUP BY {by}", *parameters):
+                of = found.setdefault(shown.get(name, ""), {})
                 at = start + (minute * 60 - start) // step * step
-                row = found.setdefault(at, [0] * 6 + [0.0] * 2)
-                found[at] = [a + b for a, b in zip(row[:6], values[:6], strict=True)] + [
+                row = of.get(at, [0] * 6 + [0.0] * 2)
+                of[at] = [a + b for a, b in zip(row[:6], values[:6], strict=True)] + [
                     max(a, b) for a, b in zip(row[6:], values[6:], strict=True)
                 ]
         return found
@@ -93,14 +108,13 @@ class Rollups:
         return None if types and "*" in types else types or []
 
 
-def _row(at: float, arrived: int, sums: list[Any] | None) -> dict[str, Any]:
+def _row(at: float, sums: list[Any] | None) -> dict[str, Any]:
     sums = sums or [0] * 8
     done, retried, parked, cancelled = (int(number) for number in sums[:4])
     waited, worked, waited_max, worked_max = (float(number) for number in sums[4:])
     attempts = done + retried + parked + cancelled
     return {
         "at": iso(at),
-        "in": arrived,
         "done": done,
         "failed": retried + parked,
         "retried": retried,

@@ -22,6 +22,18 @@ def parse(markup: Markup) -> ET.Element:
     return ET.fromstring(str(markup))
 
 
+def test_what_is_not_known_is_a_gap_in_the_line_and_a_dash_in_the_table():
+    times = [START + timedelta(minutes=n) for n in range(6)]
+    series = [chart.Series("a", "in", [1.0, 2.0, None, 3.0, None, None], "–")]
+    made = chart.lines("T", "x", times, series)
+    drawn = parse(made.drawing)
+    plot = next(svg for svg in drawn.iter("svg") if svg.get("class") == "plot")
+    assert [len(line.get("points").split()) for line in plot.iter("polyline")] == [2, 1]
+    assert len([line for line in plot.iter("line") if line.get("class") == "dot s-in"]) == 1
+    assert [values for _, (values,) in made.rows()] == ["–", "–", "3", "–", "2", "1"]
+    assert chart.lines("T", "x", times, [chart.Series("a", "in", [None] * 6, "–")]).drawing
+
+
 def test_text_and_attributes_are_escaped() -> None:
     element = parse(tag("text", HOSTILE, class_=HOSTILE, x=1.5))
     assert element.text == HOSTILE
@@ -60,7 +72,9 @@ def test_clip_keeps_beginning_and_end(text: str, letters: int) -> None:
 @pytest.mark.parametrize("values", [[], [0.0], [3.0], [0.0, 0.0], [1.0, 5.0, 2.0]])
 def test_sparklines_can_draw_any_history(values: list[float]) -> None:
     assert parse(sparkline.line(values, "x")).tag == "svg"
-    assert len(parse(sparkline.bars(values, "x"))) == 1 + sum(value > 0 for value in values)
+    drawn = parse(sparkline.bars(values, "x"))
+    bars = "".join(path.get("d") for path in drawn.iter("path"))
+    assert bars.count("M") == bars.count("z") == sum(value > 0 for value in values)
 
 
 def test_sparklines_on_one_scale_share_their_height() -> None:
@@ -82,7 +96,7 @@ def made(count: int) -> chart.Chart:
 def test_a_chart_has_the_same_numbers_as_its_table(count: int) -> None:
     drawn = made(count)
     assert parse(drawn.drawing).tag == "div"
-    assert [values[0] for _, values in drawn.rows] == [short(i) for i in reversed(range(count))]
+    assert [values[0] for _, values in drawn.rows()] == [short(i) for i in reversed(range(count))]
     assert len(parse(drawn.drawing).findall(".//rect")) == count
 
 

@@ -285,3 +285,11 @@ def test_figures_of_one_page_agree(admin: FlaskClient, platform: FakePlatform) -
     assert f"last hour; {parked} parked" in text
     assert f"{parked} waiting" in text
     assert "charge is failing" in text
+
+
+def test_the_table_behind_a_chart_comes_when_it_is_asked_for(operator: FlaskClient) -> None:
+    path = "/subscriptions/shop.handlers.charge?range=7d"
+    bare, whole = operator.get(path).text, operator.get(f"{path}&table=Throughput").text
+    assert "Show as table" in bare and "range=7d&amp;table=Throughput#charts" in bare
+    assert whole.count("<td") > bare.count("<td") + 60
+    assert "Hide the table" in whole

@@ -245,6 +245,10 @@ class FakeRollups:
             for i in range(int(3600 // step))
         ]
 
+    def each(self, names: list[str], since: Any, step: float) -> dict[str, list[Json]]:
+        rows = [{k: v for k, v in row.items() if k != "in"} for row in self.series(since, step)]
+        return {name: rows for name in names}
+
 
 class FakeCharted:
     def last_settles(self) -> dict[str, str]:

@@ -39,12 +39,13 @@ def draw(rows: Rows, step: int) -> list[chart.Chart]:
     """Throughput, lag in events and seconds, queueing, handling, failures: on one time axis."""
     times = [at for row in rows if (at := words.moment(row["at"]))]
     known = any(row["in"] is not None for row in rows)
-    flows = [_line("arriving", "in", [(row["in"] or 0) / step for row in rows], words.rate_text)]
+    came = [None if row["in"] is None else row["in"] / step for row in rows]
+    flows = [_line("arriving", "in", came, words.rate_text)]
     done = _line("done", "done", [row["done"] / step for row in rows], words.rate_text)
     charts = [chart.lines("Throughput", "per second", times, [*flows, done] if known else [done])]
     if any(row["lag"]["seconds"] is not None for row in rows):
-        events = [float(row["lag"]["events"] or 0) for row in rows]
-        spans = [row["lag"]["seconds"] or 0.0 for row in rows]
+        events = [row["lag"]["events"] for row in rows]
+        spans = [row["lag"]["seconds"] for row in rows]
         lag = _line("events", "in", events, words.count)
         age = _line("oldest", "wait", spans, words.span)
         charts.append(chart.lines("Lag in events", "not delivered yet, at worst", times, [lag]))
@@ -63,13 +64,14 @@ def draw(rows: Rows, step: int) -> list[chart.Chart]:
 
 def _percentiles(title: str, what: str, name: str, rows: Rows, times: Any) -> chart.Chart:
     lines = [
-        _line(share, css, [row[name][share] or 0.0 for row in rows], words.span)
+        _line(share, css, [row[name][share] for row in rows], words.span)
         for share, css in DASHES.items()
     ]
-    return chart.lines(title, f"{what}; 0 where nothing ended", times, lines, write=tick)
+    return chart.lines(title, f"{what}; a gap where nothing ended", times, lines, write=tick)
 
 
 def _line(
-    name: str, css: str, values: Sequence[float], write: Callable[[Any], str]
+    name: str, css: str, values: Sequence[float | None], write: Callable[[Any], str]
 ) -> chart.Series:
-    return chart.Series(name, css, values, write(values[-1] if values else 0.0))
+    last = values[-1] if values else 0.0
+    return chart.Series(name, css, values, words.UNKNOWN if last is None else write(last))

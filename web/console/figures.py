@@ -172,19 +172,29 @@ def charts(rows: Rows, deployments: Rows, at: datetime) -> list[chart.Chart]:
         _series("arriving", "in", rates(shown, "in", at), words.rate_text),
         _series("done", "done", rates(shown, "done", at), words.rate_text),
     ]
+    ended = [row["done"] or row["failed"] for row in shown]
     spans = [
-        _series("waited", "wait", [row["waited"] for row in shown], words.span),
-        _series("worked", "worked", [row["worked"] for row in shown], words.span),
-    ]
+        _series(name, css, [row[name] if n else None for row, n in zip(shown, ended, strict=True)],
+                words.span)
+        for name, css in (("waited", "wait"), ("worked", "worked"))
+    ]  # fmt: skip
     return [
         chart.lines("Throughput", "per second", times, flows, markers),
-        chart.lines("Wait and work", "a delivery's mean", times, spans, markers, tick),
+        chart.lines(
+            "Wait and work",
+            "a delivery's mean; a gap where nothing ended",
+            times,
+            spans,
+            markers,
+            tick,
+        ),
         _failures(shown, times, markers),
     ]
 
 
-def _series(name: str, css: str, values: Sequence[float], write: Any) -> chart.Series:
-    return chart.Series(name, css, values, write(values[-1] if values else 0.0))
+def _series(name: str, css: str, values: Sequence[float | None], write: Any) -> chart.Series:
+    last = values[-1] if values else 0.0
+    return chart.Series(name, css, values, words.UNKNOWN if last is None else write(last))
 
 
 def _failures(

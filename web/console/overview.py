@@ -83,7 +83,12 @@ def snapshot() -> Snapshot:
         groups=platform.failures.groups(bars=False),
         health=state,
         total=in_order(series(start, STEP)),
-        each={s["name"]: in_order(series(start, STEP, s["name"])) for s in subscriptions},
+        each={
+            name: in_order(rows)
+            for name, rows in platform.rollups.each(
+                [s["name"] for s in subscriptions], start, STEP
+            ).items()
+        },
         deployments=platform.archive.find(type="deployment.finished", since=start, limit=5).items,
         flowed=bool(platform.archive.find(limit=1).items),
         stuck=platform.runs.stuck(),

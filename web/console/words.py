@@ -160,12 +160,15 @@ def breakable(text: str) -> Markup:
 
 
 # Marks that turn the direction of all text after them: somebody's name could rewrite our sentence.
+_TURNED = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _TURNING = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 
 def steady(value: Any) -> Any:
     """What a template writes, with marks that turn the direction of text spelt out."""
-    return value.translate(_TURNING) if isinstance(value, str) else value
+    if not isinstance(value, str) or value.isascii() or not _TURNED.search(value):
+        return value  # nearly always, and a drawing is long
+    return value.translate(_TURNING)
 
 
 def segment(name: object) -> str:

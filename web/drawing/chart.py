@@ -2,7 +2,8 @@
 
 Three drawings stand side by side: the axis, the plot and the end labels. Only
 the plot stretches, so letters keep their size at every width. Every chart
-comes with its numbers as rows for a table.
+comes with its numbers as rows for a table. A value that isn't known is None: a
+line has a gap there, and its table a dash, since 0 would be a number.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from web.drawing.scale import short, ticks
 from web.drawing.svg import tag
 
 HEIGHT = 150.0
 TOP = 18.0
+UNKNOWN = "–"
 PLOT = 1000.0
 LABEL = 0.4  # the share of the plot that a marker's label may need
 
@@ -28,7 +30,7 @@ class Series:
 
     name: str
     css: str
-    values: Sequence[float]
+    values: Sequence[float | None]
     last: str
 
 
@@ -42,13 +44,16 @@ class Marker:
 
 @dataclass(frozen=True)
 class Chart:
-    """What a template places: the drawing, and the same numbers as a table."""
+    """What a template places: the drawing, and the same numbers as a table, newest first.
+
+    `rows` is called for them, since most pages show none.
+    """
 
     title: str
     unit: str
     drawing: Markup
     head: Sequence[str]
-    rows: Sequence[tuple[datetime, Sequence[str]]]
+    rows: Callable[[], Sequence[tuple[datetime, Sequence[str]]]]
     first: datetime | None
     middle: datetime | None
     end: datetime | None
@@ -63,18 +68,21 @@ def lines(
     write: Callable[[float], str] = short,
 ) -> Chart:
     """One line for each series; the first has an area below it."""
-    top = max([v for s in series for v in s.values] or [0.0])
+    top = max([v for s in series for v in s.values if v is not None] or [0.0])
     marks = ticks(top)
     plot = []
     for number, each in enumerate(series):
-        points = _points(each.values, marks[-1])
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        if number == 0 and points:
-            area = f"{points[0][0]:.1f},{HEIGHT:.0f} {path} {points[-1][0]:.1f},{HEIGHT:.0f}"
-            plot.append(tag("polygon", points=area, class_=f"area s-{each.css}"))
-        plot.append(tag("polyline", points=path, class_=f"line s-{each.css}"))
+        for points in _stretches(each.values, marks[-1]):
+            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+            if number == 0:
+                area = f"{points[0][0]:.1f},{HEIGHT:.0f} {path} {points[-1][0]:.1f},{HEIGHT:.0f}"
+                plot.append(tag("polygon", points=area, class_=f"area s-{each.css}"))
+            plot.append(tag("polyline", points=path, class_=f"line s-{each.css}"))
+            if len(points) == 1:  # a line of no length is seen by its round ends
+                (x, y), dot = points[0], f"dot s-{each.css}"
+                plot.append(tag("line", x1=x, y1=y, x2=x, y2=y, class_=dot))
     plot.extend(_hover(times, series, write))
-    ends = [(_height(s.values[-1] if s.values else 0.0, marks[-1]), s) for s in series]
+    ends = [(_height((s.values[-1] if s.values else 0.0) or 0.0, marks[-1]), s) for s in series]
     return _chart(title, unit, times, series, marks, plot, ends, markers, write)
 
 
@@ -88,14 +96,14 @@ def stacked(
 ) -> Chart:
     """Bars, one above the other in the order of the series, the first at the bottom."""
     count = len(times)
-    totals = [sum(s.values[i] for s in series) for i in range(count)]
+    totals = [sum(s.values[i] or 0.0 for s in series) for i in range(count)]
     marks = ticks(max(totals or [0.0]))
     step = PLOT / max(count, 1)
     plot = []
     for i in range(count):
         base = 0.0
         for each in series:
-            value = each.values[i]
+            value = each.values[i] or 0.0
             if value <= 0:
                 continue
             upper, lower = _height(base + value, marks[-1]), _height(base, marks[-1])
@@ -165,13 +173,17 @@ def _chart(
         tag("svg", *_end_labels(ends), class_="ends", aria_hidden="true"),
         class_="chart",
     )
-    rows = [(t, [write(s.values[i]) for s in series]) for i, t in enumerate(times)]
+
+    def rows() -> list[tuple[datetime, list[str]]]:
+        told = [(t, [_written(s.values[i], write) for s in series]) for i, t in enumerate(times)]
+        return told[::-1]
+
     return Chart(
         title=title,
         unit=unit,
         drawing=drawing,
         head=[s.name for s in series],
-        rows=list(reversed(rows)),
+        rows=rows,
         first=times[0] if times else None,
         middle=times[len(times) // 2] if times else None,
         end=times[-1] if times else None,
@@ -182,9 +194,22 @@ def _height(value: float, top: float) -> float:
     return TOP + (HEIGHT - TOP) * (1 - min(max(value / top, 0.0), 1.0))
 
 
-def _points(values: Sequence[float], top: float) -> list[tuple[float, float]]:
+def _stretches(values: Sequence[float | None], top: float) -> list[list[tuple[float, float]]]:
+    """The points of a line, in one list for each stretch without a gap."""
     step = PLOT / max(len(values) - 1, 1)
-    return [(i * step, _height(v, top)) for i, v in enumerate(values)]
+    found: list[list[tuple[float, float]]] = []
+    known = False
+    for i, value in enumerate(values):
+        if value is not None:
+            if not known:
+                found.append([])
+            found[-1].append((i * step, _height(value, top)))
+        known = value is not None
+    return found
+
+
+def _written(value: float | None, write: Callable[[float], str]) -> str:
+    return UNKNOWN if value is None else write(value)
 
 
 def _hover(
@@ -194,16 +219,12 @@ def _hover(
     step = PLOT / max(len(times), 1)
     columns = []
     for i, time in enumerate(times):
-        values = ", ".join(f"{s.name} {write(s.values[i])}" for s in series)
+        values = ", ".join(f"{s.name} {_written(s.values[i], write)}" for s in series)
+        # Written out, since a page has a thousand of them: numbers of ours, and one escaped text.
         columns.append(
-            tag(
-                "rect",
-                tag("title", f"{time:%H:%M} UTC: {values}"),
-                x=i * step,
-                y=0,
-                width=step,
-                height=HEIGHT,
-                class_="hover",
+            Markup(
+                f'<rect x="{i * step:.2f}" y="0" width="{step:.2f}" height="{HEIGHT:.0f}"'
+                f' class="hover"><title>{escape(f"{time:%H:%M} UTC: {values}")}</title></rect>'
             )
         )
     return columns

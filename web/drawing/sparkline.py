@@ -39,22 +39,16 @@ def bars(values: Sequence[float], label: str, series: str = "fail") -> Markup:
     count = max(len(values), 1)
     top = max([*values, 1e-9])
     step = WIDTH / count
-    drawn = [
-        tag(
-            "rect",
-            x=i * step + step * 0.1,
-            y=HEIGHT - 1 - max(v / top * (HEIGHT - 3), 1.5),
-            width=step * 0.8,
-            height=max(v / top * (HEIGHT - 3), 1.5),
-            class_="bar",
-        )
-        for i, v in enumerate(values)
-        if v > 0
-    ]
+    path = ""
+    for i, value in enumerate(values):
+        if value > 0:
+            height = max(value / top * (HEIGHT - 3), 1.5)
+            left, width = i * step + step * 0.1, step * 0.8
+            path += f"M{left:.2f} {HEIGHT - 1:.0f}v-{height:.2f}h{width:.2f}v{height:.2f}z"
     base = tag("line", x1=0, y1=HEIGHT - 0.5, x2=WIDTH, y2=HEIGHT - 0.5, class_="base")
     return tag(
         "svg",
-        *drawn,
+        tag("path", d=path, class_="bar") if path else None,
         base,
         class_=f"spark bars s-{series}",
         viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 from markupsafe import Markup, escape
 
@@ -11,17 +12,25 @@ Child = str | Markup | None
 
 def tag(name: str, /, *children: Child, **attributes: object) -> Markup:
     """An element. `class_` is class, `stroke_width` is stroke-width, None leaves it out."""
-    parts = [Markup("<"), Markup(name)]
+    # Plain texts joined once: Markup's own formatting took half of the time of a page of charts.
+    parts = [f"<{name}"]
     for key, value in attributes.items():
         if value is None or value is False:
             continue
-        attribute = key.rstrip("_").replace("__", ":").replace("_", "-")
-        shown = f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
-        parts.append(Markup(' {}="{}"').format(Markup(attribute), shown))
-    parts.append(Markup(">"))
-    parts.extend(escape(child) for child in children if child is not None)
-    parts.append(Markup("</{}>").format(Markup(name)))
-    return Markup("").join(parts)
+        if isinstance(value, float):
+            shown = f"{value:.2f}".rstrip("0").rstrip(".")
+        else:
+            shown = str(value) if isinstance(value, int) else str(escape(value))
+        parts.append(f' {_attribute(key)}="{shown}"')
+    parts.append(">")
+    parts.extend(str(escape(child)) for child in children if child is not None)
+    parts.append(f"</{name}>")
+    return Markup("".join(parts))
+
+
+@cache
+def _attribute(name: str) -> str:
+    return name.rstrip("_").replace("__", ":").replace("_", "-")
 
 
 def group(children: Iterable[Child], **attributes: object) -> Markup:
