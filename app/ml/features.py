@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.ml import dates
-from app.ml.profile import ODD_LIMIT, ColumnProfile
+from app.ml.profile import KEY_LENGTH, ODD_LIMIT, ColumnProfile
 from app.ml.schema import Feature
 from app.ml.values import in_order
 
@@ -84,7 +84,8 @@ def _judge(column: ColumnProfile) -> tuple[Feature | None, str | None, str | Non
 
 def _date(column: ColumnProfile, form: str) -> Feature:
     odd = sorted(cell for cell in column.values if dates.day_number(cell, form) is None)
-    lenient = column.overflowed or len(odd) > ODD_LIMIT
+    cut = any(len(cell) >= KEY_LENGTH for cell in odd)  # the profile keeps no more of a cell
+    lenient = column.overflowed or len(odd) > ODD_LIMIT or cut
     blanks = () if lenient else tuple(odd)
     return Feature(column.name, "date", (), True, form, blanks, lenient)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import BinaryIO
 
+from app.ml.dates import day_number
 from app.ml.errors import Unreadable
 from app.ml.labels import Labels
 from app.ml.looking import look
 from app.ml.profile import ColumnProfile
 from app.ml.reading import Table
 from app.ml.report import Report, counted
-from app.ml.schema import Schema
+from app.ml.schema import Feature, Schema
 from app.ml.watching import Watch
 
 
@@ -58,25 +59,34 @@ def judge_evaluation(report: Report, file: BinaryIO, watch: Watch) -> None:
 
 
 def _judge_cells(report: Report, profiles: Mapping[str, ColumnProfile], schema: Schema) -> None:
-    """Columns of numbers hold numbers here too; rows with other texts can't be scored."""
+    """Columns of numbers and dates hold them here too; rows with other texts can't be scored."""
     for feature in schema.features:
         column = profiles[feature.name]
-        if feature.kind != "number" or column.numeric == column.present:
+        if feature.kind == "category":
             continue
-        if not column.numeric:
+        if feature.kind == "number" and column.present and not column.numeric:
             report.reasons.append(
                 f"The evaluation file's column {feature.name!r} holds no numbers, as the first "
                 f"file's does, but for example {column.odd!r}."
             )
             continue
-        odd = [] if column.odds is None else sorted(c for c in column.odds if not feature.takes(c))
-        if odd or (column.odds is None and not feature.lenient):
-            shown = repr(odd[0][:40]) if odd else repr(column.odd)
+        odd = _refused(feature, column)
+        if odd:
+            kind = {"number": "numbers", "date": "dates"}[feature.kind]
             report.notes.append(
-                f"{feature.name} of the evaluation file has cells that are no numbers, such as "
-                f"{shown}, which the first file doesn't have: such rows are left out of the test, "
-                "as they are refused when it is served."
+                f"{feature.name} of the evaluation file has cells that are no {kind}, such as "
+                f"{odd[0][:40]!r}, which the first file doesn't have: such rows are left out of the "
+                "test, as they are refused when it is served."
             )
+
+
+def _refused(feature: Feature, column: ColumnProfile) -> list[str]:
+    """Some of the column's texts that are neither of the feature's kind nor missing."""
+    if feature.kind == "date":
+        texts = [cell for cell in column.values if day_number(cell, feature.form) is None]
+    else:
+        texts = [column.odd or ""] if column.odds is None else list(column.odds)
+    return sorted(cell for cell in texts if not feature.takes(cell))
 
 
 def _judge_labels(report: Report, target: ColumnProfile, schema: Schema) -> None:

@@ -154,16 +154,23 @@ def test_what_the_table_wrote_in_place_of_a_number_is_missing_when_served() -> N
     assert one(lenient, {"x": "old"}) == one(lenient, {"x": None})
 
 
+def table_of(days: list[str]) -> bytes:
+    return csv("day,n,y", [f"{day},{i},{'ab'[i % 2]}" for i, day in enumerate(days)])
+
+
 def test_what_is_no_date_in_the_table_is_missing_when_served() -> None:
     days = [
         f"{'tbd' if i % 50 == 3 else f'2026-{1 + i % 12:02}-{1 + i % 28:02}'}" for i in range(300)
     ]
-    table, report = accepted(csv("day,n,y", [f"{d},{i},{'ab'[i % 2]}" for i, d in enumerate(days)]), "y")  # fmt: skip
+    table, report = accepted(table_of(days), "y")
     assert report.schema
     scorer = Scorer(building.build(table, report.schema).model)
 
     assert one(scorer, {"day": "tbd", "n": 3}) == one(scorer, {"day": None, "n": 3})
     assert "should be a date" in one(scorer, {"day": "soon", "n": 3})
+    second = csv("day,n,y", [f"{d},{i},a" for i, d in enumerate([*days[:20], "soon"])])
+    told = judged(table_of(days), "y", evaluation=second)
+    assert "are no dates, such as 'soon'" in " ".join(told.notes)
 
 
 def test_a_row_that_would_be_refused_is_no_part_of_a_test() -> None:
