@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -61,7 +61,7 @@ from app.streams.publisher import Preparer, Publisher
 from app.streams.topics import Topics
 from app.streams.waker import Waker
 from app.subscriptions.control import Subscriptions
-from app.subscriptions.declaration import HANDLERS, Handlers
+from app.subscriptions.declaration import HANDLERS, Handlers, Subscription
 from app.subscriptions.declare import declare as make_known
 from app.subscriptions.failures import Failures
 from app.subscriptions.identity import worker_id
@@ -71,6 +71,7 @@ from app.subscriptions.replays import Replays
 from app.subscriptions.schedule import Schedules
 from app.subscriptions.topics import TopicViews
 from app.subscriptions.workers import Workers
+from app.webhooks.webhooks import Webhooks
 from config.errors import SettingsError
 from config.settings import Settings
 
@@ -138,6 +139,10 @@ class Platform:
 
     def broker(self) -> RedisBroker:
         return RedisBroker(self.wire())
+
+    def served(self) -> Sequence[Subscription]:
+        """What workers serve: what the code declares, and the webhooks."""
+        return [*self.handlers.subscriptions.values(), *self.webhooks.subscriptions()]
 
     def decisions(self) -> tuple[int, dict[str, control.Decision]]:
         """What operators decided, and its version."""
@@ -273,6 +278,10 @@ class Platform:
     @cached_property
     def subscriptions(self) -> Subscriptions:
         return Subscriptions(self)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        return Webhooks(self)
 
     @cached_property
     def failures(self) -> Failures:

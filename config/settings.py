@@ -75,6 +75,16 @@ def _partitions(value: Any) -> Any:
     return counts
 
 
+def _hosts(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    hosts = tuple(host.strip().lower() for host in value.split(",") if host.strip())
+    for host in hosts:
+        if not re.fullmatch(r"[a-z0-9._:-]+", host) or "//" in host:
+            raise ValueError("write names of hosts, separated by commas: hooks.internal,10.0.0.7")
+    return hosts
+
+
 def _log_level(value: str) -> str:
     if value.lower() not in LOG_LEVELS:
         raise ValueError(f"it must be one of {', '.join(LOG_LEVELS)}")
@@ -104,6 +114,7 @@ VARIABLES = {
     "training_memory": "PENSTOCK_TRAINING_MEMORY",
     "approve_above": "PENSTOCK_APPROVE_ABOVE",
     "release": "PENSTOCK_RELEASE",
+    "webhook_inside": "PENSTOCK_WEBHOOK_INSIDE",
 }
 
 
@@ -139,6 +150,8 @@ class Settings(BaseModel):
     # Replays of more events than this wait for a second person's approval.
     approve_above: int | None = Field(None, ge=0)
     release: str | None = Field(None, max_length=100)  # what failures say they happened in
+    # Hosts to which webhooks may go though they are inside, and by http.
+    webhook_inside: Annotated[tuple[str, ...], BeforeValidator(_hosts)] = ()
     embedded: bool = True  # the server, if any, is the one that `up` started in data_dir
 
     @classmethod

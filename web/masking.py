@@ -18,9 +18,22 @@ from app.errors import Refused
 from app.events import sensitive
 from app.events.event import Event
 from app.store.page import Page
+from app.webhooks import address
 from web.rendering import encode
 
-PARTS = ("archive", "dead_letters", "failures", "past", "replays", "runs", "topics")
+PARTS = (
+    "archive",
+    "dead_letters",
+    "failures",
+    "past",
+    "replays",
+    "runs",
+    "subscriptions",
+    "topics",
+    "webhooks",
+)
+WITH_ADDRESSES = ("subscriptions", "webhooks")
+"""Whose answers have addresses of webhooks in them, whatever the schemas mark."""
 BELIEVED = 2.0
 """Seconds for which the schemas in SQL are believed without looking again."""
 
@@ -70,6 +83,8 @@ class Masks:
         return value
 
     def _mapping(self, value: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(hook := value.get("webhook"), dict) and "url" in hook:
+            value = {**value, "webhook": {**hook, "url": address.shown(hook["url"])}}
         if "data" in value and ("specversion" in value or "position" in value):
             return self._event(value)
         shown = {name: self.applied(inner) for name, inner in value.items()}
@@ -93,8 +108,8 @@ class Masks:
 class Masked:
     """One part of the platform, whose answers are masked."""
 
-    def __init__(self, part: Any, masks: Masks):
-        self._part, self._masks = part, masks
+    def __init__(self, part: Any, masks: Masks, always: bool = False):
+        self._part, self._masks, self._always = part, masks, always
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._part, name)
@@ -104,7 +119,8 @@ class Masked:
         def called(*arguments: Any, **named: Any) -> Any:
             if not self._masks.any():
                 answer = found(*arguments, **named)
-                return self._masks.applied(answer) if isinstance(answer, Iterator) else answer
+                always = self._always or isinstance(answer, Iterator)
+                return self._masks.applied(answer) if always else answer
             self._refuse_guessing(named)
             if named.get("expression"):  # asked of what is shown, or it would tell what is not
                 named["seen"] = self._masks.applied
@@ -140,7 +156,9 @@ class MaskedPlatform:
 
     def __getattr__(self, name: str) -> Any:
         part = getattr(self._platform, name)
-        return Masked(part, self._masks) if name in PARTS and not self._sees() else part
+        if name not in PARTS or self._sees():
+            return part
+        return Masked(part, self._masks, always=name in WITH_ADDRESSES)
 
 
 def plain(event: Event) -> Any:

@@ -38,6 +38,7 @@ MORE = (
     ("page", "/audit", "Audit log", "administrator"),
     ("page", "/alerts/rules", "Alert rules", "operator"),
     ("action", "/publish", "Publish an event", "operator"),
+    ("action", "/webhooks/new", "New webhook", "administrator"),
     ("action", "/replays/past", "Replay past events", "operator"),
     ("action", "/datasets#upload", "Upload a dataset", "operator"),
     ("action", "/failures?life=resolved", "See resolved failures", "viewer"),

@@ -27,6 +27,7 @@ COMMANDS = {
     "find": "Find anything by its id or a part of its name.",
     "topics": "List the topics.",
     "subscriptions": "List, pause, resume and rewind subscriptions.",
+    "webhooks": "List, create and change webhooks; renew a secret.",
     "dead-letters": "List, replay and discard what was parked.",
     "replays": "List, pause, resume and cancel replays.",
     "alerts": "List, acknowledge and mute alerts; change their rules.",

@@ -22,7 +22,7 @@ Examples:
 """
 )
 def subscriptions() -> None:
-    """List, change, pause, resume, skip and rewind subscriptions."""
+    """List, change, pause, resume, skip, rewind and delete subscriptions."""
 
 
 @subscriptions.command("list", epilog="\b\nExample:\n  python -m app subscriptions list --json")
@@ -244,3 +244,34 @@ def _state(row: Any) -> str:
         reason = f": {row['paused']['reason']}" if row["paused"].get("reason") else ""
         return f"paused by {row['paused']['by']}{reason}"
     return str(row["state"] if row.get("active", True) else "retired")
+
+
+@subscriptions.command(
+    epilog="""\b
+Examples:
+  python -m app subscriptions delete crm.orders --dry-run
+  python -m app subscriptions delete old.handlers.mail --yes
+"""
+)
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Only say what would be lost.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@json_option
+def delete(name: str, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Delete a webhook, or one that no code declares any more, with what waits for it."""
+    with opened() as platform:
+        lost = platform.subscriptions.deletion(name)
+        if not as_json:
+            backlog = "unknown" if lost["backlog"] is None else f"{lost['backlog']:,}"
+            click.echo(
+                f"Lost for {name}: {backlog} waiting, {lost['open']:,} open, {lost['retrying']:,}"
+                f" to be tried again. Its {lost['parked']:,} dead letters and all events stay."
+            )
+        if not dry_run:
+            if not yes:
+                click.confirm(f"Delete {name}?", abort=True)
+            lost = platform.subscriptions.delete(name, ACTOR)
+    if as_json:
+        show_json(lost)
+    elif not dry_run:
+        click.echo(f"Deleted {name}.")

@@ -20,7 +20,7 @@ from app.store.moments import iso
 
 DECLARED = (
     "types", "topics", "emits", "lane", "filter", "retry", "timeout", "batch", "linger",
-    "ordered", "start", "priority", "effects", "module", "doc",
+    "ordered", "start", "priority", "effects", "module", "doc", "webhook",
 )  # fmt: skip
 CHANGEABLE = (
     "lane",

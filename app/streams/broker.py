@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 
 from app.streams import keys
 from app.streams.client import Wire
+from app.streams.control import gone_field
 from app.streams.entry import Entry, parse_entry
 
 Step = list[Any]
@@ -120,6 +121,8 @@ class RedisBroker:
         except ResponseError as error:
             if not str(error).startswith("NOGROUP"):
                 raise
+            if self.wire("HEXISTS", keys.CONTROL, gone_field(group)):
+                return Read(int(self.wire("HGET", keys.CONTROL, "version") or 0), [], [])
             create_groups(self.wire, group, streams)
             return self.read(group, consumer, streams, count)
         entries, missing = [], []

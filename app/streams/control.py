@@ -71,6 +71,21 @@ def add_decision(pipe: Any, subscription: str, value: Decision) -> None:
     add_change(pipe)
 
 
+def add_gone(pipe: Any, subscription: str) -> None:
+    """Leave word that a subscription was deleted: who has not heard of it makes no group for it."""
+    pipe.hset(keys.CONTROL, gone_field(subscription), 1)
+    pipe.hdel(keys.CONTROL, _FIELD + subscription)
+
+
+def add_present(pipe: Any, subscription: str) -> None:
+    """Take that word back: there is one of this name again."""
+    pipe.hdel(keys.CONTROL, gone_field(subscription))
+
+
+def gone_field(subscription: str) -> str:
+    return f"gone:{subscription}"
+
+
 def add_change(pipe: Any) -> None:
     """Raise the version, and wake everybody who waits at the doorbell."""
     pipe.hincrby(keys.CONTROL, "version", 1)

@@ -17,6 +17,7 @@ from app.errors import Refused
 from app.events.filters import compile_filter
 from app.streams import control
 from app.streams.backlog import Backlog, backlogs
+from app.subscriptions import deletion
 from app.subscriptions.declaration import EVERYTHING, LANES
 from app.subscriptions.priority import PRIORITIES
 from app.subscriptions.retry import RetryPolicy
@@ -199,6 +200,14 @@ class Subscriptions:
             actor, "subscription.rewound", f"subscription:{name}", after=after
         )
         self.platform.changes.announce("subscriptions")
+
+    def deletion(self, name: str) -> dict[str, Any]:
+        """What deleting it would lose; see `deletion.py`. Raises `NotFound`, `Conflict`."""
+        return deletion.preview(self.platform, name)
+
+    def delete(self, name: str, actor: str) -> dict[str, Any]:
+        """Delete one that no code declares any more, or a webhook; what was lost."""
+        return deletion.delete(self.platform, name, actor)
 
     def skip(self, name: str, actor: str) -> None:
         """Leave out what waits: go on with what comes from now on. It stays in the archive.

@@ -40,7 +40,7 @@ class Roster:
         self.paused.clear()
         self.streams.clear()
         self.readers.clear()
-        for subscription in self.platform.handlers.subscriptions.values():
+        for subscription in self.platform.served():
             decision = decisions.get(subscription.name) or Decision()
             subscription = replace(
                 subscription,

@@ -29,7 +29,7 @@ from app.store import migrate
 from app.store.database import Database
 from app.streams.control import Decision
 from app.streams.topics import Topics
-from app.subscriptions.declaration import Handlers
+from app.subscriptions.declaration import Handlers, Subscription
 from app.subscriptions.schedule import Schedule, Schedules
 from app.subscriptions.streams import subscription_streams
 from app.testing.blobs import MemoryBlobs
@@ -97,6 +97,9 @@ class MemoryPlatform(Platform):
 
     def broker(self) -> Any:
         return MemoryBroker(self.streams)
+
+    def served(self) -> list[Subscription]:
+        return list(self.handlers.subscriptions.values())
 
     def decisions(self) -> tuple[int, dict[str, Decision]]:
         return self.streams.version, dict(self.streams.decisions)

@@ -62,6 +62,7 @@ def for_operators(platform: FakePlatform) -> list[str]:
         "/subscriptions/shop.handlers.charge/rewind?to=1h",
         "/alerts/rules",
         "/alerts/rules/late",
+        "/subscriptions/crm.orders/delete",
         "/subscriptions/shop.handlers.charge/rewind?to=now",
         "/subscriptions/shop.handlers.charge/rewind?to=at&at=2026-01-31T14:00Z",
     ]

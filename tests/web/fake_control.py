@@ -60,6 +60,19 @@ class FakeSubscriptions:
     def skip(self, name: str, actor: str) -> None:
         self.rewind(name, "now", actor)
 
+    def deletion(self, name: str) -> Json:
+        row = self._row(name)
+        if row["active"] and not row["webhook"]:
+            raise Conflict(f"{name} is declared by running code: take its @on out first.")
+        told = ("name", "types", "backlog", "open", "retrying", "parked")
+        return {field: row[field] for field in told} | {"webhook": bool(row["webhook"])}
+
+    def delete(self, name: str, actor: str) -> Json:
+        lost = self.deletion(name)
+        self._platform.data["subscriptions"].remove(self._row(name))
+        self._platform.audit.record(actor, "subscription.deleted", f"subscription:{name}")
+        return lost
+
     def update(self, name: str, changes: Json, actor: str) -> None:
         row = self._row(name)
         for key, value in changes.items():

@@ -33,6 +33,7 @@ def subscription(name: str, types: list[str], emits: list[str], **over: Any) -> 
         "active": True,
         "module": name.rsplit(".", 1)[0],
         "doc": "",
+        "webhook": None,
         "start": "earliest",
         "priority": "normal",
         "concurrency": None,
@@ -125,6 +126,22 @@ SUBSCRIPTIONS: list[Json] = [
     ),
     subscription(
         "shop.handlers.profile", ["order.placed", "stock.reserved"], [], batch=100, parked=2
+    ),
+    subscription(
+        "crm.orders",
+        ["order.placed"],
+        [],
+        doc="A webhook: each event is sent to an HTTP endpoint.",
+        webhook={"url": "https://crm.example.com/hooks/s3cret", "secret": 1, "renewed": None},
+    ),
+    subscription(
+        "old.handlers.mail",
+        ["order.placed"],
+        [],
+        active=False,
+        backlog=12,
+        open=1,
+        retrying=2,
     ),
     subscription(
         "workers.handlers.archive", ["*"], [], lane="system", batch=500, backlog=12, oldest=0.4

@@ -40,6 +40,7 @@ from tests.web.fake_views import (
     FakeRollups,
     FakeRuns,
 )
+from tests.web.fake_webhooks import FakeWebhooks
 
 __all__ = ["API_TOKEN", "TOKENS", "FakePlatform"]
 
@@ -156,6 +157,7 @@ class FakePlatform:
         self.charted = FakeCharted()
         self.subscriptions = FakeSubscriptions(self)
         self.projections = FakeProjections(self)
+        self.webhooks = FakeWebhooks(self)
         self.commands = FakeCommands(self)
         self.replays = FakeReplays(self)
         self.datasets = FakeDatasets(self)

@@ -101,6 +101,7 @@ def fill(platform: Platform, model: Model) -> dict[str, list[str]]:
     session = platform.sessions.begin("admin", "127.0.0.1", "a test")
     platform.tokens.create("ci", ["read"], None, "user:admin")
     _work(platform)
+    platform.webhooks.create("crm", "https://crm.example.com/hooks/9", ["order.placed"], "cli")
     _model(platform, model)
     platform.subscriptions.pause("shop.charge", "user:admin", "for a while")
     platform.alerts.set_rule(
@@ -120,6 +121,7 @@ def fill(platform: Platform, model: Model) -> dict[str, list[str]]:
         "dead-letters": [row["id"] for row in platform.dead_letters.find(state=None).items],
         "alerts": [row["id"] for row in platform.alerts.find().items],
         "commands": ["sell"], "rules": ["late", "parked-here"], "topics": ["order"],
+        "webhooks": ["crm"],
     }  # fmt: skip
 
 

@@ -86,6 +86,7 @@ def test_what_is_answered_fits_what_is_documented(api, platform, row) -> None:
         "aggregates": "lamp:1", "datasets": "digits", "projections": "sales",
         "alerts": "late" if "rules" in row.path else "al-1",
         "runs": platform.data["runs"][0]["correlationid"], "workers": "pc-4711-ab12",
+        "webhooks": "crm.orders",
         "commands": "cmd-1" if "answers" in row.path else "item.sell",
     }  # fmt: skip
     path = re.sub(r"<int:\w+>", "1", row.path)

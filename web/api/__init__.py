@@ -26,6 +26,7 @@ from web.api import (  # noqa: F401  (each adds its routes to the table)
     sessions,
     subscriptions,
     topics,
+    webhooks,
     workers,
 )
 from web.api.openapi import document

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.subscriptions.filter_trial import try_filter
 from web.api.pages import sliced
-from web.api.parameters import PAGE
+from web.api.parameters import PAGE, Parameter
 from web.api.routes import Body, route
 from web.api.shapes import (
     ANY_OBJECT,
@@ -23,7 +23,7 @@ from web.api.shapes import (
     obj,
     page_of,
 )
-from web.auth import current_actor, unaudited
+from web.auth import current_actor, nothing_done, unaudited
 from web.platform import current_platform
 from web.rendering import cloud_event
 
@@ -34,12 +34,14 @@ SUBSCRIPTION = obj({
     "state": {"enum": ["healthy", "late", "failing", "paused"]},
     "paused": {"type": ["object", "null"]}, "backlog": MAYBE_COUNT, "open": COUNT,
     "retrying": COUNT, "parked": COUNT, "oldest": MAYBE_NUMBER, "changed": ANY_OBJECT,
-    "active": FLAG, "served": FLAG,
+    "active": FLAG, "served": FLAG, "webhook": {"type": ["object", "null"]},
 })  # fmt: skip
 TRIAL = obj({
     "looked": COUNT, "passed_now": COUNT, "would_pass": COUNT, "gain": COUNT, "lose": COUNT,
     "failed": COUNT, "gained": many(CLOUD_EVENT), "lost": many(CLOUD_EVENT), "problem": MAYBE_TEXT,
 })  # fmt: skip
+DELETION = obj({"name": TEXT, "types": many(TEXT), "backlog": MAYBE_COUNT, "open": COUNT,
+                "retrying": COUNT, "parked": COUNT, "webhook": FLAG})  # fmt: skip
 ONE: dict[str, Any] = {"answers": SUBSCRIPTION, "may_fail": (404, 409)}
 
 
@@ -89,6 +91,20 @@ def skip_backlog(name: str, body: dict[str, Any]) -> Any:
     control = current_platform().subscriptions
     control.skip(name, current_actor())
     return control.get(name)
+
+
+@route("DELETE", "/subscriptions/<path:name>", "operator", answers=DELETION, may_fail=(404, 409),
+       query=(Parameter("dry_run", "Only say what would be lost.", "flag", default=False),))  # fmt: skip
+def delete_subscription(name: str, dry_run: bool) -> Any:
+    """Delete a webhook, or a subscription that no code declares any more: what waits for it is lost.
+
+    Events stay in their topics and in the archive, its dead letters stay too.
+    """
+    control = current_platform().subscriptions
+    if dry_run:
+        nothing_done()
+        return control.deletion(name)
+    return control.delete(name, current_actor())
 
 
 @unaudited("a trial: nothing is changed")

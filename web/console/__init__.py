@@ -34,6 +34,7 @@ from web.console import (
     theme,
     tokens,
     topics,
+    webhooks,
     workers,
 )
 from web.console.pages import blueprint
@@ -42,5 +43,5 @@ __all__ = ["blueprint"]
 _PAGES = (
     aggregates, alerts, audit, datasets, events, failures, filter_trial, flow, live, models,
     overview, people, problems, projections, publishing, refreshing, replays, run_steps, runs,
-    search, sessions, subscriptions, tail, theme, tokens, topics, workers,
+    search, sessions, subscriptions, tail, theme, tokens, topics, webhooks, workers,
 )  # fmt: skip

@@ -43,7 +43,7 @@ def shown_filter(filter: Any) -> str:
     return msgspec.json.encode(filter).decode()
 
 
-def _filter(text: str) -> Any:
+def read_filter(text: str) -> Any:
     """JSON in braces or brackets; anything else is an expression."""
     if text[0] not in "{[":
         return {"cel": text}
@@ -55,6 +55,6 @@ def _filter(text: str) -> Any:
 
 FIELDS: dict[str, Callable[[str], Any]] = {
     "attempts": int, "timeout": float, "rate": float, "concurrency": int, "priority": str,
-    "lane": str, "filter": _filter,
+    "lane": str, "filter": read_filter,
 }  # fmt: skip
-WRONG = {int: "no whole number", float: "no number", str: "no text", _filter: "no filter"}
+WRONG = {int: "no whole number", float: "no number", str: "no text", read_filter: "no filter"}
