@@ -108,8 +108,9 @@ def _f1(truth: np.ndarray, chosen: np.ndarray, classes: int) -> Weighted:
         scores = []
         for both, real, said in masks:
             whole = weights[real].sum() + weights[said].sum()
-            scores.append(2 * weights[both].sum() / whole if whole else 0.0)
-        return float(np.mean(scores))
+            if whole:  # else the class doesn't occur, as in metrics.py
+                scores.append(2 * weights[both].sum() / whole)
+        return float(np.mean(scores)) if scores else 0.0
 
     return measure
 

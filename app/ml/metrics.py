@@ -35,7 +35,9 @@ def classification(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, fl
     if len(codes) == 2:
         f1 = f1_score(truth == 1, chosen == 1, zero_division=0.0)
     else:
-        f1 = f1_score(truth, chosen, labels=codes, average="macro", zero_division=0.0)
+        # Of a class that neither occurs nor is said, these rows tell nothing.
+        seen = np.union1d(truth[known].astype(int), chosen)
+        f1 = f1_score(truth, chosen, labels=seen, average="macro", zero_division=0.0)
     found = {"accuracy": float(accuracy_score(truth, chosen)), "f1": float(f1)}
     if known.any():
         found["log_loss"] = float(log_loss(truth[known], probabilities[known], labels=codes))

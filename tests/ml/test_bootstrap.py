@@ -34,6 +34,20 @@ def test_weighted_metrics_agree_with_sklearn() -> None:
     assert {name: measure(one) for name, measure in ours.items()} == pytest.approx(usual)
 
 
+def test_a_class_that_does_not_occur_is_no_part_of_f1() -> None:
+    """scikit-learn's macro average is over the classes that occur or are said."""
+    random = np.random.default_rng(3)
+    truth = random.choice([0.0, 1.0, 3.0], 200)
+    predicted = random.dirichlet(np.ones(5), 200)
+    predicted[:, [2, 4]] = 0
+    predicted /= predicted.sum(axis=1, keepdims=True)
+    expected = f1_score(truth, predicted.argmax(axis=1), average="macro")
+
+    assert metrics.classification(truth, predicted)["f1"] == pytest.approx(expected)
+    ours = bootstrap.weighted_metrics(truth, predicted, "classification")
+    assert ours["f1"](np.ones(200)) == pytest.approx(expected)
+
+
 def test_weighted_errors_agree_with_sklearn() -> None:
     random = np.random.default_rng(2)
     truth = random.normal(0, 3, 300)
