@@ -87,7 +87,7 @@ def take_letters(bulk: Bulk, letters: list[str], replay: str, now: float) -> Non
     """Make them `replaying`; the caller holds the lock of failure_groups."""
     if not letters:
         return
-    these = f"{bulk.any_of('id')} AND state <> 'replaying'"
+    these = f"{bulk.any_of('id')} AND state = 'parked'"
     left = moved(bulk, these, bulk.listed(letters))
     taken = bulk.run(
         f"UPDATE dead_letters SET state = 'replaying', replay = ? WHERE {these}",
@@ -96,7 +96,7 @@ def take_letters(bulk: Bulk, letters: list[str], replay: str, now: float) -> Non
     )
     if taken != len(set(letters)):
         raise Conflict(
-            f"{len(set(letters)) - taken} of the dead letters are gone or being replayed already: "
+            f"{len(set(letters)) - taken} of the dead letters are gone, sent or being replayed already: "
             "look at the replay that is running, or choose again."
         )
     apply(bulk, (), arrived(left, "replaying"), now)

@@ -19,6 +19,7 @@ from typing import Any
 from app.errors import Refused
 from app.events.ids import derived_id
 from app.store.page import Page
+from app.subscriptions.freezing import frozen
 from app.subscriptions.replay_preview import Preview
 from app.subscriptions.replay_selection import Selecting
 from app.subscriptions.replay_sending import Sending
@@ -50,9 +51,10 @@ class Replays:
         """
         options = _checked(options or {})
         id = derived_id("replay", actor, self.platform.clock.now(), sorted(selection))
-        with self._changing(actor, "started", id) as change:
+        items = self.selecting.items(selection, options, id)
+        with frozen(items) as listed, self._changing(actor, "started", id) as change:
             self.store.create(
-                self.selecting.items(selection, options, id),
+                listed,
                 selection=selection,
                 options=options,
                 actor=actor,
