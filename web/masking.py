@@ -26,6 +26,7 @@ PARTS = (
     "dead_letters",
     "failures",
     "past",
+    "projections",
     "replays",
     "runs",
     "subscriptions",
@@ -34,6 +35,7 @@ PARTS = (
 )
 WITH_ADDRESSES = ("subscriptions", "webhooks")
 """Whose answers have addresses of webhooks in them, whatever the schemas mark."""
+SAID = ("error", "title")
 BELIEVED = 2.0
 """Seconds for which the schemas in SQL are believed without looking again."""
 
@@ -88,11 +90,35 @@ class Masks:
         if "data" in value and ("specversion" in value or "position" in value):
             return self._event(value)
         shown = {name: self.applied(inner) for name, inner in value.items()}
+        self._unsaid(value, shown)
         event, seen = value.get("event"), shown.get("event")
         if isinstance(event, dict) and event != seen and isinstance(seen, dict):
             hidden = sensitive.hidden_texts(event.get("data"), seen.get("data"))
             shown = {n: _without(v, hidden) if n != "event" else v for n, v in shown.items()}
         return shown
+
+    def _unsaid(self, value: dict[str, Any], shown: dict[str, Any]) -> None:
+        """Errors that stand by themselves: of a step, a replay's item, a group, a projection.
+
+        The data that they may repeat is not beside them, so of a type that marks something only
+        the kind of the error is left.
+        """
+        type = value.get("type")
+        if isinstance(type, str) and self.of(type):
+            whole = not isinstance(value.get("event"), dict)  # a letter has its event beside it
+            for name in SAID if whole else ("title",):
+                if isinstance(shown.get(name), str):
+                    shown[name] = _kind(shown[name])
+            for name in ("this", "other"):  # the two sides of a comparison
+                if isinstance(shown.get(name), dict):
+                    shown[name] = _short(shown[name])
+            for name in ("history", "attempts") if whole else ():
+                if isinstance(shown.get(name), list):
+                    shown[name] = [_short(attempt) for attempt in shown[name]]
+        problem = value.get("problem")
+        if isinstance(problem, str) and any(type in problem for type in self._known()):
+            place, _, error = problem.partition(": ")
+            shown["problem"] = f"{place}: {sensitive.MASK}" if error else sensitive.MASK
 
     def _event(self, value: dict[str, Any]) -> dict[str, Any]:
         """A CloudEvent, or a step of an aggregate's history, whose changes repeat what is in its data."""
@@ -126,6 +152,8 @@ class Masked:
                 named["seen"] = self._masks.applied
             answer = self._masks.applied(found(*arguments, **named))
             words = named.get("q")
+            if words and isinstance(answer, list):
+                return [item for item in answer if self._finds(item, words)]
             if words and isinstance(answer, Page):
                 return Page([i for i in answer.items if self._finds(i, words)], answer.next)
             return answer
@@ -159,6 +187,21 @@ class MaskedPlatform:
         if name not in PARTS or self._sees():
             return part
         return Masked(part, self._masks, always=name in WITH_ADDRESSES)
+
+
+def _kind(error: str) -> str:
+    """`ValueError: •••` of `ValueError: the message`."""
+    kind, colon, _ = error.partition(":")
+    named = colon and kind.replace(".", "").replace("_", "").isidentifier()
+    return f"{kind}: {sensitive.MASK}" if named else sensitive.MASK
+
+
+def _short(attempt: Any) -> Any:
+    """An attempt with the kind of its error, and without its traceback."""
+    if not isinstance(attempt, dict):
+        return attempt
+    said = {n: _kind(attempt[n]) for n in SAID if isinstance(attempt.get(n), str)}
+    return {**attempt, **said} | ({"traceback": None} if "traceback" in attempt else {})
 
 
 def plain(event: Event) -> Any:

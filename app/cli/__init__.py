@@ -43,6 +43,7 @@ COMMANDS = {
     "bench": "Measure this machine.",
     "audit": "Who changed what; export it.",
     "users": "List and add people; set a password.",
+    "sessions": "List and end sessions of the console.",
     "tokens": "List, create and revoke API tokens.",
 }
 

@@ -16,7 +16,7 @@ from tests.web.fakes import FakePlatform
 
 ON_A_PLATFORM = (
     "publish", "tail", "find", "events", "webhooks", "topics", "subscriptions", "dead_letters",
-    "replays", "runs", "projections", "users", "tokens",
+    "replays", "runs", "projections", "users", "tokens", "sessions",
 )  # fmt: skip
 
 

@@ -165,3 +165,12 @@ def test_a_token_works_until_it_is_revoked(platform, run):
     assert platform.tokens.verify(made["secret"]).scopes == ["read"]
     assert run("tokens", "revoke", made["id"]).status == 0
     assert platform.tokens.verify(made["secret"]) is None
+
+
+def test_sessions_are_listed_and_ended(run, platform) -> None:
+    id = platform.sessions.begin("ann", "10.0.0.7", "a browser")
+    assert "10.0.0.7" in run("sessions", "list", "--user", "ann").output
+    assert "The session of ann is over" in run("sessions", "end", id).output
+    assert "Nobody is signed in" in run("sessions", "list", "--user", "ann").output
+    assert run("sessions", "end", "nope").status == 1
+    assert platform.audit.find(action="session.revoked").items

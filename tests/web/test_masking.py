@@ -90,6 +90,16 @@ def secretive(platform):
     for event in platform.data["events"]:
         event["data"] = {"amount": 1, "card": SECRET}
         event["type"] = "order.placed"
+    for group in platform.data["groups"]:
+        group |= {"type": "order.placed", "title": f"ValueError: card {SECRET}",
+                  "error": f"ValueError: card {SECRET}"}  # fmt: skip
+    for letter in platform.data["letters"]:
+        letter["title"] = f"ValueError: card {SECRET}"
+    for run in platform.data["runs"]:
+        for step in run["steps"]:
+            step |= {"type": "order.placed", "error": f"shop.NoCard: {SECRET}",
+                     "history": [{"error": f"NoCard: {SECRET}", "traceback": SECRET, "at": None}]}  # fmt: skip
+    platform.projections._rows["thanks"]["problem"] = f"31 order.placed e: KeyError: {SECRET}"
     return platform
 
 
@@ -122,6 +132,21 @@ def test_an_operator_sees_it(app, secretive) -> None:
     event = secretive.data["letters"][0]["event"]["id"]
     assert SECRET in operator.get(f"/api/v1/events/{event}").text
     assert SECRET in operator.get(f"/events/{event}").text
+
+
+def test_of_an_error_that_stands_alone_its_kind_is_left(api_as, secretive) -> None:
+    run = secretive.data["runs"][0]["correlationid"]
+    step = api_as("read").get(f"/runs/{run}").get_json()["steps"][0]
+    assert step["error"] == f"shop.NoCard: {MASK}"
+    group = secretive.data["letters"][0]["group"]
+    shown = api_as("read").get("/dead-letters/groups").get_json()["items"]
+    assert {one["title"] for one in shown} == {f"ValueError: {MASK}"}
+    assert SECRET in api_as("operate").get("/dead-letters/groups").text
+    assert SECRET in api_as("operate").get(f"/runs/{run}").text
+    found = api_as("read").get(f"/dead-letters/groups?q={SECRET[:6]}").get_json()["items"]
+    assert found == []
+    assert SECRET not in api_as("read").get(f"/search?q={group}").text
+    assert SECRET not in api_as("read").get("/projections/thanks").text
 
 
 def test_tokens_see_by_their_scope(api_as, secretive) -> None:

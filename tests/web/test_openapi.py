@@ -62,6 +62,14 @@ def test_every_schema_in_it_is_a_json_schema() -> None:
                 Draft202012Validator.check_schema(schema)
 
 
+def test_that_exactly_one_way_selects_is_said_in_the_document() -> None:
+    for path in ("/replays", "/dead-letters/discard"):
+        body = DOCUMENT["paths"][f"/api/v1{path}"]["post"]["requestBody"]["content"]
+        fits = Draft202012Validator(body["application/json"]["schema"]).is_valid
+        assert fits({"group": "g"}) and fits({"dead_letters": ["a"]}) and fits({"filter": {}})
+        assert not fits({}) and not fits({"group": "g", "filter": {}})
+
+
 def _schemas(value):
     if isinstance(value, dict):
         for key, inner in value.items():

@@ -8,7 +8,7 @@ from app.errors import NotFound
 from web.api.pages import rendered, sliced
 from web.api.parameters import PAGE, SINCE, UNTIL, Parameter, Q, parse_time
 from web.api.routes import Body, route
-from web.api.selection import PATCH_OPERATION, SELECTION, read_selection
+from web.api.selection import ONE_WAY, PATCH_OPERATION, SELECTION, read_selection
 from web.api.shapes import CLOUD_EVENT, COUNT, TEXT, TIME, Schema, closed, many, obj, page_of
 from web.auth import current_actor
 from web.platform import current_platform
@@ -114,7 +114,7 @@ def get_dead_letter(id: str) -> Any:
 
 
 @route("POST", "/dead-letters/discard", "operator", answers=obj({"discarded": COUNT}),
-       body=Body({**SELECTION, "properties": {**SELECTION["properties"], "reason": TEXT}}),
+       body=Body({**SELECTION, "properties": {**SELECTION["properties"], "reason": TEXT}}, rules=ONE_WAY),
        may_fail=(404,))  # fmt: skip
 def discard_dead_letters(body: dict[str, Any]) -> dict[str, Any]:
     """Put them aside: they are kept, and no longer count as failures."""

@@ -85,7 +85,9 @@ def _operation(row: Route) -> Schema:
     if row.body is not None:
         described["requestBody"] = {
             "required": not row.body.optional,
-            "content": {media: {"schema": row.body.schema} for media in row.body.media},
+            "content": {
+                media: {"schema": {**row.body.schema, **row.body.rules}} for media in row.body.media
+            },
         }
     return described
 

@@ -7,7 +7,7 @@ from typing import Any
 from web.api.pages import rendered
 from web.api.parameters import PAGE, Parameter
 from web.api.routes import Body, route
-from web.api.selection import REPLAY, read_selection
+from web.api.selection import ONE_WAY, REPLAY, read_selection
 from web.api.shapes import (
     ANY_OBJECT,
     CLOUD_EVENT,
@@ -39,7 +39,7 @@ CONTROL: dict[str, Any] = {
 
 
 @route("POST", "/replays", "operator", status=202, answers={"anyOf": [obj({"id": TEXT}), PREVIEW]},
-       body=Body(REPLAY), may_fail=(404, 409),
+       body=Body(REPLAY, rules=ONE_WAY), may_fail=(404, 409),
        query=(Parameter("dry_run", "1: only say what would be sent (status 200).", "flag",
                         default=False),))  # fmt: skip
 def start_replay(dry_run: bool, body: dict[str, Any]) -> Any:

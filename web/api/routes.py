@@ -33,6 +33,7 @@ class Body:
     optional: bool = False
     media: Sequence[str] = ("application/json",)
     parsed: bool = True  # by us, as JSON, and handed to the view as `body`
+    rules: JsonSchema = field(default_factory=dict)  # said in the document; the view checks them
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,10 @@ REPLAY: Schema = closed(
 )
 
 
+ONE_WAY: Schema = {"oneOf": [{"required": [way]} for way in WAYS]}
+"""What the document adds: exactly one of the ways to select."""
+
+
 def read_selection(body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The selection and the options of a body that fits REPLAY. Raises Refused."""
     ways = [way for way in WAYS if way in body]
