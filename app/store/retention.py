@@ -55,6 +55,9 @@ def prune(
             " (SELECT 1 FROM dead_letters WHERE group_id = failure_groups.id)",
             now - rollups,
         )
+        done["alerts"] = bulk.run(
+            "DELETE FROM alerts WHERE state = 'resolved' AND resolved < ?", now - rollups
+        )
         done["records"] = bulk.run("DELETE FROM applied_records WHERE at < ?", now - effects_for)
         done["effects"] = effects.prune(session, now - effects_for)
         done["commands"] = commands.prune(session, now - effects_for)

@@ -1,8 +1,9 @@
 """What went wrong, told for people and for grouping.
 
 Failures of the same cause share a group: the exception's type, the innermost
-frame in the author's code, and the subscription. Messages don't split a group;
-their numbers, ids and quoted values are taken out of its title.
+frame in the author's code, what the message says, and the subscription. What
+differs from event to event doesn't split a group: numbers, ids, addresses and
+quoted values are taken out of the message first.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _LIBRARIES = tuple(
     {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 )
 _VARIABLE = re.compile(
-    r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\b[0-9a-fA-F]{12,}\b|\d+(?:\.\d+)?|(['\"]).*?\1"
+    r"(['\"]).*?\1|\b[a-z]+://\S+|\S+@\S+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\b[0-9a-fA-F]{12,}\b"
+    r"|\d+\.\d+|\w*\d\w*"
 )
 
 
@@ -48,10 +50,10 @@ def _failure(
 ) -> Failure:
     message, text = _writable(message), _writable(text)
     title = f"{kind}: {_VARIABLE.sub('…', message)[:200]}"
-    # A line number moves with every edit above it: the function stays. Where no frame tells
-    # one cause from another, the message does, without what differs from event to event.
-    place = re.sub(r":\d+ in ", " in ", frame) or title
-    group = hashlib.blake2b(f"{kind}\0{place}\0{subscription}".encode(), digest_size=8).hexdigest()
+    # A line number moves with every edit above it: the function stays.
+    place = re.sub(r":\d+ in ", " in ", frame)
+    cause = f"{title}\0{place}\0{subscription}"
+    group = hashlib.blake2b(cause.encode(), digest_size=8).hexdigest()
     return Failure(at, f"{kind}: {message}", text, title, frame, group)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from app.errors import Conflict, NotFound, Refused
 from app.store import effects, retention
+from app.store.alerts import AlertRow
 from app.store.moments import iso
 from tests.store.stories import SUBSCRIPTION, T0, arrival, declared, delivery, event, record
 
@@ -350,7 +351,17 @@ def test_old_things_are_forgotten_and_open_ones_stay(store):
         session.execute(text("UPDATE applied_records SET at = :at"), {"at": T0 + old})
         effects.add(session, "d1", [], T0 + old)
         effects.add(session, "d2", [], T0)
+        for name, state, resolved in (
+            ("a", "resolved", old),
+            ("b", "resolved", 0),
+            ("c", "raised", None),
+        ):
+            at = None if resolved is None else T0 + resolved
+            session.add(AlertRow(id=name, state=state, rule="lag", measure="lag", target="t",
+                                 severity="warning", above=1, worst=2, raised=T0 + old, resolved=at))  # fmt: skip
     done = retention.prune(store.main, store.archive_database, now, rollups=30 * DAY)
+    with store.main.read() as session:
+        assert set(session.execute(text("SELECT id FROM alerts")).scalars()) == {"b", "c"}
     assert (done["events"], done["dead_letters"], done["effects"]) == (2, 1, 1)
     assert store.runs.get("old") is None
     assert store.runs.get("open")["state"] == "running"
