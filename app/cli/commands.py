@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
-from app.cli.parameters import JSON
+from app.cli.parameters import JSON, page_options
 from app.cli.platform import ACTOR, opened
-from app.cli.render import json_option, show_json, show_table
+from app.cli.render import ago, json_option, show_json, show_page, show_table
 from app.cqrs import refusals
 from app.cqrs.command import LEVELS
+from app.store.commands import STATES
 
 WAIT = 30.0
 
@@ -37,6 +38,26 @@ def list_(as_json: bool) -> None:
         return
     columns: Any = {"command": "name", "takes": _fields, "who may": "level", "what it does": _first}
     show_table(found, columns, "None: declare one with @command, and start a worker.")
+
+
+@commands.command(epilog="\b\nExample:\n  python -m app commands given --state refused")
+@click.option("--command", help="Only of this command.")
+@click.option("--state", type=click.Choice(STATES), help="Only in this state.")
+@page_options
+def given(as_json: bool, **filters: Any) -> None:
+    """What was given in the last 14 days and what became of it, newest first."""
+    with opened() as platform:
+        page = platform.commands.given(**filters)
+    columns: Any = {
+        "command": "command",
+        "state": "state",
+        "by": "actor",
+        "given": lambda row: ago(row["at"]),
+        "position": "position",
+        "key": "key",
+        "why not": lambda row: (row["problem"] or {}).get("detail", ""),
+    }
+    show_page(page, columns, as_json, "None yet: `python -m app commands run` gives one.")
 
 
 @commands.command(epilog='\b\nExample:\n  python -m app commands run item.sell \'{"item": "tea"}\'')

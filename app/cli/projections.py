@@ -12,6 +12,7 @@ from rich.progress import Progress
 from app.cli.parameters import MOMENT, SPAN
 from app.cli.platform import ACTOR, opened
 from app.cli.render import duration, json_option, show_json, show_table
+from app.cqrs.reaching import sentence
 from app.errors import Conflict
 from app.store.moments import seconds
 
@@ -58,7 +59,7 @@ def _list(as_json: bool) -> None:
 
 def _behind(row: dict[str, Any]) -> str:
     events, seconds = row["behind"]["events"], row["behind"]["seconds"]
-    waits = "unknown" if events is None else f"{events:,} events"
+    waits = "unknown" if events is None else f"{events:,} event{'' if events == 1 else 's'}"
     return f"{waits}, {duration(seconds)}" if seconds else waits
 
 
@@ -148,12 +149,8 @@ def wait(name: str, position: str, timeout: float, as_json: bool) -> int:
         told = platform.projections.wait_for(name, position, timeout)
     if as_json:
         show_json(told)
-    elif told["reached"]:
-        click.echo(f"{name} has come to {position}.")
     else:
-        click.echo(
-            f"{name} is {told['state']} and has not come to {position}: {_behind(told)} behind."
-        )
+        click.echo(sentence(told))
     return 0 if told["reached"] else 1
 
 

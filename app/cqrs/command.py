@@ -70,6 +70,8 @@ def command(
             raise Refused(f"@command {name}: takes= is a pydantic model of what is asked")
         if not _NAME.fullmatch(name) or len(name) > 100:
             raise Refused(f"@command {name!r}: name it like item.sell: letters, digits, -, _ and .")
+        if name == "answers":
+            raise Refused("@command answers: answers are asked for under that name; take another.")
         if level not in LEVELS:
             raise Refused(f"@command {name}: level is {', '.join(LEVELS[:-1])} or {LEVELS[-1]}")
         known = registry.commands.get(name)

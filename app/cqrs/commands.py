@@ -31,6 +31,8 @@ from app.events.topics import COMMAND_GIVEN
 from app.store import commands as store
 from app.store.columns import key as key_of
 from app.store.commands import CommandRow
+from app.store.moments import iso
+from app.store.page import Page, paged, read_cursor
 
 SOURCE = "/commands"
 KEPT = 14 * 86_400.0
@@ -197,6 +199,22 @@ class Commands:
             pause = min(longest, pause * 1.5)
         return told
 
+    def given(
+        self,
+        limit: int = 50,
+        cursor: str | None = None,
+        command: str | None = None,
+        state: str | None = None,
+    ) -> Page[dict[str, Any]]:
+        """What was given, the newest first: as `state` tells it, but for the answer, and `key` and `at`.
+
+        `state` is one of `app.store.commands.STATES`; `key` is None where the giver named none.
+        """
+        before = (*read_cursor(cursor, float, str),) if cursor else None
+        with self.platform.database.read() as session:
+            rows = store.newest(session, limit + 1, before, command, state)
+        return paged(rows, limit, lambda row: (row.at, row.id or ""), _listed)
+
     # -- what both need
 
     def _allowed(self, name: str, actor: str, may: Collection[str]) -> Command:
@@ -251,6 +269,11 @@ def _told(row: CommandRow) -> dict[str, Any]:
         "id": row.id, "command": row.command, "actor": row.actor, "state": state,
         **done, "problem": row.problem,
     }  # fmt: skip
+
+
+def _listed(row: CommandRow) -> dict[str, Any]:
+    told = {name: value for name, value in _told(row).items() if name != "answer"}
+    return {**told, "key": None if row.key == row.id else row.key, "at": iso(row.at)}
 
 
 def _refuse_level(name: str, level: str, actor: str, may: Collection[str]) -> None:

@@ -40,8 +40,8 @@ class Reaching:
     def wait_for(self, name: str, position: Position | str | int, seconds: float) -> Told:
         """Wait until a projection has come to a position, at most so many seconds.
 
-        `{"projection", "asked", "reached", "state", "position", "behind": {"events", "seconds"}}`:
-        where it is not `reached`, how far it is behind; None where nobody knows. Raises
+        `{"projection", "asked", "reached", "state", "position", "head", "behind": {"events", "seconds"}}`:
+        where it is not `reached`, how far it is behind; None where nobody knows. `sentence` says it. Raises
         `NotFound`, and `Refused` for what is no position of its kind.
         """
         asked = position if isinstance(position, Position) else Position.read(str(position))
@@ -58,14 +58,20 @@ class Reaching:
         if name in CONSOLE or name == ARCHIVE:
             found = {row["name"]: row for row in self.platform.subscriptions.projections()}
             if ARCHIVE not in found:
-                return {"state": "unknown", "position": None, "behind": _behind(None, None)}
+                return {
+                    "state": "unknown",
+                    "position": None,
+                    "head": None,
+                    "behind": _behind(None, None),
+                }
             row = found[ARCHIVE]
             waits = None if row["backlog"] is None else row["backlog"] + row["open"]
             behind = _behind(waits, row["oldest"] or (0.0 if waits == 0 else None))
-            return {"state": row["state"], "position": None, "behind": behind}
+            return {"state": row["state"], "position": None, "head": None, "behind": behind}
         row = self._live(name)
         head = self.platform.event_store.head()
-        return {"state": state_of(row), "position": row.position, "behind": self.lag(row, head)}
+        behind = self.lag(row, head)
+        return {"state": state_of(row), "position": row.position, "head": head, "behind": behind}
 
     def lag(self, row: FollowerRow, head: int) -> Told:
         """The events that a follower has yet to read, and the age of the oldest of them."""
@@ -136,6 +142,26 @@ class Reaching:
 
 def state_of(row: FollowerRow) -> str:
     return "paused" if row.paused else "stopped" if row.problem else "running"
+
+
+def sentence(told: Told) -> str:
+    """What `wait_for` told, for people: where it is, and why it isn't there."""
+    asked, name = told["asked"], told["projection"]
+    if told["reached"]:
+        return f"{name} has come to {asked}."
+    if told["head"] is not None and asked.isdigit() and int(asked) > told["head"]:
+        return f"{name} can't come to {asked}: the event store ends at {told['head']}, so no write was there yet."
+    return f"{name} is {told['state']} and has not come to {asked} yet{distance(told['behind'])}."
+
+
+def distance(behind: Told) -> str:
+    """How far behind, to stand behind a sentence; empty where nobody knows."""
+    parts, events = [], behind["events"]
+    if events is not None:
+        parts.append(f"{events:,} event{'' if events == 1 else 's'}")
+    if behind["seconds"]:
+        parts.append(f"{behind['seconds']:.1f} s")
+    return f": it is {' and '.join(parts)} behind" if parts else ""
 
 
 def _behind(events: int | None, seconds: float | None) -> Told:

@@ -87,6 +87,33 @@ def found(session: Session, id: str) -> CommandRow | None:
     return session.exec(select(CommandRow).where(col(CommandRow.id) == key(id))).first()
 
 
+STATES = ("waiting", "done", "refused")
+
+
+def newest(
+    session: Session,
+    limit: int,
+    before: tuple[float, str] | None,
+    command: str | None,
+    state: str | None,
+) -> list[CommandRow]:
+    """Those that were given last; `before` is the place of one, in time and by its id."""
+    query = select(CommandRow).order_by(col(CommandRow.at).desc(), col(CommandRow.id).desc())
+    if command:
+        query = query.where(CommandRow.command == key(command))
+    if state:
+        answered, refused = (
+            col(CommandRow.answer).is_not(None),
+            col(CommandRow.problem).is_not(None),
+        )
+        query = query.where({"done": answered, "refused": refused}.get(state, ~answered & ~refused))
+    if before:
+        at, id = before
+        older = (col(CommandRow.at) == at) & (col(CommandRow.id) < id)
+        query = query.where((col(CommandRow.at) < at) | older)
+    return list(session.exec(query.limit(limit)))
+
+
 def prune(session: Session, before: float) -> int:
     """Forget answers that nobody asks for again; how many."""
     gone = session.execute(delete(CommandRow).where(col(CommandRow.at) < before))

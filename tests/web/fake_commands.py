@@ -6,7 +6,8 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from app.errors import NotFound
-from tests.web.fake_time import Json
+from tests.web.fake_paging import Page, page
+from tests.web.fake_time import Json, at
 
 if TYPE_CHECKING:
     from tests.web.fakes import FakePlatform
@@ -53,6 +54,23 @@ class FakeCommands:
         if id not in self._given:
             raise NotFound(f"No command was given under the id {id}.")
         return self._given[id]
+
+    def given(
+        self,
+        limit: int = 50,
+        cursor: str | None = None,
+        command: str | None = None,
+        state: str | None = None,
+    ) -> Page:
+        refused = {"kind": "conflict", "detail": "there is no <i>gold</i>"}
+        bad = {**self._done("cmd-0", "token:till"), "state": "refused", "position": None,
+               "problem": refused}  # fmt: skip
+        rows = [
+            {**{k: v for k, v in row.items() if k != "answer"}, "key": key, "at": at(60)}
+            for row, key in [*((row, None) for row in self._given.values()), (bad, "order-7")]
+            if command in (None, row["command"]) and state in (None, row["state"])
+        ]
+        return page(rows, limit, cursor)
 
     @staticmethod
     def _done(id: str, actor: str) -> Json:

@@ -57,7 +57,7 @@ class FakeProjections:
         row = {"state": "running", "position": None} if name in CONSOLE else self.get(name)
         return {
             "projection": name, "asked": str(position), "reached": True, "state": row["state"],
-            "position": row["position"], "behind": {"events": 0, "seconds": 0.0},
+            "position": row["position"], "head": row.get("head"), "behind": {"events": 0, "seconds": 0.0},
         }  # fmt: skip
 
     def owner(self) -> str | None:

@@ -139,3 +139,21 @@ def test_where_no_worker_comes_the_answer_is_fetched_later(api, platform, reques
     worker = request.getfixturevalue("worker")
     worker.wait(answer.get_json()["id"], 30)
     assert api.get(later).get_json()["answer"] == {"sold": 1}
+
+
+def test_what_was_given_is_listed_newest_first(api, worker, platform) -> None:
+    sell(api, key="order-7")
+    sell(api, item="gold", key="order-8")
+    sell(api)
+    found = api.get("/commands/answers?limit=2").get_json()
+    assert [(one["state"], one["key"]) for one in found["items"]] == [
+        ("done", None), ("refused", "order-8")]  # fmt: skip
+    assert found["items"][1]["problem"]["detail"] == "there is no gold"
+    rest = api.get(f"/commands/answers?limit=2&cursor={found['next']}").get_json()
+    assert [one["key"] for one in rest["items"]] == ["order-7"] and rest["next"] is None
+    assert rest["items"][0]["position"] == 1 and "answer" not in rest["items"][0]
+    assert [len(api.get(f"/commands/answers?state={state}").get_json()["items"])
+            for state in ("waiting", "done", "refused")] == [0, 2, 1]  # fmt: skip
+    assert api.get("/commands/answers?command=item.steal").get_json()["items"] == []
+    _, secret = platform.tokens.create("reader", ["read"], None, "test")
+    assert_problem(Api(create_app(platform), secret).get("/commands/answers"), 403)

@@ -53,12 +53,14 @@ def test_a_paused_projection_and_a_client_with_a_token(shop, api) -> None:
     told = late.get_json()
     assert (late.status_code, late.mimetype) == (202, "application/problem+json")
     assert (told["state"], told["reached"], told["behind"]["events"]) == ("paused", False, 1)
-    assert "1 events" in told["detail"] and late.headers["Retry-After"] == "1"
+    assert "is 1 event and" in told["detail"] and late.headers["Retry-After"] == "1"
 
     stale = api.get("/projections/sales", headers={**asked, "Prefer": "wait=0, stale"})
     assert (stale.status_code, stale.get_json()["lag"]) == (200, 1)
     assert stale.headers["X-Stale"].startswith("events=1, seconds=")
     assert not shop.projections.wait("sales", token, 0.05)
+    never = api.get("/projections/sales?after=999", headers=NOW).get_json()
+    assert f"the event store ends at {token}" in never["detail"]
 
     answers: list[Any] = []
     asking = threading.Thread(target=lambda: answers.append(

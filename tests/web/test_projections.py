@@ -45,3 +45,12 @@ def test_each_deed_is_done_said_and_audited(browser_of, platform, what) -> None:
         400,
         403,
     )
+
+
+def test_the_page_of_commands_shows_what_was_given_to_those_who_may_see_it(browser_of) -> None:
+    page = browser_of("operator").get("/commands").text
+    assert "order-7" in page and "there is no &lt;i&gt;gold" in page and "item and pieces" in page
+    assert "order-7" not in browser_of("operator").get("/commands?state=done").text
+    assert browser_of("operator").get("/commands?state=odd").status_code == 422
+    seen = browser_of("viewer").get("/commands").text
+    assert "Sell pieces of an item." in seen and "order-7" not in seen

@@ -11,11 +11,12 @@ from typing import Any
 from flask import Response, request, url_for
 
 from app.cqrs import refusals
-from web.api.pages import sliced
-from web.api.parameters import PAGE
+from app.store.commands import STATES
+from web.api.pages import rendered, sliced
+from web.api.parameters import PAGE, Parameter
 from web.api.positions import patience, with_position
 from web.api.routes import Body, route
-from web.api.shapes import ANY_OBJECT, MAYBE_COUNT, TEXT, obj, page_of
+from web.api.shapes import ANY_OBJECT, MAYBE_COUNT, MAYBE_TEXT, TEXT, TIME, obj, page_of
 from web.auth import current_actor, current_identity, unaudited
 from web.platform import current_platform
 from web.rendering import answer
@@ -24,6 +25,8 @@ COMMAND = obj({"name": TEXT, "level": TEXT, "schema": ANY_OBJECT, "doc": TEXT})
 STATE = obj({"id": TEXT, "command": TEXT, "actor": TEXT, "state": {"enum": ["waiting", "done", "refused"]},
              "answer": {}, "position": MAYBE_COUNT,
              "problem": {"type": ["object", "null"]}})  # fmt: skip
+GIVEN = obj({"id": TEXT, "command": TEXT, "actor": TEXT, "state": {"enum": [*STATES]}, "key": MAYBE_TEXT,
+             "position": MAYBE_COUNT, "problem": {"type": ["object", "null"]}, "at": TIME})  # fmt: skip
 WAIT = 10.0
 
 
@@ -31,6 +34,14 @@ WAIT = 10.0
 def list_commands(limit: int, cursor: str | None) -> dict[str, Any]:
     """The commands that the workers know, each with the JSON Schema of what it takes."""
     return sliced(current_platform().commands.list(), limit, cursor)
+
+
+@route("GET", "/commands/answers", "operator", answers=page_of(GIVEN),
+       query=(Parameter("command", "Only of this command."),
+              Parameter("state", "Only in this state.", "text", STATES), *PAGE))  # fmt: skip
+def list_given(**filters: Any) -> dict[str, Any]:
+    """Commands that were given in the last 14 days, and what became of them; newest first."""
+    return rendered(current_platform().commands.given(**filters))
 
 
 @route("GET", "/commands/<name>", "viewer", answers=COMMAND, may_fail=(404,))

@@ -14,6 +14,7 @@ from typing import Any
 from flask import Flask, Response, request
 
 from app import origin
+from app.cqrs.reaching import sentence
 from app.errors import Refused
 from app.events.position import WRITTEN, Position
 from web.api.parameters import Parameter
@@ -36,7 +37,7 @@ LEAST_HEADER = {
 BEHIND = obj(
     {"type": TEXT, "title": TEXT, "status": COUNT, "detail": TEXT, "instance": TEXT,
      "projection": TEXT, "asked": TEXT, "reached": FLAG, "state": TEXT, "position": MAYBE_COUNT,
-     "behind": obj({"events": MAYBE_COUNT, "seconds": MAYBE_NUMBER})}
+     "head": MAYBE_COUNT, "behind": obj({"events": MAYBE_COUNT, "seconds": MAYBE_NUMBER})}
 )  # fmt: skip
 
 
@@ -98,23 +99,11 @@ def takes_stale() -> bool:
 
 def behind(told: dict[str, Any]) -> Response:
     """202: not there yet, and how far behind."""
-    detail = (
-        f"{told['projection']} is {told['state']} and has not come to {told['asked']} yet"
-        f"{distance(told['behind'])}. Ask again, wait longer (Prefer: wait=10), or take what "
-        "there is (Prefer: stale)."
-    )
+    ways = "Ask again, wait longer (Prefer: wait=10), or take what there is (Prefer: stale)."
+    detail = f"{sentence(told)} {ways}"
     response = problem(202, detail, "behind", **told)
     response.headers["Retry-After"] = "1"
     return response
-
-
-def distance(behind: dict[str, Any]) -> str:
-    parts = []
-    if behind["events"] is not None:
-        parts.append(f"{behind['events']:,} events")
-    if behind["seconds"] is not None:
-        parts.append(f"{behind['seconds']:.1f} s")
-    return f": it is {' and '.join(parts)} behind" if parts else ""
 
 
 def marked_stale(response: Response, told: dict[str, Any]) -> Response:

@@ -11,6 +11,7 @@ from web.console import (
     aggregates,
     alerts,
     audit,
+    commands,
     datasets,
     events,
     failures,
@@ -41,7 +42,7 @@ from web.console.pages import blueprint
 
 __all__ = ["blueprint"]
 _PAGES = (
-    aggregates, alerts, audit, datasets, events, failures, filter_trial, flow, live, models,
+    aggregates, alerts, audit, commands, datasets, events, failures, filter_trial, flow, live, models,
     overview, people, problems, projections, publishing, refreshing, replays, run_steps, runs,
     search, sessions, subscriptions, tail, theme, tokens, topics, webhooks, workers,
 )  # fmt: skip

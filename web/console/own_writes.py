@@ -13,8 +13,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from flask import Response, g, render_template, request
 from redis.exceptions import RedisError
 
+from app.cqrs.reaching import distance
 from app.errors import NotFound, PenstockError, Refused
-from web.api.positions import distance, written
+from web.api.positions import written
 from web.auth import current_identity
 from web.platform import current_platform
 
