@@ -54,8 +54,8 @@ def wait_for_own() -> None:
 def not_yet(told: dict[str, Any]) -> str:
     state = "paused" if told["state"] == "paused" else "at work"
     return (
-        f"Your change is taken, and not shown here yet: the archive is {state}"
-        f"{distance(told['behind'])}. Load this page again in a moment."
+        "Your change is taken. What is shown of runs and events doesn't include it yet: the archive is "
+        f"{state}{distance(told['behind'])}. Load this page again in a moment."
     )
 
 
