@@ -18,6 +18,7 @@ HOSTILE = "<script>alert(1)</script>\"'></textarea>" + "W" * 300 + " \u202eרת�
 PAGES = (
     "/", "/flow", "/runs", "/failures", "/replays", "/events", "/topics", "/subscriptions",
     "/datasets", "/models", "/workers", "/alerts", "/sessions", "/aggregates",
+    "/projections", "/commands",
 )  # fmt: skip
 NOT_PAGES = {"/live", "/failures/discard", "/replays/new"}  # a stream; and what needs a choice
 ADMINISTRATORS = ("/people", "/tokens", "/audit")
@@ -47,6 +48,9 @@ def details(platform: FakePlatform) -> list[str]:
         "/models/digits",
         "/models/churn",
         "/aggregates/lamp:1",
+        "/projections/sales",
+        "/projections/thanks",
+        f"/runs/{run['correlationid']}?moment=2",
     ]
 
 
