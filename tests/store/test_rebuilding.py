@@ -12,7 +12,16 @@ from app.errors import Refused
 from app.store import settled_records
 from app.store.projection import rebuilding
 from app.store.projection.rebuilding import Rebuilding
-from tests.store.stories import T0, arrival, declared, delivery, emitted, event, record
+from tests.store.stories import (
+    SUBSCRIPTION,
+    T0,
+    arrival,
+    declared,
+    delivery,
+    emitted,
+    event,
+    record,
+)
 
 TABLES = ("run_events", "deliveries", "delivery_attempts", "announced_events", "runs", "rollups",
           "worker_rollups", "coarse_rollups")  # fmt: skip
@@ -167,3 +176,26 @@ def test_records_are_forgotten_with_the_runs(store, world) -> None:
     assert retention.prune(store.main, store.archive_database, now)["settled"] == 5
     assert settled_records.after(store.archive_database, 0, 10) == []
     assert settled_records.complete_since(store.archive_database) == now - 30 * 86_400
+
+
+def test_an_edited_replay_still_mends_what_was_parked(store, world) -> None:
+    root = event("a", at=1.0)
+    world.come(root)
+    world.settle(record(delivery(root, "parked", started=2.0), id="first"))
+    (letter,) = store.dead_letters.find().items
+    child = event("a-edited", cause=root, at=5.0, data={"better": True})
+    item = {"dead_letter": letter["id"], "event": child.to_dict(), "subscription": SUBSCRIPTION,
+            "sent_id": child.id, "edited": True}  # fmt: skip
+    id = store.replays.create([item], selection={}, options={}, actor="me")
+    store.replays.claim(id, 1)
+    world.settle(record(delivery(child, generation=8, started=8.0, replay=id), id="second"))
+    before = rows(store)
+    assert any("'succeeded'" in row and "'a'" in row for row in before["deliveries"])
+    change(
+        store,
+        "UPDATE deliveries SET state = 'parked', generation = 0",
+        "UPDATE runs SET state = 'failed'",
+    )
+    list(rebuilt(store))
+    assert rows(store) == before
+    assert store.dead_letters.find().items == []  # the letter stays replayed
