@@ -84,11 +84,28 @@ def test_a_subscription_is_paused_for_everybody(installed, run):
 
 
 def test_every_list_answers_on_an_empty_installation(installed, run):
-    for command in ("dead-letters list", "dead-letters groups", "replays list", "runs list"):
+    lists = (
+        "dead-letters list",
+        "dead-letters groups",
+        "replays list",
+        "runs list",
+        "commands given",
+    )
+    for command in lists:
         assert answer(run, *command.split())["items"] == []
         assert run(*command.split()).status == 0
     names = {row["name"] for row in answer(run, "projections")["items"]}
-    assert {"penstock.archive", "penstock.projector"} <= names
+    assert {"penstock.archive", "penstock.projector", "runs"} <= names
+
+
+def test_a_position_is_waited_for_and_what_is_none_is_told(installed, run):
+    ran = run("projections", "wait", "runs", "order:0=1790000000123-0", "--timeout", "0s")
+    assert (ran.status, "has not come to" in ran.output) == (1, True)
+    told = run("projections", "wait", "runs", "7", "--timeout", "0s", "--json")
+    assert told.status == 1 and json.loads(told.output)["reached"] is False
+    assert "X-Position" in run("projections", "wait", "runs", "yesterday").errors
+    assert run("projections", "as-of", "sales").status == 2
+    assert "No projection 'sales'" in run("projections", "as-of", "sales", "--position", "1").errors
 
 
 def test_people_and_tokens(installed, run):
