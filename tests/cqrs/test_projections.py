@@ -259,3 +259,38 @@ def test_its_rows_as_they_were_are_told_and_the_live_ones_stay(shop, monkeypatch
     assert sold(shop) == {"tea": 6, "milk": 5}
     with pytest.raises(NotFound):
         next(shop.projections.rows_as_of("nothing", position=1))
+
+
+def test_a_row_is_read_once_in_a_batch_however_often_it_changes(shop):
+    sell(shop, *[1] * 50)
+    follow(shop)
+    sell(shop, *[1] * 50)
+    sell(shop, *[1] * 50, item="milk")
+    asked = []
+    hooks.listen(
+        shop.database.engine, "before_cursor_execute", lambda *given: asked.append(given[2])
+    )
+    follow(shop)
+    assert sold(shop) == {"tea": 100, "milk": 50}
+    assert (
+        len([sql for sql in asked if sql.startswith("SELECT test_sales")]) == 3
+    )  # two keys; and ours
+
+
+def test_a_row_that_was_deleted_or_renamed_in_a_batch_is_not_found(shop):
+    shop.followers = Followers()
+
+    @projection("sales", 1, [Sales], types=["item.sold"], followers=shop.followers)
+    def sales(event, view):
+        row = view.get(Sales, event.subject) or view.add(Sales(item=event.subject, pieces=0))
+        if event.data == 0:
+            view.session.delete(row)
+        elif event.data == -1:
+            row.item = "renamed"
+            view.session.flush()
+        else:
+            row.pieces += event.data
+
+    sell(shop, 3, -1, 4, 0, 5)
+    follow(shop)
+    assert sold(shop) == {"renamed": 3, "tea": 5}
