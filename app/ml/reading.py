@@ -27,8 +27,8 @@ CHUNK_ROWS = 1024
 CHUNK_CELLS = 1 << 18
 END = "\ue000the end of the file\ue000"
 SHARE_TOLD = 0.05
-TOLD_CELLS = 200_000
-"""Read in between, at least: some tenths of a second's work."""
+TOLD_CELLS = 1_000_000
+"""Read in between, at least: a second's work or so; each telling is an event on the run's page."""
 
 
 Rows = TypeVar("Rows", bound=Sequence[Row])
