@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,16 +75,29 @@ class Machine:
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start a worker and wait until it beats."""
-        worker = self._start_celery(
-            ["-A", "workers", "worker", "-Q", lanes, "-c", str(children), "--pool", pool],
-            environment,
-        )
+        (worker,) = self.start_workers((lanes,), children, pool, environment)
+        return worker
+
+    def start_workers(
+        self,
+        lanes: Sequence[str],
+        children: int = 2,
+        pool: str = "prefork",
+        environment: Mapping[str, str] | None = None,
+    ) -> list[subprocess.Popen[bytes]]:
+        """Start a worker for each of these at once, and wait until all beat."""
+        options = ("-c", str(children), "--pool", pool)
+        started = [
+            self._start_celery(["-A", "workers", "worker", "-Q", one, *options], environment)
+            for one in lanes
+        ]
+        pids = {worker.pid for worker in started}
         self.wait_for(
-            lambda: any(one["pid"] == worker.pid for one in self.platform.workers.list()),
-            60,
+            lambda: pids <= {one["pid"] for one in self.platform.workers.list()},
+            60 * len(pids),
             "a worker to start",
         )
-        return worker
+        return started
 
     def start_bare_worker(self, children: int, tasks: int) -> subprocess.Popen[bytes]:
         """Start a worker of a Celery application that has nothing of ours, and have it handle some tasks."""

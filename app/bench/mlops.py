@@ -37,8 +37,7 @@ def run(
 ) -> dict[str, Any]:
     """The deployed model's metrics, and how long each step took. Raises `NoModel`."""
     with machine(fsync) as ours:
-        for lane in ("default", "training", "system"):
-            ours.start_worker(lane, 1, environment=HANDLERS)
+        ours.start_workers(("default", "training", "system"), 1, environment=HANDLERS)
         begun = time.monotonic()
         with ExitStack() as stack:
             second = stack.enter_context(evaluation.open("rb")) if evaluation else None

@@ -22,7 +22,8 @@ MANY = 200_000
 decided of each of them, is little of it."""
 PARTS = ("backlog", "subscriptions")
 BARE_TASKS = 500
-IDLE_SECONDS = 10.0
+CALM_SECONDS, IDLE_SECONDS = 2.0, 10.0
+"""How long a worker is left alone before its idle CPU is measured, and for how long it is."""
 GOAL, IDLE_GOAL, MEMORY_GOAL, GROWTH_GOAL = 0.8, 0.02, 1.5, 1.1
 
 
@@ -130,7 +131,7 @@ def _compared(pairs: list[tuple[Cost, Cost]]) -> dict[str, float]:
 
 def _idle(pid: int) -> float:
     """The share of a core that a worker with nothing to do uses, its children included."""
-    time.sleep(2.0)
+    time.sleep(CALM_SECONDS)
     before = cpu_seconds(pid)
     time.sleep(IDLE_SECONDS)
     return (cpu_seconds(pid) - before) / IDLE_SECONDS

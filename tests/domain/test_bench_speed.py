@@ -28,6 +28,8 @@ def test_how_long_archive_and_projections_take() -> None:
 
 def test_what_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "SMALL", 1000)
+    monkeypatch.setattr(scale, "MANY", 2000)
+    monkeypatch.setattr(scale, "CALM_SECONDS", 0.1)
     monkeypatch.setattr(scale, "IDLE_SECONDS", 0.5)
     result = scale.run(3000, 5, 1, None, lambda line: None)
 

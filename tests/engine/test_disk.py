@@ -13,10 +13,15 @@ from typing import Any
 import pytest
 import redis
 
+from app import bootstrap
 from app.embedded.binary import available
 from app.errors import Refused, Unavailable
 from app.events.event import Event
+from app.events.schema import EventTypes
+from app.subscriptions.declaration import Handlers
+from config.settings import Settings
 from tests.engine.rig import ROOT, Rig, until
+from web import create_app
 
 REFUSED = "Connection to broker lost"
 """What Celery logs where its server refuses a read from a queue."""
@@ -98,11 +103,30 @@ def test_a_durable_publish_is_on_disk_when_it_returns(make_rig: Callable[..., Ri
     assert rig.platform.publisher.publish([event], durable=True) == [True]
     assert rig.platform.publisher.publish([event], durable=True) == [False]
     _publish_by_command(rig, 2)
+    assert _publish_by_http(rig, 3).status_code == 202
     rig.server.process.kill()
     rig.server.process.wait()
     rig.server.start()
     rig.server.wait_ready()
-    assert [one.id for one in rig.events("plain", "asked")] == ["plain-1", "plain-2"]
+    assert [one.id for one in rig.events("plain", "asked")] == ["plain-1", "plain-2", "plain-3"]
+
+
+def _publish_by_http(rig: Rig, n: int) -> Any:
+    secrets = {"api_token": "a token for this test", "given_secret": "s" * 40}
+    settings = Settings(data_dir=rig.data, redis_url=rig.server.url, **secrets)
+    platform = bootstrap.build(settings, handlers=Handlers(), types=EventTypes())
+    try:
+        return (
+            create_app(platform)
+            .test_client()
+            .post(
+                "/api/v1/events?durable=1",
+                json=rig.event("plain", n).to_dict(),
+                headers={"Authorization": f"Bearer {secrets['api_token']}"},
+            )
+        )
+    finally:
+        platform.close()
 
 
 def _publish_by_command(rig: Rig, n: int) -> None:
@@ -143,6 +167,9 @@ def test_what_cannot_be_promised_is_refused_before_anything_is_written(
     event = rig.event("plain", 1)
     with pytest.raises(Refused, match="append-only file"):
         rig.platform.publisher.publish([event], durable=True)
+    answer = _publish_by_http(rig, 1)
+    assert answer.status_code == 422
+    assert "append-only file" in answer.get_json()["detail"]
     info = redis.Redis.info
 
     def old(client: redis.Redis, *sections: str) -> Any:
