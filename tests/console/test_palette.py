@@ -31,6 +31,10 @@ def test_anything_is_found_by_keyboard(page: Page, server: str, platform: FakePl
     letter = platform.data["letters"][0]
 
     page.keyboard.press("Control+k")
+    page.keyboard.type("nothing of the kind")
+    page.keyboard.press("Escape")
+    expect(palette).to_be_hidden()
+    page.keyboard.press("Control+k")
     expect(field).to_be_focused()
     expect(palette.get_by_role("option", name="Failures")).to_be_visible()
     page.keyboard.type(letter["id"][:10])

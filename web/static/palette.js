@@ -34,9 +34,10 @@
     const words = q.toLowerCase().split(/\s+/).filter(Boolean);
     return [...offered(), ...pages].filter((one) => fits(one.title, words)).slice(0, q ? 6 : 30);
   }
-  function draw(items) {
+  function draw(items, before = null) {
     shown = items;
-    chosen = 0;
+    // What was chosen stays so when the server's answer comes.
+    chosen = Math.max(0, items.findIndex((one) => before && one.title === before.title && one.href === before.href && one.control === before.control));
     list.replaceChildren(...items.map((item, number) => {
       const row = document.createElement("li");
       row.id = `palette-${number}`;
@@ -84,7 +85,7 @@
       if (!answer.ok) { status.textContent = told.detail; return; }
       const near = here(q);
       const known = new Set(near.map((one) => one.href));
-      draw([...near, ...told.items.filter((one) => !known.has(one.href))]);
+      draw([...near, ...told.items.filter((one) => !known.has(one.href))], shown[chosen]);
       status.textContent = told.unasked.map((one) => `Not asked: ${one}`).join(" ") || (shown.length ? `${shown.length} found` : "Nothing has this id or name. Enter looks further.");
     } catch (error) {
       if (error.name !== "AbortError") status.textContent = "The server does not answer.";
@@ -93,6 +94,8 @@
   function open() {
     if (palette.open) return;
     help.close();
+    clearTimeout(timer); // what was asked before it was closed is answered to nobody
+    asking?.abort();
     field.value = "";
     status.textContent = "";
     draw(here(""));
@@ -111,6 +114,8 @@
       chosen = (chosen + step + shown.length) % shown.length;
       mark();
     }
+    // A field for searches would only be emptied by it.
+    if (event.key === "Escape") { event.preventDefault(); palette.close(); }
     if (event.key === "Enter" && shown[chosen]) { event.preventDefault(); go(shown[chosen]); }
   });
   for (const dialog of [palette, help]) {
