@@ -10,6 +10,8 @@ from flask import Flask
 
 from tests.web.fakes import FakePlatform
 from web.console import runs
+from web.console.alike import folded
+from web.drawing import causation
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -104,3 +106,40 @@ def test_what_a_worker_handles_now_is_running(app: Flask, platform: FakePlatform
 
 def test_an_event_that_nobody_takes_is_a_moment() -> None:
     assert kinds(step(None, "succeeded", 4, 4, published=None)) == [("event", 4, 4)]
+
+
+def progress(event: str, seconds: float, cause: str = "begun", kind: str = "x.progressed") -> Any:
+    return step(None, "succeeded", seconds, seconds, event=event, type=kind, causationid=cause,
+                published=at(seconds))  # fmt: skip
+
+
+def test_events_that_say_the_same_again_are_one_line() -> None:
+    begun = step("m.train", "succeeded", event="begun")
+    told = [progress(f"p{number}", number) for number in range(4)]
+    done = progress("done", 5, kind="x.finished")
+    (first, line, last) = folded([begun, told[0], told[1], done, told[2], told[3]])
+    assert (first, last) == (begun, done)
+    assert line["event"] == "p3" and [one["event"] for one in line["alike"]] == [
+        "p0", "p1", "p2", "p3",
+    ]  # fmt: skip
+    assert kinds(line) == [("event", n, n) for n in range(4)], "each is a mark of its own"
+    assert runs.took_of(line) == "4 events"
+
+
+def test_what_matters_is_never_folded_away() -> None:
+    """Two are not many; an event that was taken or caused another one stands for itself."""
+    few = [progress("p0", 0), progress("p1", 1)]
+    other_cause = progress("q0", 2, cause="another")
+    taken = step("m.look", "succeeded", event="p2", type="x.progressed", causationid="begun")
+    causing = progress("p3", 3)
+    caused = progress("r0", 4, cause="p3", kind="x.noted")
+    steps = [*few, other_cause, taken, causing, caused]
+    assert folded(steps) == steps
+
+
+def test_the_graph_of_a_run_draws_them_once() -> None:
+    begun = step("m.train", "succeeded", event="begun")
+    told = [progress(f"progress-{number}", number) for number in range(5)]
+    nodes, _ = causation.causation(folded([begun, *told]), {}, runs.note, runs.link)
+    (pill,) = [node for node in nodes if node.title == "x.progressed"]
+    assert pill.note == "5 times"

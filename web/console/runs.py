@@ -14,6 +14,7 @@ from app.domain.progress import under_way
 from app.errors import NotFound
 from web.auth import current_actor, requires
 from web.console import own_writes, run_past, words
+from web.console.alike import folded
 from web.console.pages import act, blueprint, chosen, field, go, now, since, text_filter
 from web.console.run_steps import waits_for
 from web.drawing import causation, graph, waterfall
@@ -79,11 +80,12 @@ def run(correlationid: str) -> ResponseReturnValue:
     events = platform.archive.find(correlationid=correlationid, limit=1000).items
     letters = [] if place.at else platform.dead_letters.of_run(correlationid)
     parked = {(x["event"]["id"], x["subscription"]): x for x in letters}
+    shown = folded(steps)
     nodes, edges = causation.causation(
-        steps, emits, note, link, {key: letter["id"] for key, letter in parked.items()}
+        shown, emits, note, link, {key: letter["id"] for key, letter in parked.items()}
     )
     label = f"What caused what in the run of {root_of(found)}"
-    ordered = causation.tree(steps)
+    ordered = causation.tree(shown)
     nodes = to_steps(nodes, ordered)
     marks, rows = where_time_went(found, ordered)
     return render_template(
@@ -103,7 +105,7 @@ def run(correlationid: str) -> ResponseReturnValue:
         data={event["id"]: event for event in events},
         parked=parked,
         waits=[] if place.at else waits_for(steps, subscriptions, platform.workers.list()),
-        caused=caused(steps),
+        caused=caused(shown),
         opened=chosen("step"),
         now=now(),
     )
@@ -274,8 +276,8 @@ def segments_of(step: Step, began: datetime, length: float) -> list[waterfall.Se
     published = _from(step.get("published"), began)
     started, ended = _from(step["started"], began), _from(step["ended"], began)
     if not step["subscription"]:
-        at = next((t for t in (published, started, ended) if t is not None), 0.0)
-        return [waterfall.Segment("event", at, at, "")]
+        moments = [_moment_of(one, began) for one in step.get("alike", [step])]
+        return [waterfall.Segment("event", at, at, "") for at in moments]
     segments: list[waterfall.Segment] = []
     last = published
     tries = step.get("history") or []
@@ -307,6 +309,12 @@ def segments_of(step: Step, began: datetime, length: float) -> list[waterfall.Se
     return segments
 
 
+def _moment_of(event: Step, began: datetime) -> float:
+    """When an event came that nobody took, in seconds since the run began."""
+    known = [_from(event.get(key), began) for key in ("published", "started", "ended")]
+    return next((at for at in known if at is not None), 0.0)
+
+
 def _from(value: words.Moment, began: datetime) -> float | None:
     at = words.moment(value)
     return (at - began).total_seconds() if at else None
@@ -314,7 +322,7 @@ def _from(value: words.Moment, began: datetime) -> float | None:
 
 def took_of(step: Step) -> str:
     if not step["subscription"]:
-        return "event"
+        return words.plural(len(step["alike"]), "event") if "alike" in step else "event"
     if step["state"] == "waiting":
         return "waiting"
     took = words.seconds_between(step["started"], step["ended"])

@@ -47,8 +47,9 @@ def _whole(
         event, name = step["event"], step["subscription"]
         pill = f"event:{event}"
         if pill not in nodes:
+            told = f"{len(step['alike'])} times" if "alike" in step else event[-12:]
             nodes[pill] = Node(
-                pill, "type", step["type"], event[-12:], "event", link("event", event), step["type"]
+                pill, "type", step["type"], told, "event", link("event", event), step["type"]
             )
             cause = step["causationid"]
             if cause and any(other["event"] == cause for other in steps):
