@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ ROUNDS = click.option(
 @click.group(epilog="\b\nExample:\n  python -m app bench delivery --kind batch --json")
 def bench() -> None:
     """Measure this machine."""
+    # Told to end, it ends what it started: workers and a server would live on otherwise.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGTERM, before))
 
 
 @bench.command(epilog="\b\nExample:\n  python -m app bench delivery --kind single --events 200000")

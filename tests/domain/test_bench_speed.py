@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+
+import psutil
 import pytest
 
 from app.bench import archive, delivery, scale
@@ -37,3 +42,33 @@ def test_what_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result["with many subscriptions"]["ratio"] > 0
     assert result["private memory of a child (MB)"]["bare Celery"] > 1
     assert result["private memory of a child (MB)"]["events handled"] == 5000
+
+
+def test_a_benchmark_that_is_told_to_end_leaves_nothing_running() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "app",
+        "bench",
+        "publish",
+        "--rounds",
+        "1000",
+        "--fsync",
+        "off",
+    ]
+    bench = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert bench.stderr is not None
+        while "round 1" not in bench.stderr.readline():  # the first round is told when it is over
+            assert bench.poll() is None, "it ended by itself"
+        started = psutil.Process(bench.pid).children(recursive=True)
+        assert started, "its server"
+        bench.terminate()
+        assert bench.wait(60) == 143
+        end = time.monotonic() + 30
+        while any(map(psutil.Process.is_running, started)):
+            assert time.monotonic() < end, "its server lives on"
+            time.sleep(0.05)
+    finally:
+        bench.kill()
+        bench.wait()
