@@ -36,6 +36,8 @@ NOT_PAGES = {
     "/api/v1/projections/<path:name>": "the code of this benchmark declares no projection",
     "/api/v1/commands/<name>": "the code of this benchmark declares no command",
     "/api/v1/commands/answers/<id>": "the code of this benchmark declares no command",
+    "/subscriptions/<path:name>/delete": "what code declares is not deleted",
+    "/api/v1/webhooks/<name>": "the database of this benchmark has no webhook",
     "/readyz": "for the router",
     "/healthz": "for the router",
     "/metrics": "for the collector",

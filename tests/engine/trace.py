@@ -39,3 +39,14 @@ class Trace:
     def ended(self) -> Counter[int]:
         """How often each event was handled to its end."""
         return Counter(line.n for line in self.lines("end"))
+
+    def longest(self) -> float:
+        """The seconds that an event was in hand at most, of those that were handled to their end."""
+        begun: dict[tuple[int, int], float] = {}
+        longest = 0.0
+        for line in self.lines():
+            if line.word == "begin":
+                begun[line.n, line.pid] = line.at
+            elif (line.n, line.pid) in begun:
+                longest = max(longest, line.at - begun[line.n, line.pid])
+        return longest
