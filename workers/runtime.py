@@ -22,7 +22,7 @@ from app.subscriptions.roster import Roster
 from app.subscriptions.slots import Slots
 
 _PR_SET_PDEATHSIG = 1
-YIELD = 5
+YIELD = 10
 """How nice the children are that do nothing but our own bookkeeping (docs/decisions/0025)."""
 
 
