@@ -1,61 +1,35 @@
-"""The alerts of the installation: judged, told, acknowledged, muted.
+"""An operator's hand on alerts: look, set rules, acknowledge, mute.
 
-`evaluate` is the caretaker's chore: it reads, decides and writes in one
-transaction, then publishes what was not told yet. Event ids come from the
-alert's, so telling again after a crash is accepted once. A muted alert is kept
-like any other and told only if it is still up when the mute ends.
+How they are judged is in `judging.py`, how they are told in `telling.py`. A muted alert is
+kept like any other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-import structlog
 from sqlmodel import Session
 
 from app.alerts import words
-from app.alerts.decision import QUIET, State, step
-from app.alerts.readings import Readings, Values
-from app.alerts.rule import CHANGEABLE, DEFAULTS, Rule, changed
-from app.errors import Conflict, NotFound, PenstockError, Refused, Unavailable
-from app.events.event import Event
-from app.events.ids import uuid7
+from app.alerts.in_force import in_force
+from app.alerts.judging import ABOUT, Judging
+from app.alerts.rule import CHANGEABLE, DEFAULTS, changed
+from app.alerts.telling import mute_of
+from app.errors import Conflict, NotFound, Refused
 from app.store.alerts import (
-    LOCK,
     OPEN,
     AlertMuteRow,
     AlertRow,
     AlertRuleRow,
-    AlertStateRow,
     AlertStore,
     show_alert,
     show_mute,
-    states,
 )
-from app.store.bulk import Bulk
 from app.store.columns import clean, key
 from app.store.moments import iso, seconds
 from app.store.page import Page
-
-log = structlog.get_logger(__name__)
-
-SOURCE = "/alerts"
-ABOUT = "alerts"  # what is announced to pages
-Place = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A rule in force, and why it can't be judged where that is so."""
-
-    rule: Rule
-    default: bool
-    by: str | None = None
-    at: float | None = None
-    problem: str | None = None
 
 
 class Alerts:
@@ -96,7 +70,7 @@ class Alerts:
                 "problem": judged.problem,
                 "mutes": [show_mute(m) for m in mutes if m.rule == judged.rule.name],
             }
-            for judged in self._judged()
+            for judged in in_force(self._store)
         ]
 
     def rule(self, name: str) -> dict[str, Any]:
@@ -106,13 +80,6 @@ class Alerts:
                 return each
         raise NotFound(f"There is no rule {name!r}: `python -m app alerts rules` lists them.")
 
-    def _judged(self) -> list[Judged]:
-        """Every rule: the code's defaults, and what people set instead or beside."""
-        found = {name: Judged(rule, default=True) for name, rule in DEFAULTS.items()}
-        for row in self._store.rules():
-            found[row.name] = _read_rule(row)
-        return [found[name] for name in sorted(found)]
-
     def _shown(self, rows: list[AlertRow]) -> list[dict[str, Any]]:
         mutes = self._store.mutes(self._now())
         return [
@@ -120,7 +87,7 @@ class Alerts:
                 **show_alert(row),
                 "summary": words.summary(row.measure, row.target, row.value, row.above),
                 "page": words.page(row.measure, quote(row.target, safe="")),
-                "muted": show_mute(mute) if (mute := _mute_of(mutes, row)) else None,
+                "muted": show_mute(mute) if (mute := mute_of(mutes, row)) else None,
             }
             for row in rows
         ]
@@ -129,7 +96,7 @@ class Alerts:
 
     def set_rule(self, name: str, changes: Mapping[str, Any], actor: str) -> dict[str, Any]:
         """Change a rule, or make it. Raises `Refused` where it could not be judged."""
-        was = next((j.rule for j in self._judged() if j.rule.name == name), None)
+        was = next((j.rule for j in in_force(self._store) if j.rule.name == name), None)
         rule = changed(was, name, changes)
         with self._platform.database.session() as session:
             session.merge(
@@ -236,181 +203,8 @@ class Alerts:
     def _now(self) -> float:
         return float(self._platform.clock.now())
 
-    # -- judging: the caretaker's chore
+    # -- judging
 
     def evaluate(self) -> int:
         """Hold every rule against how things are, and tell what changed; how many alerts changed."""
-        judged = {j.rule.name: j.rule for j in self._judged() if not j.problem and j.rule.enabled}
-        values = self._read({rule.measure for rule in judged.values()})
-        with self._platform.database.session() as session:
-            Bulk(session).lock(LOCK)
-            changes = self._decide(session, judged, values)
-        self._tell()
-        if changes:
-            self._announce()
-        return changes
-
-    def _read(self, measures: set[str]) -> dict[str, Values | None]:
-        """Each measure's values; None where it can't be read now, which proves nothing."""
-        readings = Readings(self._platform)
-        found: dict[str, Values | None] = {}
-        for measure in sorted(measures):
-            try:
-                found[measure] = readings.of(measure)
-            except PenstockError as error:
-                log.warning("alerts can't be judged", measure=measure, error=str(error))
-                found[measure] = None
-        return found
-
-    def _decide(
-        self, session: Session, rules: Mapping[str, Rule], values: Mapping[str, Values | None]
-    ) -> int:
-        now = self._now()
-        known = states(session)
-        changes = 0
-        for place, over in known.items():
-            if not (place[0] in rules and rules[place[0]].covers(place[1])):
-                changes += self._end(session, over, now, "Its rule was changed.")
-        for rule in rules.values():
-            found = values[rule.measure]
-            read = None if found is None else {key(name): value for name, value in found.items()}
-            mine = {place[1] for place in known if place[0] == rule.name}
-            for target in {*mine, *(read or ())}:
-                if not rule.covers(target):
-                    continue
-                value = None if read is None else read.get(target, 0.0)
-                row = known.get((rule.name, target))
-                before = State(row.phase, row.since, row.at) if row else QUIET
-                after = step(rule, before, now, value)
-                changes += self._apply(session, rule, target, value, row, before, after)
-        return changes
-
-    def _apply(
-        self,
-        session: Session,
-        rule: Rule,
-        target: str,
-        value: float | None,
-        row: AlertStateRow | None,
-        before: State,
-        after: State,
-    ) -> int:
-        """Write the new state, and the alert where it went up or down."""
-        if row is None and after == QUIET:
-            return 0
-        if row is not None and after == QUIET:
-            return self._end(session, row, self._now(), "It is well again.")
-        kept = (
-            row
-            if row is not None
-            else AlertStateRow(rule=rule.name, target=target, phase="", since=0.0, at=0.0)
-        )
-        kept.phase, kept.since, kept.at = after.phase, after.since, after.at
-        if after.up and not before.up:
-            kept.alert = uuid7()
-            session.add(
-                AlertRow(
-                    id=kept.alert,
-                    state=OPEN,
-                    rule=rule.name,
-                    measure=rule.measure,
-                    target=target,
-                    severity=rule.severity,
-                    above=rule.above,
-                    value=value,
-                    worst=value or 0.0,
-                    raised=after.since,
-                )
-            )
-            session.add(kept)
-            return 1
-        session.add(kept)
-        alert = session.get(AlertRow, kept.alert) if kept.alert else None
-        if alert is not None and value is not None:
-            alert.value, alert.worst = value, max(alert.worst, value)
-            session.add(alert)
-        return 0
-
-    def _end(self, session: Session, row: AlertStateRow, now: float, reason: str) -> int:
-        """Forget a state; its alert, if it was up, is resolved."""
-        alert = session.get(AlertRow, row.alert) if row.alert else None
-        session.delete(row)
-        if alert is None or alert.state != OPEN:
-            return 0
-        alert.state, alert.resolved, alert.reason = "resolved", now, reason
-        session.add(alert)
-        return 1
-
-    # -- telling
-
-    def _tell(self) -> None:
-        """Publish what was not told yet; what can't be now is told the next time."""
-        mutes = self._store.mutes(self._now())
-        for row in self._store.untold():
-            if _mute_of(mutes, row) and row.state == OPEN:
-                continue
-            # What came and went unheard, under a mute, is told to nobody.
-            silent = row.told < 1 and row.state != OPEN and _mute_of(mutes, row)
-            events = [] if silent else _events(row)
-            try:
-                self._platform.publisher.publish(events)
-            except Unavailable as error:
-                log.warning("an alert could not be told; trying again", error=str(error))
-                return
-            with self._platform.database.session() as session:
-                told = session.get(AlertRow, row.id)
-                if told is not None:
-                    told.told = 2 if row.state != OPEN else 1
-                    session.add(told)
-
-
-def _read_rule(row: AlertRuleRow) -> Judged:
-    """A stored rule; one that another version wrote, or a hand, may be broken."""
-    values = row.rule if isinstance(row.rule, dict) else {}
-    try:
-        rule: Rule | None = Rule(**{**values, "name": row.name})
-        problem = rule.problem() if rule else None
-    except TypeError as error:
-        rule, problem = None, f"It can't be read: {error}."
-    if problem:
-        measure = rule.measure if rule is not None else ""
-        problem = f"{problem} Remove it, or set it anew."
-        rule = Rule(row.name, str(measure), 0.0, 0.0, enabled=False)
-    assert rule is not None
-    return Judged(rule, False, row.changed_by, row.changed, problem)
-
-
-def _mute_of(mutes: Mapping[Place, AlertMuteRow], row: AlertRow) -> AlertMuteRow | None:
-    return mutes.get((row.rule, row.target)) or mutes.get((row.rule, ""))
-
-
-def _events(row: AlertRow) -> list[Event]:
-    """The events that are still owed: of raising, of resolving, or both in this order."""
-    facts = {
-        "alert": row.id,
-        "rule": row.rule,
-        "measure": row.measure,
-        "target": row.target,
-        "severity": row.severity,
-        "value": row.value,
-        "above": row.above,
-        "summary": words.summary(row.measure, row.target, row.value, row.above),
-        "page": words.page(row.measure, quote(row.target, safe="")),
-        "raised": iso(row.raised),
-    }
-    raised = Event(type="alert.raised", id=row.id, data=facts, **_about(row))
-    if row.state == OPEN:
-        return [raised]
-    resolved = Event(
-        type="alert.resolved",
-        id=f"{row.id}:resolved",
-        correlationid=row.id,
-        causationid=row.id,
-        data={**facts, "resolved": iso(row.resolved), "reason": row.reason or ""},
-        **_about(row),
-    )
-    return [resolved] if row.told else [raised, resolved]
-
-
-def _about(row: AlertRow) -> dict[str, Any]:
-    return {"source": SOURCE, "subject": row.target, "partitionkey": row.target}
+        return Judging(self._platform, self._store).evaluate()
