@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -57,3 +58,18 @@ def sign_in(page: Page, server: str, name: str = "admin") -> None:
     page.get_by_label("Password").fill(f"{name}-password")
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"{server}/")
+
+
+@contextmanager
+def signed_in(
+    browser: Browser, server: str, width: int, height: int, name: str = "admin"
+) -> Iterator[Page]:
+    """A page of somebody signed in, in a window of this size, about which nothing may complain."""
+    context = browser.new_context(viewport={"width": width, "height": height})
+    context.set_default_timeout(20_000)
+    complaints: list[str] = []
+    page = watched(context, complaints)
+    sign_in(page, server, name)
+    yield page
+    context.close()
+    assert complaints == []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.console.browser import sign_in, watched
+from tests.console.browser import sign_in, signed_in
 from tests.web.fakes import FakePlatform
 
 pytestmark = pytest.mark.browser
@@ -15,14 +15,8 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def page(browser: Browser, server: str) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(20_000)
-    complaints: list[str] = []
-    page = watched(context, complaints)
-    sign_in(page, server)
-    yield page
-    context.close()
-    assert complaints == []
+    with signed_in(browser, server, 1440, 900) as page:
+        yield page
 
 
 def test_anything_is_found_by_keyboard(page: Page, server: str, platform: FakePlatform) -> None:

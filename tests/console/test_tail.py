@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.console.browser import sign_in, watched
+from tests.console.browser import sign_in, signed_in
 from tests.web.fakes import FakePlatform
 from web import tailing
 
@@ -16,14 +16,8 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def page(browser: Browser, server: str) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    context.set_default_timeout(20_000)
-    complaints: list[str] = []
-    page = watched(context, complaints)
-    sign_in(page, server, "viewer")
-    yield page
-    context.close()
-    assert complaints == []
+    with signed_in(browser, server, 390, 844, "viewer") as page:
+        yield page
 
 
 def publish(platform: FakePlatform, *ids: str, type: str = "parcel.sent") -> None:
