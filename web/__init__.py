@@ -16,6 +16,7 @@ from app.bootstrap import build
 from app.telemetry import logs
 from config.settings import Settings
 from web import api, console, health
+from web.addresses import Addressed
 from web.api.positions import add_positions
 from web.auth import add_auth
 from web.headers import add_headers
@@ -33,8 +34,7 @@ def create_app(platform: Any = None) -> Flask:
     else:
         settings = Settings.load()
         logs.configure(settings.log_level, settings.log_format)
-    app = Flask("web", template_folder="templates", static_folder="static")
-    app.url_map.merge_slashes = False  # an event's id may be a URL
+    app = Addressed("web", template_folder="templates", static_folder="static")
     app.secret_key = settings.secret_key.get_secret_value()
     hold_platform(app, PlatformHolder(lambda: build(settings), platform))
     # Behind a router its header tells the visitor; without one (embedded), anyone may write it.

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func
-from sqlmodel import col, select
+from sqlalchemy import ColumnElement, func, or_
+from sqlmodel import Session, col, select
 
 from app.clock import Clock, SystemClock
 from app.errors import Conflict, NotFound
@@ -27,6 +27,8 @@ from app.store.page import Page, cursor_of, paged, read_cursor
 SCAN = 500
 """Letters that one step of a search by text looks at: they are large."""
 SCAN_SECONDS = 0.04
+TOP = 1e300, ""
+"""A place before the newest letter."""
 SEARCHED = DeadLetter.title, DeadLetter.event, DeadLetter.attempts, DeadLetter.id
 STATES = ("parked", "replaying", "replayed", "discarded")
 
@@ -52,7 +54,7 @@ class DeadLetters:
 
         `q` is a part of the title, the event, the attempts or the id, in any case; a search
         gives up after a while with a page that may be short or empty, and a cursor from where
-        to go on.
+        to go on. What has `q` as its own id, its event's or its run's comes first, at once.
         """
         wanted = wanted_by(subscription, type, group, since, until, None, state)
         if q:
@@ -64,9 +66,13 @@ class DeadLetters:
     def _search(
         self, wanted: list[ColumnElement[bool]], q: str, limit: int, cursor: str | None
     ) -> Page[dict[str, Any]]:
-        found: list[DeadLetter] = []
         over = self._clock.monotonic() + SCAN_SECONDS
         with self._database.read() as session:
+            exact = _named(session, wanted, q, limit)
+            found = [] if cursor else exact
+            if len(found) == limit:
+                return Page([_show(row) for row in found], cursor_of(*TOP))
+            wanted = [*wanted, col(DeadLetter.id).not_in([row.id for row in exact])]
             while True:
                 places: Any = select(DeadLetter.parked, DeadLetter.id).where(*wanted)
                 step = session.exec(_older(places, cursor, SCAN)).all()
@@ -224,6 +230,18 @@ def wanted_by(
     if q:
         conditions.append(any_has(q, *SEARCHED))
     return conditions
+
+
+def _named(session: Session, wanted: list[Any], id: str, limit: int) -> list[DeadLetter]:
+    """Those with this id, of themselves, their event or their run, if a page has room for them."""
+    same = [
+        col(c) == key(id) for c in (DeadLetter.id, DeadLetter.event_id, DeadLetter.correlationid)
+    ]
+    ids = session.exec(select(DeadLetter.id).where(or_(*same)).limit(limit + 1)).all()
+    if not 0 < len(ids) <= limit:
+        return []
+    these = select(DeadLetter).where(*wanted, col(DeadLetter.id).in_(ids))
+    return list(session.exec(_older(these, None, limit)))
 
 
 def _older(query: Any, cursor: str | None, limit: int) -> Any:

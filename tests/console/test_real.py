@@ -185,3 +185,29 @@ def test_people_and_tokens(admin: FlaskClient, app: Flask) -> None:
     headers = {"Authorization": f"Bearer {secret[1]}"}
     assert app.test_client().get("/api/v1/topics", headers=headers).status_code == 200
     checked(admin, "/tokens")
+
+
+def test_an_id_that_ends_as_a_route_does_is_reachable(
+    admin: FlaskClient, platform: Platform
+) -> None:
+    plain, odd = [
+        Event(type="order.placed", id=id, source="shop", data={"named": id})
+        for id in ("a", "a/raw/compare")
+    ]
+    arrivals = [Arrival(event, "order", 0, f"{n}-0") for n, event in enumerate((plain, odd), 1)]
+    platform.archive.add(arrivals)
+    platform.projection.apply_events(arrivals)
+    assert 'href="/runs/a%2Fraw%2Fcompare"' in checked(admin, "/runs")
+    assert "Raw form" in checked(admin, "/events/a%2Fraw%2Fcompare")
+    assert "a/raw/compare" in checked(admin, "/events/a%2Fraw%2Fcompare/raw")
+    assert 'href="/runs/a%2Fraw%2Fcompare"' in checked(admin, "/events/a%2Fraw%2fcompare")
+    assert "a/raw/compare" in checked(admin, "/runs/a%2Fraw%2Fcompare")
+    assert "a/raw/compare" in admin.get("/runs/a%2Fraw%2Fcompare/export").text
+    run = admin.get("/api/v1/runs/a%2Fraw%2Fcompare").get_json()
+    assert run["correlationid"] == "a/raw/compare"
+    assert admin.get("/api/v1/events/a%2Fraw%2Fcompare").get_json()["event"]["id"] == odd.id
+    # As before where nothing tells the slashes apart.
+    assert "named" in checked(admin, "/events/a/raw")
+    assert "a/raw/compare" in checked(admin, "/events/a/raw/compare")
+    anonymous = admin.application.test_client()
+    assert anonymous.get("/events/a%2Fraw?x=%2F").location.endswith("a%252Fraw?x%3D%252F")

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.errors import Conflict, NotFound, Refused
-from app.store import effects, retention
+from app.store import dead_letters, effects, retention
 from app.store.alerts import AlertRow
 from app.store.moments import iso
 from tests.store.stories import SUBSCRIPTION, T0, arrival, declared, delivery, event, record
@@ -278,6 +278,25 @@ def test_dead_letters_come_in_pages(store):
     rest = store.dead_letters.find(limit=4, cursor=page.next)
     assert sorted(row["id"] for row in page.items + rest.items) == sorted(letters)
     assert rest.next is None
+
+
+def test_an_id_is_found_at_once_among_many(store, monkeypatch):
+    letters = park(store, *[f"e{n}" for n in range(9)], type="order.paid")
+    first = letters[0]
+    event = store.dead_letters.get(first)["event"]["id"]
+    monkeypatch.setattr(dead_letters, "SCAN", 2)
+    monkeypatch.setattr(dead_letters, "SCAN_SECONDS", -1.0)
+    for id, limit in ((first, 3), (event, 1)):
+        pages = [store.dead_letters.find(q=id, limit=limit)]
+        while pages[-1].next:
+            pages.append(store.dead_letters.find(q=id, limit=limit, cursor=pages[-1].next))
+        assert pages[0].items[0]["id"] == first
+        assert [row["id"] for page in pages for row in page.items].count(first) == 1
+        assert store.dead_letters.find(q=id, type="order.placed").items == []
+    pages = [store.dead_letters.find(q="order.paid", limit=3)]
+    while pages[-1].next:
+        pages.append(store.dead_letters.find(q="order.paid", limit=3, cursor=pages[-1].next))
+    assert sorted(row["id"] for page in pages for row in page.items) == sorted(letters)
 
 
 def test_groups_say_how_many_and_when(store):

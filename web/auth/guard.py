@@ -20,6 +20,7 @@ from werkzeug.urls import iri_to_uri
 
 from app import origin
 from app.events.ids import uuid7
+from web.addresses import address_of
 from web.auth.bearer import has_bearer, identity_of_bearer
 from web.auth.identity import LEVELS, Identity
 from web.platform import SEES
@@ -95,7 +96,7 @@ def _refusal(level: str) -> Any:
     identity = current_identity()
     if identity is None:
         if _is_a_person():
-            here = iri_to_uri(request.full_path).rstrip("?") if request.method == "GET" else "/"
+            here = iri_to_uri(address_of(request)) if request.method == "GET" else "/"
             return redirect(url_for("auth.show_sign_in", next=here))
         raise Unauthorized(
             "That token is unknown, expired or revoked."

@@ -19,6 +19,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.urls import iri_to_uri
 
 from app.errors import PenstockError
+from web.addresses import address_of, path_of
 from web.auth import current_identity, nothing_done
 from web.console import highlight, icons, own_writes, words
 from web.console.recent import forget, recent
@@ -127,7 +128,7 @@ def url_with(**changes: str | None) -> str:
             values.pop(key, None)
         else:
             values[key] = value
-    return f"{request.path}{query(values)}"
+    return f"{path_of(request)}{query(values)}"
 
 
 def query(values: Mapping[str, Any]) -> str:
@@ -208,7 +209,7 @@ def shared() -> dict[str, Any]:
         "navigation": navigation() if viewer else [],
         "theme": theme,
         "next_theme": {"auto": "light", "light": "dark", "dark": "auto"}[theme],
-        "here": request.full_path.rstrip("?"),
+        "here": address_of(request),
         # A refresh of fragments throws away what it does not need: flashes wait for a page.
         "flashes": [] if refreshing else flashes(),
         "since_choices": SINCE,

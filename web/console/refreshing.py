@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from flask import Response, current_app, g, request
 from flask_wtf.csrf import generate_csrf
 
+from web.addresses import address_of
 from web.auth import current_identity
 from web.console.pages import blueprint
 from web.console.recent import forgotten
@@ -103,7 +104,7 @@ def share() -> Response | None:
     if identity is None:
         return None
     ours = refreshes()
-    page = ours.of((request.full_path, request.headers[HEADER], identity.permissions))
+    page = ours.of((address_of(request), request.headers[HEADER], identity.permissions))
     if page.fresh() is None and not ours.take_turn(page):
         return Response(
             "Many consoles ask at once: again in a moment.\n", 503, {"Retry-After": "2"}
