@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from sqlalchemy import MetaData, text
 from sqlmodel import Field, SQLModel
 
+from app.bench.eventstore_bare import Bare
 from app.bench.eventstore_peer import TEXT, Peer, streams
 from app.clock import SystemClock
 from app.cqrs.declaration import Followers, projection
@@ -79,6 +80,8 @@ def _measure(url: str, seconds: float, rounds: int, tell: Callable[[str], None])
             session.execute(text("CREATE SCHEMA peer"))
     store = EventStore(database)
     peer = Peer(url, WRITERS)
+    bare = Bare(url)
+    limits: dict[str, list[float]] = {}
     figures: dict[str, list[tuple[float, float]]] = {name: [] for name in GOALS}
     try:
         for number in range(rounds):
@@ -94,6 +97,9 @@ def _measure(url: str, seconds: float, rounds: int, tell: Callable[[str], None])
                 for side in order:
                     rates[side] = _rate(sides[side](), writers, batch, seconds)
                 figures[name].append((rates[0], rates[1]))
+                if writers == 1:
+                    written = _rate(bare.appending(), writers, batch, seconds)
+                    limits.setdefault(name, []).append(written / rates[1])
             figures["rehydrating"].append(_rehydrate(database, store, peer, seconds))
             tell(
                 f"round {number + 1}: "
@@ -107,6 +113,9 @@ def _measure(url: str, seconds: float, rounds: int, tell: Callable[[str], None])
         return {
             "durability": _durability(database, peer),
             **{name: _summary(figures[name], goal) for name, goal in GOALS.items()},
+            "bare inserts of such rows, ratio to eventsourcing": {
+                name: statistics.median(ratios) for name, ratios in limits.items()
+            },
             "projected with a durable checkpoint": {
                 "a @projection that adds a row for each, events/s": statistics.median(
                     ours for ours, _ in projected
@@ -119,6 +128,7 @@ def _measure(url: str, seconds: float, rounds: int, tell: Callable[[str], None])
             },
         }
     finally:
+        bare.close()
         peer.close()
         database.dispose()
 

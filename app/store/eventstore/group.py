@@ -44,7 +44,7 @@ class Group(Generic[Asked, Given]):
         self._together = together
         self._lock = threading.Lock()
         self._queue: list[_Waiting[Asked, Given]] = []
-        self._led = False
+        self._leader: _Waiting[Asked, Given] | None = None
         self._around = 0
         """How many callers there were lately: those last served, and those who waited then."""
         self._took = self._ended = 0.0
@@ -59,16 +59,36 @@ class Group(Generic[Asked, Given]):
             if self._awaited is not None and len(self._queue) >= self._awaited:
                 self._awaited = None
                 self._complete.release()
-            leads = not self._led
-            self._led = True
-        if not leads:
-            mine.woken.acquire()
+            leads = self._leader is None
+            if leads:
+                self._leader = mine
+        try:
+            if not leads:
+                mine.woken.acquire()
+            if not mine.done:
+                self._gather()
+        except BaseException:
+            self._leave(mine)
+            raise
         if not mine.done:
-            self._gather()
             self._lead()
         if isinstance(mine.outcome, BaseException):
             raise mine.outcome
         return mine.outcome  # type: ignore[return-value]
+
+    def _leave(self, mine: _Waiting[Asked, Given]) -> None:
+        """Somebody was interrupted as he waited (a time limit, Ctrl-C): nobody may wait for him to lead."""
+        with self._lock:
+            if mine in self._queue:
+                self._queue.remove(mine)
+            if self._leader is mine:
+                self._hand_on()
+
+    def _hand_on(self) -> None:
+        """With the lock held: the first in the queue leads next, if there is anybody."""
+        self._leader = self._queue[0] if self._queue else None
+        if self._leader:
+            self._leader.woken.release()
 
     def _gather(self) -> None:
         """Wait for those who are likely to come, if that takes less than what it saves."""
@@ -103,9 +123,6 @@ class Group(Generic[Asked, Given]):
             self._ended = time.perf_counter()
             self._took = self._ended - begun
             self._around = len(group) + len(self._queue)
-            following = self._queue[0] if self._queue else None
-            self._led = following is not None
+            self._hand_on()
         for one in group:
             one.woken.release()
-        if following:
-            following.woken.release()

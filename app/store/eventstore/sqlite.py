@@ -7,6 +7,7 @@ so the disk is waited for once, for all who are there (`group.py`).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from app.store.database import Database
@@ -19,40 +20,54 @@ _NEWEST = (
     "SELECT version, type, actor, recorded FROM stored_events"
     " WHERE stream = ? ORDER BY version DESC LIMIT 1"
 )
-_LAST = "SELECT coalesce(max(position), 0) FROM stored_events"
-_INSERT = (
-    "INSERT INTO stored_events"
-    " (position, stream, version, type, event, actor, recorded, subject_key)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-)
+_ROWS_AT_ONCE = 50
 
 
-def append(cursor: Any, requests: list[Request], position: int | None = None) -> list[Appended]:
+@lru_cache(maxsize=_ROWS_AT_ONCE)
+def _insert(rows: int) -> str:
+    """So many events of one stream, in order. SQLite gives each the next position (its rowid)."""
+    values = ", ".join(
+        f"({n}, ?{3 * n + 2}, ?{3 * n + 3}, ?{3 * n + 4})" for n in range(1, rows + 1)
+    )
+    return (
+        "INSERT INTO stored_events (stream, version, type, event, actor, recorded, subject_key)"
+        " SELECT ?1, ?2 + column1, column2, column3, ?3, ?4, column4"
+        f" FROM (VALUES {values})"
+    )
+
+
+def append(cursor: Any, requests: list[Request]) -> list[Appended]:
     """All or none, in a transaction that holds the file's lock.
 
-    Raises `VersionConflict` before anything of these requests is written. `position` is the
-    newest there is, where the caller knows it.
+    Raises `VersionConflict` before anything of these requests is written.
     """
-    if position is None:
-        position = int(cursor.execute(_LAST).fetchone()[0])
     at: dict[str, tuple[int, Winner]] = {}
-    rows: list[tuple[Any, ...]] = []
-    done: list[Appended] = []
+    begins: list[tuple[int, float]] = []
     for request in requests:
         version, newest = at.get(request.stream) or _newest(cursor, request.stream)
         if request.expected is not None and request.expected != version:
             raise VersionConflict(request.stream, request.expected, version, newest)
         recorded = max(request.at, newest.at or 0.0)
-        for row in request.rows:
-            version, position = version + 1, position + 1
-            rows.append(
-                (position, request.stream, version, row.type, row.event,
-                 request.actor, recorded, row.key)
-            )  # fmt: skip
-        at[request.stream] = version, Winner(request.rows[-1].type, request.actor, recorded)
-        done.append(Appended(version, position))
-    cursor.executemany(_INSERT, rows)
-    return done
+        begins.append((version, recorded))
+        at[request.stream] = (
+            version + len(request.rows),
+            Winner(request.rows[-1].type, request.actor, recorded),
+        )
+    return [
+        _write(cursor, request, version, recorded)
+        for request, (version, recorded) in zip(requests, begins, strict=True)
+    ]
+
+
+def _write(cursor: Any, request: Request, version: int, recorded: float) -> Appended:
+    for begin in range(0, len(request.rows), _ROWS_AT_ONCE):
+        rows = request.rows[begin : begin + _ROWS_AT_ONCE]
+        values = [request.stream, version, request.actor, recorded]
+        for row in rows:
+            values += row
+        cursor.execute(_insert(len(rows)), values)
+        version += len(rows)
+    return Appended(version, cursor.lastrowid)
 
 
 def _newest(cursor: Any, stream: str) -> tuple[int, Winner]:
@@ -80,16 +95,12 @@ class SqliteAppender:
             cursor = connection.cursor()
             cursor.execute("BEGIN IMMEDIATE")
             try:
-                position = int(cursor.execute(_LAST).fetchone()[0])
                 outcomes: list[list[Appended] | Exception] = []
                 for requests in waiting:
                     try:
-                        done = append(cursor, requests, position)
+                        outcomes.append(append(cursor, requests))
                     except VersionConflict as conflict:
                         outcomes.append(conflict)
-                    else:
-                        position = done[-1].position
-                        outcomes.append(done)
                 cursor.execute("COMMIT")
                 return outcomes
             except BaseException:

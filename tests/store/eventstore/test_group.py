@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 
 import pytest
@@ -76,3 +77,42 @@ def test_an_interrupt_of_the_one_who_writes_is_not_the_others():
         group.do(1)
     with pytest.raises(KeyboardInterrupt):
         group.do(2)
+
+
+class Interrupted(BaseException):
+    pass
+
+
+def test_who_is_interrupted_while_waiting_holds_nobody_up():
+    entered, go = threading.Event(), threading.Event()
+
+    def together(asked):
+        entered.set()
+        assert go.wait(30)
+        return asked
+
+    group = Group(together)
+    outcomes = []
+
+    def ask(n):
+        try:
+            outcomes.append(group.do(n))
+        except Interrupted:
+            outcomes.append("interrupted")
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(3)]
+    threads[0].start()
+    assert entered.wait(30)
+    for waiting, thread in enumerate(threads[1:], 1):
+        thread.start()
+        while len(group._queue) < waiting:
+            pass
+    # The first in the queue would lead the next group.
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(threads[1].ident), ctypes.py_object(Interrupted)
+    )
+    go.set()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(outcomes, key=str) == [0, 2, "interrupted"]
+    assert group.do(5) == 5
