@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from app.alerts.rule import MEASURES
 
 
@@ -22,34 +24,37 @@ def value_text(measure: str, value: float | None) -> str:
 
 def summary(measure: str, target: str, value: float | None, above: float) -> str:
     """One sentence: what is about whom, how bad it is, and where bad begins."""
-    text, limit = value_text(measure, value), value_text(measure, above)
+    text, limit = value_text(measure, value), f"over {value_text(measure, above)}"
+    if value is not None and value <= above:
+        limit = f"was {limit}"  # it is up until it has been well for a while
     match measure:
         case "lag":
-            return f"{target} is {text} behind (over {limit})"
+            return f"{target} is {text} behind ({limit})"
         case "failure-share":
-            return f"{text} of the attempts of {target} fail (over {limit})"
+            return f"{text} of the attempts of {target} fail ({limit})"
         case "dead-letters":
-            return f"{text} events of {target} are parked (over {limit})"
+            return f"{text} events of {target} are parked ({limit})"
         case "stuck-runs":
-            return f"a run waits for {target} since {text} (over {limit})"
+            return f"a run waits for {target} since {text} ({limit})"
         case "silent-topics":
-            return f"no event in {target} since {text} (over {limit})"
+            return f"no event in {target} since {text} ({limit})"
         case "dead-workers":
             return f"{text} worker{'' if value == 1 else 's'} died in the last ten minutes"
         case "unserved-lanes":
             return f"no live worker serves the lane {target}"
-    return f"{measure} of {target} is {text} (over {limit})"
+    return f"{measure} of {target} is {text} ({limit})"
 
 
 def page(measure: str, target: str) -> str:
     """The console's page on which to look first."""
+    name = quote(target, safe="")
     match measure:
         case "dead-letters" | "failure-share":
-            return f"/failures?subscription={target}"
+            return f"/failures?subscription={name}"
         case "lag":
-            return f"/subscriptions/{target}"
+            return f"/subscriptions/{name}"
         case "stuck-runs":
             return "/runs?state=running"
         case "silent-topics":
-            return f"/topics/{target}"
+            return f"/topics/{name}"
     return "/workers"

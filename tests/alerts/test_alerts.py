@@ -113,6 +113,7 @@ def test_a_lag_that_lasts_is_raised_told_and_resolved(world: World) -> None:
     world.oldest = 40
     world.after(300)
     assert len(world.publisher.told) == 1
+    assert world.alerts.up()[0]["summary"] == "shop.charge is 40 s behind (was over 60 s)"
     world.oldest = 0
     world.after(70)
     assert world.publisher.told[1:] == [("alert.resolved", "shop.charge")]

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
+from web.console import figures
 from web.drawing import chart, graph, sparkline, waterfall
-from web.drawing.scale import short, ticks
+from web.drawing.scale import seconds_ticks, short, ticks
 from web.drawing.svg import clip, tag
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -57,6 +58,20 @@ def test_ticks_hold_the_largest_value_and_are_few(top: float) -> None:
 @pytest.mark.parametrize("top", [0, -1, float("nan"), float("inf")])
 def test_ticks_of_nothing_are_an_empty_scale(top: float) -> None:
     assert ticks(top) == [0.0, 1.0]
+
+
+@given(st.floats(min_value=1e-9, max_value=1e8))
+def test_ticks_of_a_span_hold_it_and_read_differently(top: float) -> None:
+    found = waterfall.axis(top)
+    assert found[-1] >= top * 0.999
+    assert 2 <= len(found) <= 6
+    written = [figures.tick(each) for each in found]
+    assert len(set(written)) == len(written)
+    assert all(len(each) <= 8 for each in written)
+
+
+def test_ticks_of_minutes_are_whole_ones() -> None:
+    assert [figures.tick(each) for each in seconds_ticks(170)] == ["0 s", "1 m", "2 m", "3 m"]
 
 
 @given(st.text(max_size=80), st.integers(min_value=2, max_value=40))
@@ -162,6 +177,7 @@ def test_corners_are_rounded_and_lines_end_before_the_arrow() -> None:
 
 def test_a_waterfall_stays_within_its_track() -> None:
     marks = waterfall.axis(10.0)
+    assert marks == [0, 5, 10]
     segments = [
         waterfall.Segment("waiting", -5, 2),
         waterfall.Segment("worked", 2, 99, "attempt 1"),

@@ -96,6 +96,14 @@ def test_names_are_escaped_wherever_they_may_break(name: str) -> None:
         assert '"' not in bare
 
 
+@pytest.mark.parametrize(("text", "written"), [
+    ("a `b<` c", "a <code>b&lt;</code> c"), ("no `end", "no `end"),
+    ("``x``", "<code>x</code>"), ("<i>`", "&lt;i&gt;`"), ("", ""),
+])  # fmt: skip
+def test_what_stands_in_backticks_is_code(text: str, written: str) -> None:
+    assert words.ticked(text) == written
+
+
 def test_marks_that_turn_text_are_spelt_out() -> None:
     assert words.steady("a\u202eb\u2066") == "a\\u202eb\\u2066"
     assert words.steady("שלום 7") == "שלום 7"

@@ -1,6 +1,6 @@
 """Two JSON values side by side: what differs, path by path.
 
-Paths are JSON Pointers (RFC 6901), as a patch would name them.
+Paths are JSON Pointers (RFC 6901) that begin at the event, as a patch names them: `/data/amount`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Row(NamedTuple):
 
 
 def compare(first: Any, second: Any) -> list[Row]:
-    """What is the same and what is not, the differences first; at most 200 rows."""
-    one, other = dict(_leaves(first)), dict(_leaves(second))
+    """The data of two events: what differs first, then what is the same; at most 200 rows."""
+    one, other = dict(_leaves(first, "/data")), dict(_leaves(second, "/data"))
     rows = [_row(path, one.get(path, _ABSENT), other.get(path, _ABSENT))
             for path in dict.fromkeys([*one, *other])]  # fmt: skip
     return sorted(rows, key=lambda row: row.kind == "same")[:MOST]
@@ -39,7 +39,7 @@ def _row(path: str, first: Any, second: Any) -> Row:
     return Row(path, "same" if same else "changed", first, second)
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Every value that holds no other, with its path."""
     if isinstance(value, dict) and value:
         for name, inner in value.items():

@@ -243,6 +243,7 @@ FILTERS: dict[str, Any] = {
     "clip": clip,
     "clock": _clock,
     "dotted": words.dotted,
+    "ticked": words.ticked,
     "error_parts": words.error_parts,
     "exact": words.exact,
     "hour": _hour,

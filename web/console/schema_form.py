@@ -38,7 +38,7 @@ def fields(
         kind, choices = _kind(part, schema)
         default = part.get("default")
         value = given.get(PREFIX + name, "" if default is None else _text(default))
-        about = str(part.get("description") or part.get("title") or "")
+        about = str(part.get("description") or _title(name, part))
         required = name in schema.get("required", ())
         found.append(Field(name, kind, required, about, choices, value, problems.get(name, "")))
     return found
@@ -84,6 +84,12 @@ def _followed(part: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str
     name = str(part.get("$ref", "")).rpartition("/")[2]
     found = schema.get("$defs", {}).get(name)
     return found if isinstance(found, Mapping) else part
+
+
+def _title(name: str, part: Mapping[str, Any]) -> str:
+    """The property's title, unless it only says its name again, as pydantic's do."""
+    title = str(part.get("title") or "")
+    return "" if title.casefold() == name.replace("_", " ").casefold() else title
 
 
 def _text(value: Any) -> str:

@@ -19,7 +19,8 @@ from web.api.parameters import parse_time
 from web.console import words
 from web.console.pages import go, query, say, since
 
-FILTERS = ("subscription", "type", "q")
+IN_WORDS = {"subscription": "the subscription", "type": "the type", "q": "the text"}
+FILTERS = tuple(IN_WORDS)
 CANARY = 10
 Fields = MultiDict[str, str]
 
@@ -69,7 +70,7 @@ def choose_again(why: str) -> ResponseReturnValue:
 def _filter(form: Fields) -> Choice:
     chosen = {name: form[name].strip() for name in FILTERS if form.get(name, "").strip()}
     fields = [("scope", "filter"), *chosen.items()]
-    parts = [f"{name} {value!r}" for name, value in chosen.items()]
+    parts = [f"{IN_WORDS[name]} {value}" for name, value in chosen.items()]
     # The start of the window is fixed when it is previewed, and travels as an instant.
     start = form.get("start") or words.iso(since(form.get("since", "all")))
     if start:
@@ -78,7 +79,7 @@ def _filter(form: Fields) -> Choice:
         parts.append(f"parked since {start}")
     return Choice(
         {"filter": chosen},
-        f"all dead letters with {', '.join(parts)}" if parts else "all dead letters",
+        f"all dead letters with {' and '.join(parts)}" if parts else "all dead letters",
         fields,
     )
 

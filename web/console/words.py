@@ -171,6 +171,20 @@ def steady(value: Any) -> Any:
     return value.translate(_TURNING)
 
 
+_TICKED = re.compile("(`+)([^`]+)\\1")
+
+
+def ticked(text: str) -> Markup:
+    """Somebody's description, of which what stands in backticks is code."""
+    parts = _TICKED.split(text)
+    code = Markup("<code>{}</code>")
+    return Markup("").join(
+        code.format(part) if place % 3 == 2 else escape(part)
+        for place, part in enumerate(parts)
+        if place % 3 != 1
+    )
+
+
 def segment(name: object) -> str:
     """A name as one segment of an address, whatever letters it has."""
     return quote(str(name), safe="")

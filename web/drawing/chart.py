@@ -14,7 +14,7 @@ from datetime import datetime
 
 from markupsafe import Markup, escape
 
-from web.drawing.scale import short, ticks
+from web.drawing.scale import seconds_ticks, short, ticks
 from web.drawing.svg import tag
 
 HEIGHT = 150.0
@@ -65,11 +65,11 @@ def lines(
     times: Sequence[datetime],
     series: Sequence[Series],
     markers: Sequence[Marker] = (),
-    write: Callable[[float], str] = short,
+    write: Callable[[float], str] | None = None,
 ) -> Chart:
-    """One line for each series; the first has an area below it."""
+    """One line for each series; the first has an area below it. With a `write`, values are seconds."""
     top = max([v for s in series for v in s.values if v is not None] or [0.0])
-    marks = ticks(top)
+    marks, write = (seconds_ticks(top), write) if write else (ticks(top), short)
     plot = []
     for number, each in enumerate(series):
         for points in _stretches(each.values, marks[-1]):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from web.drawing.scale import ticks
+from web.drawing.scale import seconds_ticks
 from web.drawing.svg import tag
 
 THINNEST = 0.45
@@ -29,8 +29,11 @@ class Segment:
 
 
 def axis(length: float) -> list[float]:
-    """The seconds at which the grid has lines; the last one holds the whole run."""
-    return ticks(max(length, 0.001), 4)
+    """The seconds at which the grid has lines; the last one holds the whole run.
+
+    They are at least a millisecond apart: of less, two would bear the same words.
+    """
+    return seconds_ticks(max(length, 0.004), 4)
 
 
 def row(segments: Sequence[Segment], marks: Sequence[float]) -> Markup:
