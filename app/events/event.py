@@ -95,7 +95,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     @staticmethod
     def from_bytes(stored: bytes) -> Event:
         """Read the stored form; raises `msgspec.MsgspecError` where it is none."""
-        return _decode(stored)
+        return read_stored(stored)
 
 
 def plain(value: Any) -> Any:
@@ -108,7 +108,8 @@ def plain(value: Any) -> Any:
 
 
 _encoder = msgspec.json.Encoder(enc_hook=plain)
-_decode = msgspec.json.Decoder(Event).decode
+read_stored = msgspec.json.Decoder(Event).decode
+"""`Event.from_bytes` without a call between: for loops over very many."""
 ATTRIBUTES = frozenset(Event.__struct_fields__) - {"extensions"}
 _TEXT = ATTRIBUTES - {"data", "time", "recordedtime", "expirytime"}
 _NEEDED = ("type", "id", "source")

@@ -89,6 +89,20 @@ def _each(fits: Callable[[Any, Any], bool]) -> Callable[[Any], Predicate]:
     return make
 
 
+def _same(value: Any, wanted: Any) -> bool:
+    return value == wanted and type(value) is type(wanted)
+
+
+def _exact(argument: Any) -> Predicate:
+    general = _each(_same)(argument)
+    name, wanted = next(iter(argument.items()))
+    if len(argument) > 1 or name == "data" or name not in ATTRIBUTES or type(wanted) is not str:
+        return general
+    # The usual case, on the path of every event. An attribute that equals a text is one.
+    read = reader(name)
+    return lambda event: read(event) == wanted
+
+
 def _some(combine: Callable[[Any], bool]) -> Callable[[Any], Predicate]:
     def make(argument: Any) -> Predicate:
         if not isinstance(argument, list) or not argument:
@@ -107,7 +121,7 @@ def _not(argument: Any) -> Predicate:
 
 
 _DIALECTS: dict[str, Callable[[Any], Predicate]] = {
-    "exact": _each(lambda value, wanted: value == wanted and type(value) is type(wanted)),
+    "exact": _exact,
     "prefix": _each(lambda value, wanted: isinstance(value, str) and value.startswith(wanted)),
     "suffix": _each(lambda value, wanted: isinstance(value, str) and value.endswith(wanted)),
     "all": _some(all),

@@ -129,6 +129,9 @@ class RedisBroker:
         for stream, raw_entries in reply or ():
             name = stream.decode()
             for id, fields in raw_entries:
+                if fields and len(fields) == 2:  # of a topic, as nearly all are
+                    entries.append(Entry(name, id, fields[1]))
+                    continue
                 entry = parse_entry(name, id, fields)
                 if entry is None:
                     missing.append((name, id))
@@ -147,8 +150,9 @@ class RedisBroker:
     ) -> list[bytes]:
         again = "1" if keys.is_again(stream) else "0"
         told = [argument for step in steps for argument in (len(step), *step)]
+        held = (b" ".join(ids), ids[0], ids[-1], len(ids))
         return self.wire.script(
-            "settle", (stream, RECORDS), (group, consumer, again, record, len(told), *told, *ids)
+            "settle", (stream, RECORDS), (group, consumer, again, record, *held, *told)
         )
 
     def release(

@@ -6,6 +6,7 @@ more: why it came back, and what has happened to it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -31,7 +32,7 @@ class Entry(msgspec.Struct, gc=False):
     id: bytes
     raw: bytes
     generation: int | None = None
-    attempts: list[dict[str, Any]] = []
+    attempts: Sequence[dict[str, Any]] = ()
     losses: int = 0
     worker_losses: int = 0
     suspect: bool = False
@@ -77,7 +78,7 @@ def parse_entry(stream: str, id: bytes, fields: list[bytes] | None) -> Entry | N
         id,
         named[b"e"],
         generation=int(named.get(b"g", b"0")),
-        attempts=_decode(named[b"a"]) if b"a" in named else [],
+        attempts=_decode(named[b"a"]) if b"a" in named else (),
         losses=int(named.get(b"l", b"0")),
         worker_losses=int(named.get(b"w", b"0")),
         suspect=b"s" in named,

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from app.events.event import Event
 from app.events.ids import derived_id
@@ -37,7 +39,7 @@ _PLAIN_ATTRIBUTES = (
 )
 
 
-class Settled(NamedTuple):
+class Settled(msgspec.Struct, gc=False):
     """One entry with its outcome; times in seconds since 1970, `event` None where it can't be read."""
 
     entry: Entry
@@ -100,7 +102,7 @@ class Settlement:
                 return self._next_of_key(one)
         raise AssertionError(f"unknown outcome {one.outcome!r}")
 
-    def _delay(self, one: Settled, wait: float, attempts: list[dict[str, Any]]) -> list[Step]:
+    def _delay(self, one: Settled, wait: float, attempts: Sequence[dict[str, Any]]) -> list[Step]:
         key = self._ordered_key(one)
         fields = self._fields(one.entry, attempts=attempts, suspect=False, head=key is not None)
         partition = keys.partition_of(one.entry.stream)
@@ -158,8 +160,12 @@ class Settlement:
         came, moment, kind, told = 0.0, b"", "", False
         wait_in = work_in = 0
         wait_low = wait_high = work_low = work_high = 0.0
-        for one in work:
-            entry, event, outcome, started, ended = one
+        index, total = 0, len(work)
+        while index < total:
+            one = work[index]
+            index += 1
+            entry, event, outcome = one.entry, one.event, one.outcome
+            started, ended = one.started, one.ended
             state = "succeeded" if outcome is NOTHING else _STATES[type(outcome)]
             if state == "excluded" or state == "held":
                 counts[state] += 1
@@ -167,14 +173,22 @@ class Settlement:
                     packed = False
                     deliveries.append(self._delivery(one, "cancelled"))
                 continue
+            if event is not None and event.type != kind:
+                kind = event.type
+                told = self.handling.tracking_of(kind) == "run"
             took = ended - started
-            worked += took
+            like = 1
+            calm = event is not None and not told and state == "succeeded" and took < SLOW
+            if calm and index < total and work[index].started == started:
+                like = _alike(work, index - 1)
+                index += like - 1
+            worked += took * like
             if took > worked_max:
                 worked_max = took
             if not work_low <= took < work_high:
                 work_in = bucket_of(took)
                 work_low, work_high = span(work_in)
-            works[work_in] = works.get(work_in, 0) + 1
+            works[work_in] = works.get(work_in, 0) + like
             if entry.id[:14] != moment:  # 13 digits and the dash
                 moment = entry.id[:14]
                 came = int(entry.id.partition(b"-")[0]) / 1000  # when it came into its stream
@@ -182,18 +196,15 @@ class Settlement:
             if not wait_low <= wait < wait_high:
                 wait_in = bucket_of(wait)
                 wait_low, wait_high = span(wait_in)
-            waits[wait_in] = waits.get(wait_in, 0) + 1
+            waits[wait_in] = waits.get(wait_in, 0) + like
             if wait > 0.0:  # the server's clock may be ahead
-                waited += wait
+                waited += wait * like
                 if wait > waited_max:
                     waited_max = wait
-            if event is not None and event.type != kind:
-                kind = event.type
-                told = self.handling.tracking_of(kind) == "run"
             if event is None or told:
                 packed = False
-            elif state == "succeeded" and took < SLOW and not (entry.attempts or entry.replay):
-                quiet += 1
+            elif calm and not (entry.attempts or entry.replay):
+                quiet += like
                 continue
             counts[state] += 1
             deliveries.append(self._delivery(one, state))
@@ -252,6 +263,27 @@ class Settlement:
                 "code": code_version(self.handling.subscription.handler, self.handling.platform),
             }
         return told
+
+
+def _alike(work: Sequence[Settled], first: int) -> int:
+    """How many deliveries from there on count alike: first ones that came and were handled together."""
+    one = work[first]
+    if one.outcome is not NOTHING or one.entry.generation is not None or one.event is None:
+        return 1
+    started, ended, moment, kind = one.started, one.ended, one.entry.id[:14], one.event.type
+    for index in range(first + 1, len(work)):
+        other = work[index]
+        if (
+            other.started != started
+            or other.ended != ended
+            or other.outcome is not NOTHING
+            or other.entry.generation is not None
+            or other.entry.id[:14] != moment
+            or other.event is None
+            or other.event.type != kind
+        ):
+            return index - first
+    return len(work) - first
 
 
 _STATES = {Done: "succeeded", Again: "retrying", Park: "parked", Excluded: "excluded", Held: "held"}

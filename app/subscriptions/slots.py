@@ -13,7 +13,10 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from app.streams.entry import Entry
 
 HEADER = 64
 SLOT = 256 * 1024
@@ -122,14 +125,14 @@ class Slot:
         self._write_state(IDLE)
         _CHECKED.pack_into(self._page, self._at + 16, now)
 
-    def take(self, consumer: str, subscription: str, entries: list[tuple[str, bytes]]) -> None:
+    def take(self, consumer: str, subscription: str, entries: Sequence[Entry]) -> None:
         """Entries were read, and are now held."""
-        streams = list(dict.fromkeys([stream for stream, _ in entries]))
+        streams = list(dict.fromkeys([entry.stream for entry in entries]))
         if len(streams) == 1:  # the usual case, on the path of every event
-            ids = "0:" + b" 0:".join([id for _, id in entries]).decode()
+            ids = "0:" + b" 0:".join([entry.id for entry in entries]).decode()
         else:
             numbers = {stream: number for number, stream in enumerate(streams)}
-            ids = " ".join([f"{numbers[stream]}:{id.decode()}" for stream, id in entries])
+            ids = " ".join([f"{numbers[entry.stream]}:{entry.id.decode()}" for entry in entries])
         self._write_text(f"{consumer}\n{subscription}\n{' '.join(streams)}\n{ids}")
         self._write_state(BUSY)
         struct.pack_into("<q", self._page, self._at + 56, 0)

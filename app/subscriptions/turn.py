@@ -113,9 +113,7 @@ class Turn:
     def _handle(self, entries: Sequence[Entry]) -> int:
         """Handle and settle entries in order; how many, which is fewer where the slot is asked for."""
         slot, clock = self.lease.slot, self.clock
-        slot.take(
-            self.lease.consumer, self.handling.name, [(entry.stream, entry.id) for entry in entries]
-        )
+        slot.take(self.lease.consumer, self.handling.name, entries)
         begun = clock.monotonic()
         self.wall = clock.now() - begun
         handled = self._singly(entries) if self.single else self._in_portions(entries)
@@ -173,9 +171,10 @@ class Turn:
         batch = self.handling.subscription.batch
         start = 0
         while start < len(entries):
-            end = start + 1
-            if not entries[start].suspect:
-                while end < len(entries) and end - start < batch and not entries[end].suspect:
+            end = start + batch
+            if True in [entry.suspect for entry in entries[start:end]]:
+                end = start + 1
+                while not entries[start].suspect and not entries[end].suspect:
                     end += 1
             yield start, entries[start:end]
             start = end
@@ -184,9 +183,13 @@ class Turn:
         """Open, attempt, and note the outcomes of one portion."""
         handling, monotonic, wall = self.handling, self.clock.monotonic, self.wall
         now = monotonic()
-        opened = [(entry, *self._open(entry)) for entry in some]
-        entries = [entry for entry, _, outcome in opened if outcome is None]
-        events = [event for _, event, outcome in opened if outcome is None and event is not None]
+        opened = list(map(self._open, some))
+        entries: Sequence[Entry] = some
+        events = [event for event, outcome in opened if outcome is None and event is not None]
+        if len(events) < len(some):
+            entries = [
+                entry for entry, (_, outcome) in zip(some, opened, strict=True) if outcome is None
+            ]
         outcomes: Iterator[Outcome] = iter(())
         if entries:
             if entries[0].suspect:
@@ -199,7 +202,7 @@ class Turn:
         # In the order of the stream, which the settle's check of ownership leans on.
         self.done += [
             Settled(entry, event, next(outcomes) if outcome is None else outcome, started, ended)
-            for entry, event, outcome in opened
+            for entry, (event, outcome) in zip(some, opened, strict=True)
         ]
 
     def _open(self, entry: Entry) -> tuple[Event | None, Outcome | None]:

@@ -62,6 +62,19 @@ def test_a_settle_is_all_or_nothing(declared: World):
     assert broker.settle("check", "a", TOPIC, ids[:2], steps, b"") == ids[:2]
 
 
+def test_a_settle_leaves_what_lies_between(declared: World):
+    for number in range(4):
+        declared.publish("order.placed", number)
+    broker = declared.broker()
+    ids = [entry.id for entry in broker.read("check", "a", [TOPIC], 4).entries]
+
+    assert broker.settle("check", "a", TOPIC, [ids[0], ids[2], ids[3]], [], b"") == []
+    assert declared.pending("check") == 1
+    assert broker.settle("check", "a", TOPIC, ids[:2], [], b"") == [ids[0]]
+    assert broker.settle("check", "a", TOPIC, ids[1:2], [], b"") == []
+    assert declared.pending("check") == 0
+
+
 def test_what_is_released_comes_back_with_its_past(declared: World):
     placed = declared.publish("order.placed", {"n": 1})
     broker = declared.broker()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.streams.entry import Entry
 from app.subscriptions.slots import Slots
 from app.subscriptions.watch import Watch
 from app.testing import FakeClock
@@ -47,7 +48,7 @@ def _dies_with_an_event(dispatcher: Dispatcher) -> None:
     if not child:
         slot = dispatcher.desks.slots.slot(0)
         slot.open("dead", 0.0)
-        slot.take("dead", "shop.check", [("stream", b"1-0")])
+        slot.take("dead", "shop.check", [Entry("stream", b"1-0", b"")])
         slot.begin(0, 1, 0.0, 0.0)
         os._exit(9)
     os.waitpid(child, 0)

@@ -12,6 +12,7 @@ from app.events.event import Event
 from app.events.schema import EventTypes
 from app.store.migrate import upgrade_all
 from app.streams.control import Decision, decide
+from app.streams.entry import Entry
 from app.subscriptions.declaration import Handlers, on
 from app.subscriptions.declare import declare
 from app.subscriptions.roster import Roster
@@ -60,7 +61,7 @@ def test_a_worker_with_something_in_hand_is_no_standstill(world: Any) -> None:
     look(0.0)
     look(5.0)
     slots.slot(0).open("consumer", 5.0)
-    slots.slot(0).take("consumer", "shop.check", [("stream", b"1-0")])
+    slots.slot(0).take("consumer", "shop.check", [Entry("stream", b"1-0", b"")])
     look(PATIENCE)
     slots.slot(0).close()
     look(PATIENCE + 5.0)
