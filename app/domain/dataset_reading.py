@@ -34,15 +34,20 @@ class DatasetReading:
         """Datasets, the last changed first, each with its newest version only."""
         with self._database.read() as session:
             rows = last_changed(session, DatasetRow, limit, cursor)
-            newest = {
-                row.name: [session.get_one(DatasetVersionRow, (row.name, row.versions))]
-                for row in rows
-            }
+            query = (
+                select(DatasetVersionRow)
+                .join(DatasetRow, col(DatasetRow.name) == col(DatasetVersionRow.dataset))
+                .where(
+                    col(DatasetRow.name).in_([row.name for row in rows]),
+                    DatasetVersionRow.version == DatasetRow.versions,
+                )
+            )
+            newest = {version.dataset: version for version in session.exec(query)}
         return paged(
             rows,
             limit,
             place,
-            lambda row: _show(row, newest[row.name]),
+            lambda row: _show(row, [newest[row.name]]),
         )
 
     def get(self, name: str) -> dict[str, Any]:

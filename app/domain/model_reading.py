@@ -32,7 +32,7 @@ class ModelReading:
         """Models, the last changed first, each with its newest version and its champion only."""
         with self._database.read() as session:
             rows = last_changed(session, ModelRow, limit, cursor)
-            versions = {row.name: self._newest_and_champion(session, row) for row in rows}
+            versions = _newest_and_champions(session, [row.name for row in rows])
         return paged(
             rows,
             limit,
@@ -66,10 +66,6 @@ class ModelReading:
         found: dict[str, Any] = json.loads(self._blobs.read(row.details)) if row.details else {}
         return found
 
-    def _newest_and_champion(self, session: Session, row: ModelRow) -> list[ModelVersionRow]:
-        wanted = sorted({row.versions, row.champion or row.versions}, reverse=True)
-        return [session.get_one(ModelVersionRow, (row.name, version)) for version in wanted]
-
     def row(self, name: str, version: int) -> ModelVersionRow:
         with self._database.read() as session:
             row = session.get(ModelVersionRow, (name, version))
@@ -88,6 +84,26 @@ class ModelReading:
         with self._database.read() as session:
             promoted = session.exec(query.limit(1)).first()
         return promoted.previous if promoted else None
+
+
+def _newest_and_champions(
+    session: Session, names: Sequence[str]
+) -> dict[str, list[ModelVersionRow]]:
+    """Of each of these models, the newest first."""
+    version = col(ModelVersionRow.version)
+    query = (
+        select(ModelVersionRow)
+        .join(ModelRow, col(ModelRow.name) == col(ModelVersionRow.model))
+        .where(
+            col(ModelRow.name).in_(names),
+            (version == ModelRow.versions) | (version == ModelRow.champion),
+        )
+        .order_by(version.desc())
+    )
+    found: dict[str, list[ModelVersionRow]] = {name: [] for name in names}
+    for row in session.exec(query):
+        found[row.model].append(row)
+    return found
 
 
 def promotions_of(name: str) -> Any:

@@ -24,12 +24,13 @@ from app.store.database import Database
 from app.store.moments import iso
 from app.store.projection.counts import FIGURES, HISTOGRAMS, total
 from app.store.subscriptions import SubscriptionRow, show
-from app.telemetry.histogram import quantile
+from app.telemetry.histogram import quantiles
 
 Sums = dict[int, dict[str, Any]]
 Lags = dict[int, tuple[int | None, float]]
 MINUTES = {"subscription": ("rollups", "subscription"), "worker": ("worker_rollups", "worker")}
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+SHARED = tuple(SHARES.values())
 
 
 class Range(NamedTuple):
@@ -174,7 +175,7 @@ def _row(
         "failed": retried + parked,
         "retried": retried,
         "parked": parked,
-        "waited": {name: quantile(sums["waited_in"], share) for name, share in SHARES.items()},
-        "worked": {name: quantile(sums["worked_in"], share) for name, share in SHARES.items()},
+        "waited": dict(zip(SHARES, quantiles(sums["waited_in"], SHARED), strict=True)),
+        "worked": dict(zip(SHARES, quantiles(sums["worked_in"], SHARED), strict=True)),
         "lag": {"events": lag[0] if lag else None, "seconds": lag[1] if lag else None},
     }

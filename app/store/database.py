@@ -113,6 +113,10 @@ class Database:
     def _transaction(self, begin: str) -> Iterator[Session]:
         with translated(self.name), GATE.inside() if self.on_sqlite else nullcontext():
             engine = self.engine.execution_options(**{_BEGIN: begin})
+            if begin == "DEFERRED" and not self.on_sqlite:
+                # Each statement sees what is committed when it starts, in a transaction or not:
+                # without one it is one round trip and not three (see `_on_statement`).
+                engine = engine.execution_options(isolation_level="AUTOCOMMIT")
             with Session(engine, expire_on_commit=False) as session:
                 yield session
 
@@ -189,6 +193,7 @@ class Database:
         )
         event.listen(engine, "checkin", _on_checkin)
         event.listen(engine, "checkout", _on_checkout)
+        event.listen(engine, "before_cursor_execute", _on_statement)
         return engine
 
     def _make_sqlite(self) -> Engine:
@@ -264,6 +269,15 @@ def _on_checkout(driver: Any, record: ConnectionPoolEntry, _: Any) -> None:
     except psycopg.Error as error:
         record.info.clear()
         raise InvalidatePoolError() from error
+
+
+def _on_statement(
+    connection: Connection, _cursor: Any, sql: str, _parameters: Any, _context: Any, _many: bool
+) -> None:
+    """What may write in a transaction that only reads gets one after all, to be rolled back."""
+    if connection.get_execution_options().get(_BEGIN) == "DEFERRED" and sql[:6] != "SELECT":
+        driver: Any = connection.connection.driver_connection
+        driver.autocommit = False
 
 
 def _has_news(driver: Any) -> bool:

@@ -7,6 +7,7 @@ and of the records, exact to the microsecond. Shown: RFC 3339 text ending in Z.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from app.errors import Refused
@@ -16,8 +17,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def iso(seconds: float | None) -> str | None:
     """The RFC 3339 text of a stored time, or None."""
-    if seconds is None:
-        return None
+    return None if seconds is None else _written(seconds)
+
+
+@lru_cache(maxsize=4096)  # a page of charts says each of its moments many times
+def _written(seconds: float) -> str:
     moment = EPOCH + timedelta(seconds=seconds)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 

@@ -168,6 +168,12 @@ class ReplayStore:
                 lambda row: _show(row, counts[row.id]),
             )
 
+    def unfinished(self) -> int:
+        """How many there are that have not ended."""
+        query = select(func.count()).where(col(ReplayRow.state).in_(OPEN_STATES))
+        with self._database.read() as session:
+            return session.exec(query).one()
+
     def beginning(self, id: str, limit: int) -> list[dict[str, Any]]:
         """The replays whose id begins so, without how far they are."""
         names = ("id", "total", "state")

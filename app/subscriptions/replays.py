@@ -72,6 +72,10 @@ class Replays:
     def find(self, limit: int = 50, cursor: str | None = None) -> Page[dict[str, Any]]:
         return self.store.find(limit, cursor)
 
+    def unfinished(self) -> int:
+        """How many there are that have not ended."""
+        return int(self.store.unfinished())
+
     def beginning(self, id: str, limit: int) -> list[dict[str, Any]]:
         return self.store.beginning(id, limit)
 

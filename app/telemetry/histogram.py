@@ -8,7 +8,7 @@ mapping of bucket to count, and so are the sums of many.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 LOWEST = -13  # exponents below are the first bucket: less than 0.12 ms
@@ -40,6 +40,9 @@ def merged(histograms: Iterable[Mapping[Any, int]]) -> dict[int, int]:
     """Their sum. Buckets may be text, as JSON's keys are: a chart adds up thousands of these."""
     given: dict[Any, int] = {}
     for each in histograms:
+        if not given:
+            given = dict(each)
+            continue
         for bucket, count in each.items():
             given[bucket] = given.get(bucket, 0) + count
     total: dict[int, int] = {}
@@ -50,9 +53,16 @@ def merged(histograms: Iterable[Mapping[Any, int]]) -> dict[int, int]:
 
 def quantile(histogram: Mapping[int, int], share: float) -> float | None:
     """The seconds below which that share lies, in the middle of its bucket; None where there is nothing."""
-    rest = share * sum(histogram.values())
+    return quantiles(histogram, [share])[0]
+
+
+def quantiles(histogram: Mapping[int, int], shares: Sequence[float]) -> list[float | None]:
+    """Several of them, for shares that grow."""
+    found: list[float | None] = []
+    whole, below = sum(histogram.values()), 0
     for bucket in sorted(histogram):
-        rest -= histogram[bucket]
-        if rest <= 1e-9 and histogram[bucket]:
-            return upper(bucket) / 2**0.25
-    return None
+        count = histogram[bucket]
+        below += count
+        while count and len(found) < len(shares) and shares[len(found)] * whole - below <= 1e-9:
+            found.append(upper(bucket) / 2**0.25)
+    return found + [None] * (len(shares) - len(found))

@@ -173,6 +173,10 @@ class FakeReplays:
     def find(self, limit: int = 50, cursor: str | None = None) -> Page:
         return page(self._platform.data["replays"], limit, cursor)
 
+    def unfinished(self) -> int:
+        over = ("succeeded", "failed", "cancelled")
+        return sum(row["state"] not in over for row in self._platform.data["replays"])
+
     def beginning(self, id: str, limit: int) -> list[Json]:
         found = [x for x in self._platform.data["replays"] if x["id"].startswith(id)]
         return copy.deepcopy(found[:limit])

@@ -186,10 +186,9 @@ def navigation() -> list[dict[str, Any]]:
 
 def _waiting() -> tuple[int, int, int]:
     platform = current_platform()
-    active = ("canary", "running", "paused")
     try:
         groups = platform.failures.waiting()
-        replays = sum(1 for r in platform.replays.find(limit=50).items if r["state"] in active)
+        replays = platform.replays.unfinished()
         alerts = len(platform.alerts.up())
     except PenstockError:
         return 0, 0, 0  # the page itself says what is wrong; its navigation stays usable

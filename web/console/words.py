@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -27,13 +28,18 @@ def moment(value: Moment) -> datetime | None:
     if isinstance(value, (int, float)):
         return datetime.fromtimestamp(value, UTC)
     if isinstance(value, str):
-        if _POSITION.fullmatch(value):
-            return datetime.fromtimestamp(int(value.partition("-")[0]) / 1000, UTC)
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            return None
+        return _read(value)
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+@lru_cache(maxsize=4096)  # a page of charts reads each of its moments many times
+def _read(text: str) -> datetime | None:
+    if _POSITION.fullmatch(text):
+        return datetime.fromtimestamp(int(text.partition("-")[0]) / 1000, UTC)
+    try:
+        return moment(datetime.fromisoformat(text))
+    except ValueError:
+        return None
 
 
 def iso(value: Moment) -> str:
@@ -45,7 +51,7 @@ def iso(value: Moment) -> str:
 def exact(value: Moment) -> str:
     """The instant in full, to the millisecond."""
     at = moment(value)
-    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d} UTC" if at else UNKNOWN
+    return f"{at.isoformat(' ', 'milliseconds')[:23]} UTC" if at else UNKNOWN
 
 
 def seconds_between(start: Moment, end: Moment) -> float | None:

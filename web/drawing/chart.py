@@ -224,7 +224,7 @@ def _hover(
         columns.append(
             Markup(
                 f'<rect x="{i * step:.2f}" y="0" width="{step:.2f}" height="{HEIGHT:.0f}"'
-                f' class="hover"><title>{escape(f"{time:%H:%M} UTC: {values}")}</title></rect>'
+                f' class="hover"><title>{escape(f"{time.hour:02}:{time.minute:02} UTC: {values}")}</title></rect>'
             )
         )
     return columns
