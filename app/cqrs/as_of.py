@@ -13,7 +13,7 @@ from typing import Any
 from sqlmodel import Session, select
 
 from app.cqrs import tables
-from app.cqrs.following import View
+from app.cqrs.view import View
 from app.errors import NotFound, Refused
 from app.store import followers
 from app.store.shadow import shadow
@@ -47,7 +47,8 @@ def rows_as_of(
                 for one in taken:
                     wanted = not declared.types or one.event.type in declared.types
                     if wanted and one.position not in left_out:
-                        declared.function(platform.event_store.typed(one).event, view)
+                        view.hand(declared.function, platform.event_store.typed(one).event)
+                view.flush()
             if len(taken) < len(found) or not found:
                 break
             after = found[-1].position

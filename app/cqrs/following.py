@@ -15,14 +15,14 @@ from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy import inspect
 from sqlmodel import Session
 
 from app.clock import instant
 from app.cqrs import tables
 from app.cqrs.declaration import Declared
 from app.cqrs.own_rebuild import OwnRebuild
-from app.errors import PenstockError, Refused
+from app.cqrs.view import View
+from app.errors import PenstockError, Refused, Unavailable
 from app.events.event import Event
 from app.events.ids import derived_id
 from app.store import followers, ownership
@@ -36,48 +36,6 @@ LOOK = 0.5
 NOTED = 100
 
 log = structlog.get_logger(__name__)
-
-
-class View:
-    """What a projection's function writes to; `session` for whatever the short ways don't do.
-
-    It holds the rows of its batch: SQLAlchemy forgets one that is written, and would read it again
-    for each event.
-    """
-
-    def __init__(self, session: Session, classes: dict[Any, Any]):
-        self.session = session
-        self._classes = classes
-        self._rows: dict[tuple[Any, Any], Any] = {}
-
-    def model(self, table: Any) -> Any:
-        """The class to use for this table in this build: the author's own, or its twin."""
-        return self._classes[table]
-
-    def get(self, table: Any, key: Any) -> Any:
-        """The row with this primary key, or None."""
-        mapped = self._classes[table]
-        if isinstance(key, dict):
-            return self.session.get(mapped, key)
-        place = mapped, key if isinstance(key, tuple) else (key,)
-        row = self._rows.get(place)
-        if row is None or not self._is_still(row, place[1]):
-            row = self._rows[place] = self.session.get(mapped, key)
-        return row
-
-    def add(self, row: Any) -> Any:
-        """Add a row, given as an object of the author's class; the row to go on with."""
-        wanted = self._classes[type(row)]
-        made = row if wanted is type(row) else wanted(**row.model_dump())
-        self.session.add(made)
-        self._rows[wanted, tuple(inspect(wanted).primary_key_from_instance(made))] = made
-        return made
-
-    def _is_still(self, row: Any, key: Any) -> bool:
-        """Whether the function did not delete it, or give it another key."""
-        if row not in self.session or row in self.session.deleted:
-            return False
-        return tuple(inspect(type(row)).primary_key_from_instance(row)) == key
 
 
 class Follower:
@@ -122,7 +80,7 @@ class Follower:
             return 0
         try:
             self._apply(seen, found)
-        except (*LOST, PenstockError):
+        except (*LOST, Unavailable):
             raise
         except Exception as error:
             self._failed(seen, found, error)
@@ -147,13 +105,13 @@ class Follower:
             for recorded in found:
                 if not self.declared.types or recorded.event.type in self.declared.types:
                     self._handle(recorded, view)
-            session.flush()
+            view.flush()
             row.position, row.updated = found[-1].position, self.platform.clock.now()
             session.add(row)
 
     def _handle(self, recorded: Recorded, view: View) -> None:
         event = self.platform.event_store.typed(recorded).event
-        returned = self.declared.function(event, view)
+        returned = view.hand(self.declared.function, event)
         if returned is None:
             return
         if self.declared.kind == "projection":

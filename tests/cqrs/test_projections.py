@@ -7,7 +7,7 @@ from sqlalchemy import event as hooks
 from sqlmodel import Field, SQLModel, select
 
 from app import projection, reactor
-from app.cqrs.declaration import Followers
+from app.cqrs.declaration import Declared, Followers
 from app.cqrs.following import Following
 from app.errors import Conflict, NotFound, Refused
 from app.events.event import Event
@@ -199,6 +199,18 @@ def test_a_poison_event_stops_it_and_an_operator_skips_it(shop):
     told = shop.projections.get("sales")
     assert (told["state"], told["lag"], sold(shop)) == ("running", 0, {"tea": 3})
     assert told["skipped"][0]["position"] == 2
+
+
+def test_what_is_refused_stops_its_projection_and_no_other(shop):
+    """A projection that returns events, as only a reactor may, and whatever else code refuses."""
+    shop.followers.declared = {
+        "first": Declared("first", "projection", lambda event, view: [event], tables=(Sales,)),
+        **shop.followers.declared,
+    }
+    sell(shop, 1)
+    follow(shop)
+    assert "use @reactor" in shop.projections.get("first")["problem"]
+    assert sold(shop) == {"tea": 1}
 
 
 def test_a_poison_event_is_skipped_where_the_author_chose_so(shop):
