@@ -277,7 +277,8 @@ def _on_statement(
     """What may write in a transaction that only reads gets one after all, to be rolled back."""
     if connection.get_execution_options().get(_BEGIN) == "DEFERRED" and sql[:6] != "SELECT":
         driver: Any = connection.connection.driver_connection
-        driver.autocommit = False
+        if driver.autocommit:
+            driver.autocommit = False
 
 
 def _has_news(driver: Any) -> bool:
