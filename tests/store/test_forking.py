@@ -46,7 +46,16 @@ ending.set()
 
 def test_children_of_a_process_whose_threads_use_sqlite_can_use_it(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path / "a.db"), str(FORKS)],
+        # From 3.12 on Python warns of every fork beside threads, which is what is tried here.
+        [
+            sys.executable,
+            "-W",
+            "ignore::DeprecationWarning",
+            "-c",
+            PROGRAM,
+            str(tmp_path / "a.db"),
+            str(FORKS),
+        ],
         capture_output=True,
         text=True,
         timeout=120,
