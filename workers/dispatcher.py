@@ -29,6 +29,8 @@ WAIT = 1000
 """Milliseconds at the doorbell."""
 SWEEP = 5.0
 """Seconds between looks at the backlog itself: a doorbell is a hint."""
+STANDSTILL = 15.0
+"""Seconds between looks whether anything moves at all."""
 HELP = 0.1
 """Seconds after which busy slots get the help of a free one, if there is a backlog."""
 
@@ -82,7 +84,7 @@ class Dispatcher:
             self.doorbell.watch(self.roster.doorbell_streams())
             self.consider(self._lanes(self.roster.handlings))
         now = self.clock.monotonic()
-        if now - self._watched > SWEEP:
+        if now - self._watched > STANDSTILL:
             self._watched = now
             self.standstill.look(now)
         busy = bool(self.desks.running())

@@ -26,8 +26,8 @@ from app.subscriptions.identity import place
 from app.subscriptions.watch import Watch
 
 BEAT = 1.0
+"""Seconds between beats, and between looks at the operators' decisions: the doorbell tells of those at once."""
 TICK = 0.1
-CONTROL = 0.3
 
 log = structlog.get_logger(__name__)
 
@@ -62,14 +62,12 @@ class Pulse:
 
     def run(self) -> None:
         """The thread's loop; a lost server is waited for."""
-        beaten = controlled = float("-inf")
+        beaten = float("-inf")
         while not self.stopping.is_set():
             now = time.monotonic()
             try:
-                if now - controlled >= CONTROL:
-                    self.look_at_control()
-                    controlled = now
                 if now - beaten >= BEAT:
+                    self.look_at_control()
                     self.beat()
                     self.sweep()
                     beaten = now
@@ -109,9 +107,12 @@ class Pulse:
 
 
 class Chores:
-    """What some worker must do for all: each chore with its seconds in between."""
+    """What some worker must do for all: each chore with its seconds in between.
 
-    def __init__(self, chores: list[tuple[float, Callable[[], Any]]]):
+    One that returns a number of seconds wants to be done after these, where they are fewer.
+    """
+
+    def __init__(self, chores: list[tuple[float, Callable[[], float | None]]]):
         self.chores = chores
         self.stopping = threading.Event()
 
@@ -122,8 +123,9 @@ class Chores:
             for number, (interval, chore) in enumerate(self.chores):
                 if time.monotonic() < due[number]:
                     continue
+                sooner = None
                 try:
-                    chore()
+                    sooner = chore()
                 except (*LOST, PenstockError) as error:
                     log.warning("a chore has to wait", chore=chore.__qualname__, error=str(error))
                     self.stopping.wait(0.5)
@@ -133,5 +135,6 @@ class Chores:
                         self.stopping.wait(0.5)
                     else:
                         log.exception("a chore failed", chore=chore.__qualname__)
-                due[number] = time.monotonic() + interval
+                wait = interval if sooner is None else min(interval, sooner)
+                due[number] = time.monotonic() + wait
             self.stopping.wait(max(0.01, min(due) - time.monotonic()))

@@ -188,7 +188,7 @@ class ReplayStore:
         query = select(ReplayRow).where(col(ReplayRow.state).in_(("canary", "running")))
         with self._database.read() as session:
             rows = session.exec(query.order_by(col(ReplayRow.created))).all()
-            counts = _counts(session, [row.id for row in rows])
+            counts = _counts(session, [row.id for row in rows]) if rows else {}
         return [_show(row, counts[row.id]) for row in rows]
 
     def items(

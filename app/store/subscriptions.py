@@ -99,7 +99,8 @@ class SubscriptionStore:
 
     def all(self, active_only: bool = False) -> list[dict[str, Any]]:
         """Every subscription, by name."""
-        query = select(SubscriptionRow).order_by(SubscriptionRow.name)
+        # As plain rows: this is asked every few seconds, and objects would cost more.
+        query = select(*SubscriptionRow.__table__.columns).order_by(SubscriptionRow.name)  # type: ignore[attr-defined]
         if active_only:
             query = query.where(SubscriptionRow.active)
         with self._database.read() as session:
@@ -187,17 +188,18 @@ class SubscriptionStore:
 
 LOCK = 0x70656E01
 _NOTHING = object()
+_UNSET = {"concurrency": None, "rate": None, **dict.fromkeys(DECLARED)}
 
 
-def show(row: SubscriptionRow) -> dict[str, Any]:
+def show(row: Any) -> dict[str, Any]:
     """The subscription as it counts now: fields at the top, the code's beside those that differ."""
-    now = {**{field: row.code.get(field) for field in DECLARED}, **row.overrides}
     paused = None
     if row.paused_by is not None:
         paused = {"by": row.paused_by, "at": iso(row.paused_at), "reason": row.paused_reason or ""}
     return {
-        **{"concurrency": None, "rate": None},
-        **now,
+        **_UNSET,
+        **row.code,
+        **row.overrides,
         "name": row.name,
         "active": row.active,
         "paused": paused,

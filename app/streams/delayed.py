@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import redis
 
 from app.streams import keys
@@ -9,9 +11,17 @@ from app.streams.client import Wire
 from app.streams.publisher import seen_digest
 
 
-def release_due(wire: Wire, limit: int = 500) -> int:
-    """Put what is due back into its stream; how many that were."""
-    return int(wire.script("due", (keys.DELAYED, keys.DELAYED_DATA, keys.BELL), (limit,)))
+class Returned(NamedTuple):
+    """How many came back, and the seconds until the next is due: None where nothing waits."""
+
+    moved: int
+    following: float | None
+
+
+def release_due(wire: Wire, limit: int = 500) -> Returned:
+    """Put what is due back into its stream."""
+    moved, wait = wire.script("due", (keys.DELAYED, keys.DELAYED_DATA, keys.BELL), (limit,))
+    return Returned(moved, wait / 1000 if wait >= 0 else None)
 
 
 def cancel(client: redis.Redis, source: str, id: str) -> bool:

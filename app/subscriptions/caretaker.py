@@ -22,6 +22,8 @@ TERM = 3_000
 """Milliseconds for which a caretaker stays one without saying so again."""
 BELIEVED = 1.0
 """Seconds for which the answer to that question is kept."""
+REPLAYING = 0.5
+"""Seconds between two steps of a replay; whether there is one is asked half as often."""
 DAY = 86_400.0
 
 
@@ -36,15 +38,15 @@ class Caretaker:
         self._believed = (float("-inf"), False)
         self._began = (platform.clock.now(), platform.clock.monotonic())
 
-    def chores(self) -> list[tuple[float, Callable[[], Any]]]:
+    def chores(self) -> list[tuple[float, Callable[[], float | None]]]:
         """Each chore with the seconds between two times."""
         return [
-            (0.1, self.return_due),
-            (1.0, self.reaper.look),
-            (0.5, self.advance_replays),
-            (0.5, self.fire_schedules),
+            (0.25, self.return_due),
+            (1.0, self.look_for_dead),
+            (1.0, self.advance_replays),
+            (1.0, self.fire_schedules),
             (5.0, self.mirror_decisions),
-            (5.0, self.judge_alerts),
+            (10.0, self.judge_alerts),
             (10.0, self.trim_records),
             (60.0, self.trim_topics),
             (15.0, self.note_lags),
@@ -73,15 +75,18 @@ class Caretaker:
         if self.is_it():
             note_lags(self.platform)
 
-    def return_due(self) -> None:
-        """Put retries and delayed events back that are due."""
-        if self.is_it():
-            while release_due(self.wire) == 500:
-                pass
+    def look_for_dead(self) -> None:
+        """Every worker does: each is an observer by itself."""
+        self.reaper.look()
 
-    def advance_replays(self) -> None:
-        if self.is_it():
-            self.platform.replays.advance()
+    def return_due(self) -> float | None:
+        """Put retries and delayed events back that are due; the seconds until the next one is."""
+        return release_due(self.wire).following if self.is_it() else None
+
+    def advance_replays(self) -> float | None:
+        if self.is_it() and self.platform.replays.advance():
+            return REPLAYING
+        return None
 
     def fire_schedules(self) -> None:
         if self.is_it():

@@ -17,10 +17,10 @@ import structlog
 
 from app.clock import Clock
 from app.streams import keys
+from app.streams.backlog import STREAMS
 from app.streams.broker import Broker
 from app.streams.client import run_script
 from app.streams.control import decisions
-from app.streams.topics import info_mapping
 from app.subscriptions.identity import is_alive, is_gone, place, process_of, worker_of
 
 RECLAIM = 5.0
@@ -155,20 +155,9 @@ def release_consumers(
 
 def _consumers(client: redis.Redis, streams: list[str]) -> list[tuple[str, str, str]]:
     """Every (stream, group, consumer)."""
-    pipe = client.pipeline(transaction=False)
-    for stream in streams:
-        pipe.execute_command("XINFO", "GROUPS", stream)
-    groups = [
-        (stream, info_mapping(group)["name"].decode())
-        for stream, reply in zip(streams, pipe.execute(raise_on_error=False), strict=True)
-        if not isinstance(reply, Exception)
-        for group in reply
-    ]
-    for stream, group in groups:
-        pipe.execute_command("XINFO", "CONSUMERS", stream, group)
-    return [
-        (stream, group, info_mapping(consumer)["name"].decode())
-        for (stream, group), reply in zip(groups, pipe.execute(raise_on_error=False), strict=True)
-        if not isinstance(reply, Exception)
-        for consumer in reply
-    ]
+    found: list[tuple[str, str, str]] = []
+    for start in range(0, len(streams), STREAMS):
+        reply = run_script(client, "holders", streams[start : start + STREAMS], ())
+        names = iter([name.decode() for name in reply])
+        found += zip(names, names, names, strict=True)
+    return found

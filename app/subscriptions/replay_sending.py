@@ -29,10 +29,12 @@ class Sending:
         self.store = platform.replay_store
         self._allowance: dict[str, tuple[float, float]] = {}
 
-    def advance(self) -> None:
-        """Send what may be sent now of every open replay."""
-        for replay in self.store.open():
+    def advance(self) -> int:
+        """Send what may be sent now of every open replay; how many are open."""
+        replays = self.store.open()
+        for replay in replays:
             self._advance(replay)
+        return len(replays)
 
     def _advance(self, replay: dict[str, Any]) -> None:
         id, options = replay["id"], replay["options"]

@@ -116,9 +116,9 @@ class Replays:
         self.platform.changes.announce("dead-letters", "replays")
         return count
 
-    def advance(self) -> None:
+    def advance(self) -> int:
         """Send what may be sent now of every open replay."""
-        self.sending.advance()
+        return self.sending.advance()
 
     @contextmanager
     def _changing(self, actor: str, what: str, id: str) -> Iterator[Any]:

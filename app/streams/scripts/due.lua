@@ -6,7 +6,7 @@
 --
 -- KEYS  1 the sorted set, 2 its data, 3 the bell
 -- ARGV  1 how many at most
--- Returns how many were moved.
+-- Returns how many were moved, and the milliseconds until the next is due: -1 where nothing waits.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])
@@ -21,4 +21,5 @@ for _, member in ipairs(due) do
   redis.call('ZREM', KEYS[1], member)
   redis.call('HDEL', KEYS[2], member)
 end
-return #due
+local following = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
+return {#due, following and math.max(0, math.ceil(following - now)) or -1}
