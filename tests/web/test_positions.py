@@ -105,6 +105,42 @@ def test_what_is_no_position_is_told(shop, api) -> None:
     assert_problem(api.get("/runs?after=1", headers={"Prefer": "wait=300"}), 400, "30 seconds")
 
 
+def test_what_becomes_of_events_refuses_a_position(platform, api) -> None:
+    for path in ("/dead-letters", "/dead-letters/x", "/dead-letters/groups", "/figures", "/alerts"):
+        assert_problem(api.get(path, headers={"X-Min-Position": "1"}), 400, "ask for its run")
+        assert_problem(api.get(f"{path}?after=1"), 400, "ask for its run")
+    assert api.get("/subscriptions", headers={"X-Min-Position": "1"}).status_code == 200
+    assert api.get("/search?q=x&after=order:0=1-0", headers=NOW).status_code == 202
+
+
+def test_only_so_many_wait_at_once(shop, api, monkeypatch) -> None:
+    follow(shop)
+    shop.projections.pause("sales", "cli")
+    shop.event_store.append("item-tea", [Event(type="item.sold", subject="tea", data=4)])
+    monkeypatch.setattr("web.waiting._places", threading.BoundedSemaphore(1))
+    waiting = threading.Event()
+    sleep = shop.clock.sleep
+
+    def seen(seconds: float) -> None:
+        waiting.set()
+        sleep(seconds)
+
+    monkeypatch.setattr(type(shop.clock), "sleep", lambda self, seconds: seen(seconds))
+    asked = {"headers": {"Prefer": "wait=30"}}
+    first: list[Any] = []
+    one = threading.Thread(
+        target=lambda: first.append(api.get("/projections/sales?after=1", **asked))
+    )
+    one.start()
+    assert waiting.wait(30)
+    waiting.clear()
+    assert api.get("/projections/sales?after=1", **asked).status_code == 202  # and didn't wait
+    shop.projections.resume("sales", "cli")
+    follow(shop)
+    one.join(60)
+    assert first[0].status_code == 200
+
+
 def test_a_token_is_what_was_written() -> None:
     text = "42,item:3=1790000000124-7,order:0=1790000000123-0"
     position = Position.read(text)

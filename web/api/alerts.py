@@ -7,6 +7,7 @@ from typing import Any
 from app.alerts.rule import CHANGEABLE, MEASURES, SEVERITIES
 from web.api.pages import rendered, sliced
 from web.api.parameters import PAGE, Parameter
+from web.api.positions import OUTCOMES
 from web.api.routes import Body, route
 from web.api.shapes import (
     FLAG,
@@ -53,7 +54,7 @@ STATE = Parameter("state", "Those that are up, or those that are over.", "text",
                   ("raised", "resolved"))  # fmt: skip
 
 
-@route("GET", "/alerts", "viewer", answers=page_of(ALERT), query=(STATE, *PAGE))
+@route("GET", "/alerts", "viewer", follows=OUTCOMES, answers=page_of(ALERT), query=(STATE, *PAGE))
 def find_alerts(state: str | None, limit: int, cursor: str | None) -> dict[str, Any]:
     """Alerts; newest first."""
     return rendered(current_platform().alerts.find(state, limit, cursor))
@@ -104,7 +105,7 @@ def unmute_alert_rule(name: str, body: dict[str, Any]) -> Any:
     return alerts.rule(name)
 
 
-@route("GET", "/alerts/<id>", "viewer", answers=ALERT, may_fail=(404,))
+@route("GET", "/alerts/<id>", "viewer", follows=OUTCOMES, answers=ALERT, may_fail=(404,))
 def get_alert(id: str) -> Any:
     """One alert and who looks after it."""
     return current_platform().alerts.get(id)

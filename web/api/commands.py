@@ -12,6 +12,7 @@ from flask import Response, request, url_for
 
 from app.cqrs import refusals
 from app.store.commands import STATES
+from web import waiting
 from web.api.pages import rendered, sliced
 from web.api.parameters import PAGE, Parameter
 from web.api.positions import patience, with_position
@@ -64,7 +65,8 @@ def give_command(name: str, body: dict[str, Any]) -> Response:
         name, body, actor=current_actor(), may=identity.levels if identity else [],
         key=request.headers.get("Idempotency-Key"),
     )  # fmt: skip
-    told = commands.wait(id, seconds)
+    with waiting.at_most(seconds) as seconds:
+        told = commands.wait(id, seconds)
     if told["state"] == "refused":
         raise refusals.raised(told["problem"])
     response = answer(told, 202 if told["state"] == "waiting" else 200)

@@ -7,6 +7,7 @@ from typing import Any
 from app.errors import NotFound
 from web.api.pages import rendered, sliced
 from web.api.parameters import PAGE, SINCE, UNTIL, Parameter, Q, parse_time
+from web.api.positions import OUTCOMES
 from web.api.routes import Body, route
 from web.api.selection import ONE_WAY, PATCH_OPERATION, SELECTION, read_selection
 from web.api.shapes import CLOUD_EVENT, COUNT, TEXT, TIME, Schema, closed, many, obj, page_of
@@ -36,7 +37,7 @@ FILTERS = (
 )  # fmt: skip
 
 
-@route("GET", "/dead-letters", "viewer", answers=page_of(LETTER),
+@route("GET", "/dead-letters", "viewer", follows=OUTCOMES, answers=page_of(LETTER),
        query=(*FILTERS, Parameter("group", "The group's id."), *PAGE))  # fmt: skip
 def find_dead_letters(state: str, **filters: Any) -> dict[str, Any]:
     """What was parked; newest first."""
@@ -44,7 +45,7 @@ def find_dead_letters(state: str, **filters: Any) -> dict[str, Any]:
     return rendered(letters.find(state=None if state == "all" else state, **filters))
 
 
-@route("GET", "/dead-letters/groups", "viewer", answers=page_of(GROUP),
+@route("GET", "/dead-letters/groups", "viewer", follows=OUTCOMES, answers=page_of(GROUP),
        query=(*FILTERS, LIFE, *PAGE))  # fmt: skip
 def group_dead_letters(
     state: str, life: str, limit: int, cursor: str | None, **filters: Any
@@ -60,7 +61,9 @@ def group_dead_letters(
     return {**page, "items": current_platform().failures.with_bars(page["items"])}
 
 
-@route("GET", "/dead-letters/groups/<id>", "viewer", answers=GROUP, may_fail=(404,))
+@route(
+    "GET", "/dead-letters/groups/<id>", "viewer", follows=OUTCOMES, answers=GROUP, may_fail=(404,)
+)
 def get_failure_group(id: str) -> Any:
     """One group, whatever its state."""
     return current_platform().failures.group(id)
@@ -104,7 +107,7 @@ def drop_edit(id: str) -> Any:
     return current_platform().failures.drop_edit(id, current_actor())
 
 
-@route("GET", "/dead-letters/<id>", "viewer", answers=LETTER, may_fail=(404,))
+@route("GET", "/dead-letters/<id>", "viewer", follows=OUTCOMES, answers=LETTER, may_fail=(404,))
 def get_dead_letter(id: str) -> Any:
     """One dead letter: the whole event and every attempt."""
     found = current_platform().dead_letters.get(id)

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.store.charted import RANGES
 from web.api.parameters import Parameter
+from web.api.positions import OUTCOMES
 from web.api.routes import route
 from web.api.shapes import COUNT, MAYBE_COUNT, MAYBE_NUMBER, TIME, many, obj
 from web.platform import current_platform
@@ -16,7 +17,7 @@ STEP = obj({"at": TIME, "in": MAYBE_COUNT, "done": COUNT, "failed": COUNT, "retr
             "lag": obj({"events": MAYBE_COUNT, "seconds": MAYBE_NUMBER})})  # fmt: skip
 
 
-@route("GET", "/figures", "viewer", answers=obj({"step": COUNT, "rows": many(STEP)}),
+@route("GET", "/figures", "viewer", follows=OUTCOMES, answers=obj({"step": COUNT, "rows": many(STEP)}),
        may_fail=(422,),
        query=(Parameter("range", "How far back.", "text", tuple(RANGES), default="1h"),
               Parameter("subscription", "Of this subscription,"),

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 
 from app.events.position import WRITTEN
 from web.api.parameters import FLAGS, LARGEST_LIMIT, WRITTEN_TIME, Parameter
-from web.api.positions import BEHIND, LEAST_HEADER
+from web.api.positions import BEHIND, LEAST, LEAST_HEADER, OUTCOMES
 from web.api.routes import ROUTES, Route
 from web.api.shapes import COUNT, TEXT, Schema, obj
 from web.auth.identity import LEVELS
@@ -73,12 +73,12 @@ def _operation(row: Route) -> Schema:
     described: Schema = {
         "operationId": row.endpoint,
         "summary": row.summary,
-        "description": f"Takes the scope `{LEVELS[row.level]}`.",
+        "description": f"Takes the scope `{LEVELS[row.level]}`.{_of_positions(row)}",
         "tags": [row.tag],
         "parameters": [
             *_path_variables(row.path),
             *map(_parameter, row.query),
-            *([LEAST_HEADER] if row.follows else []),
+            *([LEAST_HEADER] if _waits(row) else []),
         ],
         "responses": _responses(row),
     }
@@ -92,13 +92,23 @@ def _operation(row: Route) -> Schema:
     return described
 
 
+def _waits(row: Route) -> bool:
+    return row.follows is not None and row.follows != OUTCOMES
+
+
+def _of_positions(row: Route) -> str:
+    if row.follows != OUTCOMES:
+        return ""
+    return f" Refuses `{LEAST}` and `after`: no position stands for what becomes of events."
+
+
 def _responses(row: Route) -> Schema:
     codes = {400, 401, 403, 500, 503, *row.may_fail}
     if "<" in row.path:
         codes.add(404)
     if row.body is not None:
         codes |= {413, 415, 422}
-    if row.follows:
+    if _waits(row):
         codes.add(422)
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     answers = {media: {"schema": row.answers} for media in row.media}
@@ -107,7 +117,7 @@ def _responses(row: Route) -> Schema:
     responses |= {str(code): good for code in row.also}
     if any(parameter.name == "dry_run" for parameter in row.query):
         responses["200"] = good
-    if row.follows:
+    if _waits(row):
         late = {"application/problem+json": {"schema": BEHIND}}
         responses["202"] = {"description": "Not yet as new as was asked for.", "content": late}
     for code in sorted(codes):

@@ -3,7 +3,9 @@
 A read that is served from a read model takes `X-Min-Position`, or `?after=`. It waits up to
 `Prefer: wait=N` seconds (2 by default) until its answer includes what was written up to there.
 If it doesn't come to it, the answer is 202 with how far behind the read model is; with
-`Prefer: stale` it is what there is, marked by `X-Stale`.
+`Prefer: stale` it is what there is, marked by `X-Stale`. A read of what becomes of events later
+(`OUTCOMES`) refuses a position, since none stands for that. All others read what they answer from
+where it is written, and are never behind.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from app import origin
 from app.cqrs.reaching import sentence
 from app.errors import Refused
 from app.events.position import WRITTEN, Position
+from web import waiting
 from web.api.parameters import Parameter
 from web.api.shapes import COUNT, FLAG, MAYBE_COUNT, MAYBE_NUMBER, TEXT, obj
 from web.auth.guard import SAFE_METHODS
@@ -25,6 +28,8 @@ from web.problems import BadInput, problem
 
 POSITION, LEAST, STALE = "X-Position", "X-Min-Position", "X-Stale"
 PATIENCE, LONGEST = 2.0, 30.0
+OUTCOMES = "outcomes"
+"""What dead letters, figures and alerts are read from: no position of a write stands for them."""
 _WAIT = re.compile(r"\bwait\s*=\s*(\d{1,4})\b")
 _STALE = re.compile(r"(^|[\s,;])stale($|[\s,;])")
 
@@ -89,8 +94,19 @@ def waited_for(projection: str, after: str | None) -> dict[str, Any] | None:
     except Refused as error:
         raise BadInput(str(error)) from error
     wait_for = current_platform().projections.wait_for
-    told: dict[str, Any] = wait_for(projection, position, patience(PATIENCE))
+    with waiting.at_most(patience(PATIENCE)) as seconds:
+        told: dict[str, Any] = wait_for(projection, position, seconds)
     return None if told["reached"] else told
+
+
+def refuse_position() -> None:
+    """Raises BadInput where a position is asked of what none stands for."""
+    if request.headers.get(LEAST) or request.args.get("after"):
+        raise BadInput(
+            f"No position stands for what is answered here: what becomes of an event is decided after "
+            f"it was published. Leave {LEAST} out, and ask for its run, which says when it has ended: "
+            "GET /api/v1/runs/ID?after=POSITION"
+        )
 
 
 def takes_stale() -> bool:

@@ -17,7 +17,15 @@ from flask import Blueprint, Response
 
 from web.api.body import read_body
 from web.api.parameters import Parameter, read_query
-from web.api.positions import AFTER, behind, marked_stale, takes_stale, waited_for
+from web.api.positions import (
+    AFTER,
+    OUTCOMES,
+    behind,
+    marked_stale,
+    refuse_position,
+    takes_stale,
+    waited_for,
+)
 from web.auth import accepts_body, requires
 from web.rendering import answer
 
@@ -53,7 +61,7 @@ class Route:
     may_fail: Sequence[int] = ()
     also: Sequence[int] = ()  # other good statuses of the same shape
     follows: str | None = (
-        None  # the read model that it is served from; `<name>`: the path's variable
+        None  # the read model that it is served from; `<name>`: the path's variable; or OUTCOMES
     )
     tag: str = field(default="")
 
@@ -84,17 +92,21 @@ def route(
 
     The view gets the path's variables, the query's parameters and, where the
     route reads JSON, `body`; it returns a JSON value or a Response. One that `follows` a
-    read model waits for the position that the client asks for (`web.api.positions`).
+    read model waits for the position that the client asks for, one of `OUTCOMES` refuses it
+    (`web.api.positions`).
     """
-    taken = (*query, AFTER) if follows else tuple(query)
+    waits = follows is not None and follows != OUTCOMES
+    taken = (*query, AFTER) if waits else tuple(query)
 
     def decorate(view: Callable[..., Answer]) -> Callable[..., Any]:
         @requires(level)
         @wraps(view)
         def called(**variables: Any) -> Response:
+            if follows == OUTCOMES:
+                refuse_position()
             values = dict(variables, **read_query(taken))
             late = None
-            if follows:
+            if follows and waits:
                 model = str(variables[follows[1:-1]]) if follows[0] == "<" else follows
                 late = waited_for(model, values.pop("after"))
                 if late and not takes_stale():

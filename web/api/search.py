@@ -17,7 +17,7 @@ FOUND = obj({"kind": {"enum": [*KINDS]}, "id": TEXT, "title": TEXT, "about": TEX
 
 
 @route("GET", "/search", "viewer", answers=obj({"items": many(FOUND), "unasked": many(TEXT)}),
-       query=(Q,), may_fail=(422,))  # fmt: skip
+       query=(Q,), may_fail=(422,), follows="runs")  # fmt: skip
 def find_anything(q: str | None) -> dict[str, Any]:
     """Find anything: ids and their beginnings, subjects, keys, names; the best first.
 

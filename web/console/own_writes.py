@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from app.cqrs.reaching import distance
 from app.errors import NotFound, PenstockError, Refused
+from web import waiting
 from web.api.positions import written
 from web.auth import current_identity
 from web.platform import current_platform
@@ -41,7 +42,8 @@ def wait_for_own() -> None:
     if current_identity() is None:
         return
     try:
-        told = current_platform().projections.wait_for("runs", token, PATIENCE)
+        with waiting.at_most(PATIENCE) as seconds:
+            told = current_platform().projections.wait_for("runs", token, seconds)
     except (Refused, NotFound):
         return  # no token of ours
     except (RedisError, PenstockError) as error:
