@@ -11,9 +11,12 @@ for its database holds nothing.
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +31,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'workers' has no attribute {name!r}")
     _be_importable()
     _end_cleanly_on_sigterm()
-    from config.errors import SettingsError
-    from workers import application, step
+    with without_collector():
+        from config.errors import SettingsError
+        from workers import application, step
 
     try:
         made = application.make(application.settings_of_this_process())
@@ -38,6 +42,16 @@ def __getattr__(name: str) -> Any:
     step.install(made)
     globals()["celery"] = made
     return made
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """For imports: what they make stays, so that looking through it for garbage is time lost."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _be_importable() -> None:

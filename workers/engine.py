@@ -106,8 +106,6 @@ class Engine:
         tend: Callable[[], None],
     ) -> None:
         """Celery's consumer runs (again): leases can be started."""
-        if self.pool != "prefork":
-            runtime.tune_collector()
         if self.dispatcher is not None:
             self.dispatcher.submit, self.dispatcher.limit = submit, limit
             return

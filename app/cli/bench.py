@@ -193,6 +193,15 @@ def console(
     _show(result, as_json)
 
 
+@bench.command(epilog="\b\nExample:\n  python -m app bench control --rounds 3")
+@ROUNDS
+@FSYNC
+@json_option
+def control(rounds: int, fsync: str, as_json: bool) -> None:
+    """How soon busy workers follow an operator: pause, limits, filter, lane, rewind, and the others."""
+    _show(_benchmark("control").run(rounds, _policy(fsync), _tell), as_json)
+
+
 @bench.command(epilog="\b\nExample:\n  python -m app bench soak --kills 200 --events 200000")
 @click.option("--kills", default=100, show_default=True)
 @click.option("--events", default=100_000, show_default=True)

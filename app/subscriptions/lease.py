@@ -155,17 +155,20 @@ class Lease:
     def turn(self, name: str) -> int:
         """Serve one subscription for a while; how many entries were handled."""
         handling = self.roster.handlings[name]
-        if handling.subscription.ordered:
-            handled, drained = self._ordered_turn(handling)
-        elif handling.concurrency is not None:
-            handled, drained = self._limited_turn(handling, handling.concurrency)
+        if handling.concurrency is None:
+            handled, drained = self._serve(handling)
         else:
-            handled, drained = Turn(self, handling, self.roster.all_streams(name)).serve()
+            handled, drained = self._limited_turn(handling, handling.concurrency)
         if self.agenda and self.agenda[0] == name:
             self.agenda.popleft()
             if not drained and name not in self.roster.paused:
                 self.agenda.append(name)
         return handled
+
+    def _serve(self, handling: Handling) -> tuple[int, bool]:
+        if handling.subscription.ordered:
+            return self._ordered_turn(handling)
+        return Turn(self, handling, self.roster.all_streams(handling.name)).serve()
 
     def _limited_turn(self, handling: Handling, concurrency: int) -> tuple[int, bool]:
         """Serve a subscription whose concurrency an operator limited, if one of its places is free."""
@@ -173,7 +176,7 @@ class Lease:
         for place in (f"place-{number}" for number in range(concurrency)):
             if self.broker.own(name, self.consumer, place, ()):
                 try:
-                    return Turn(self, handling, self.roster.all_streams(name)).serve()
+                    return self._serve(handling)
                 finally:
                     self.broker.disown(name, self.consumer, place)
         self.ask_again(name)

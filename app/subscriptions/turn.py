@@ -27,6 +27,8 @@ TURN = 0.1
 """Seconds after which the next subscription has its turn."""
 FLUSH = 0.02
 """Seconds after which what is handled is settled, though more is to come."""
+HOLD = 0.5
+"""Seconds after which what was read and not begun is given back: events grew slow since they were counted."""
 
 log = structlog.get_logger(__name__)
 
@@ -57,8 +59,8 @@ class Turn:
             if handled < len(entries):
                 self.lease.give_back(self.handling, self.streams)
                 return total, False
-            if not full:
-                return total, self._drained(entries)
+            if not full and self._drained(entries):
+                return total, True
             if self.lease.asked_for() or self.clock.monotonic() >= end:
                 return total, False
 
@@ -130,7 +132,7 @@ class Turn:
         monotonic, wall, timeout = self.clock.monotonic, self.wall, handling.timeout or 0.0
         # Where nobody knows yet how long events take, none waits for a slow one behind it.
         flush = FLUSH if self.lease.prefetch.knows(handling.name) else 0.0
-        now = flushed = monotonic()
+        now = flushed = begun = monotonic()
         handled = 0
         for entry in entries:
             if slot.asked_for:
@@ -149,11 +151,14 @@ class Turn:
             if now - flushed > flush or entry.suspect or handling.committed or self._urgent():
                 self._settle()
                 flushed = now
+                if self._is_overtaken(now - begun):
+                    break
         return handled
 
     def _in_portions(self, entries: Sequence[Entry]) -> int:
         """The loop for batch handlers."""
-        slot, flushed, handled = self.lease.slot, self.clock.monotonic(), 0
+        slot, handled = self.lease.slot, 0
+        flushed = begun = self.clock.monotonic()
         for index, some in self._portions(entries):
             if slot.asked_for:
                 break
@@ -164,7 +169,13 @@ class Turn:
             if now - flushed > FLUSH or urgent:
                 self._settle()
                 flushed = now
+                if self._is_overtaken(now - begun):
+                    break
         return handled
+
+    def _is_overtaken(self, held: float) -> bool:
+        """Whether what is not begun goes back: an operator decided something, or it was held too long."""
+        return held > HOLD or self.lease.slot.slots.control > self.lease.roster.version
 
     def _portions(self, entries: Sequence[Entry]) -> Iterator[tuple[int, Sequence[Entry]]]:
         """What is handled together, with the index of its first entry: batches, and suspects alone."""

@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from app.bench import archive, delivery, scale
+from app.bench import archive, control, delivery, scale
 
 
 def test_delivery_is_told_beside_the_reference_of_the_same_run() -> None:
@@ -42,6 +42,18 @@ def test_what_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result["with many subscriptions"]["ratio"] > 0
     assert result["private memory of a child (MB)"]["bare Celery"] > 1
     assert result["private memory of a child (MB)"]["events handled"] == 5000
+
+
+def test_each_control_is_followed_by_workers_that_are_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "WATCHED", 0.5)
+    monkeypatch.setattr(control, "ALONE", 3)
+    told: list[str] = []
+    result = control.run(1, None, told.append)
+
+    assert list(result["controls"]) == list(control.CONTROLS)
+    assert all(result["controls"].values()), "each has a time that can be told"
+    assert result["slowest"] > 0
+    assert len(told) == len(control.CONTROLS)
 
 
 def test_a_benchmark_that_is_told_to_end_leaves_nothing_running() -> None:
