@@ -22,7 +22,7 @@ class Decision(msgspec.Struct, omit_defaults=True):
     `concurrency` is how many leases may serve it at once, `rate` its events a second,
     both over all workers. `generation` rises with each rewind: outputs of what is handled again are new events.
     `lane` and `priority` are those that count now. `rewound` is where the last rewind went (ms
-    since 1970): what came back before from later than that comes again from its topic, so it is dropped.
+    since 1970): what came back before it, and had not failed or is from later, is left out.
     """
 
     paused: bool = False

@@ -94,7 +94,7 @@ class Opening:
 
     def _judge_past(self, entry: Entry) -> Outcome | None:
         """What became of an entry that came back, if that decides about it."""
-        if self.rewound is not None and self._comes_again(entry):
+        if self.rewound is not None and self._is_left_behind(entry):
             return EXCLUDED
         if entry.losses >= LOSSES or entry.worker_losses >= WORKER_LOSSES:
             return self._killer(entry)
@@ -108,8 +108,10 @@ class Opening:
         zoned = expiry if expiry.tzinfo else expiry.replace(tzinfo=UTC)
         return zoned < instant(self.clock.now()) and self.lane != "system"
 
-    def _comes_again(self, entry: Entry) -> bool:
-        """Whether a rewind has gone behind this entry since it came back: its topic brings it once more."""
+    def _is_left_behind(self, entry: Entry) -> bool:
+        """Whether a rewind since it came back moved past this entry, or behind it: then its topic brings
+        it once more. What has failed before and lies outside of the rewind is tried again all the same.
+        """
         if (
             entry.generation is None
             or entry.generation >= self.generation
@@ -118,7 +120,7 @@ class Opening:
         ):
             return False
         position = entry.origin.rpartition(" ")[2]
-        return int(position.partition("-")[0]) >= (self.rewound or 0)
+        return not entry.attempts or int(position.partition("-")[0]) >= (self.rewound or 0)
 
     def _killer(self, entry: Entry) -> Park:
         times = (
