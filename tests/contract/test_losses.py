@@ -291,7 +291,10 @@ def test_a_limited_subscription_is_served_by_no_more_workers_at_once(world: Worl
     world.change("check", concurrency=1)
     world.run()
 
-    assert handled == [("meanwhile", 0), *range(40)]
+    assert handled[0] == ("meanwhile", 0)
+    assert sorted(handled[1:]) == list(range(40)), (
+        "what waited long behind the first was given back"
+    )
     world.change("check", concurrency=2)
     world.publish_many(Event(type="order.placed", data=number) for number in range(20))
     world.run()
