@@ -34,6 +34,7 @@ def run(
     task: str | None = None,
     header: bool | None = None,
     fsync: str | None = "everysec",
+    name: str = NAME,
 ) -> dict[str, Any]:
     """The deployed model's metrics, and how long each step took. Raises `NoModel`."""
     with machine(fsync) as ours:
@@ -43,7 +44,7 @@ def run(
             second = stack.enter_context(evaluation.open("rb")) if evaluation else None
             answer = ours.platform.datasets.upload(
                 stack.enter_context(train.open("rb")),
-                NAME,
+                name,
                 target,
                 filename=train.name,
                 evaluation=second,
@@ -52,17 +53,17 @@ def run(
                 header=header,
                 actor="bench",
             )
-        seconds = _deployed(ours, answer["correlationid"], begun, tell)
-        return _figures(ours, seconds)
+        seconds = _deployed(ours, name, answer["correlationid"], begun, tell)
+        return _figures(ours, name, seconds)
 
 
 def _deployed(
-    ours: Machine, correlationid: str, begun: float, tell: Callable[[str], None]
+    ours: Machine, name: str, correlationid: str, begun: float, tell: Callable[[str], None]
 ) -> float:
     """Seconds until the champion was there."""
     told: set[str] = set()
     while (passed := time.monotonic() - begun) < LONGEST:
-        if ours.platform.models.champion(NAME) is not None:
+        if ours.platform.models.champion(name) is not None:
             return passed
         run = ours.platform.runs.get(correlationid)
         for step in run["steps"] if run else ():
@@ -70,20 +71,20 @@ def _deployed(
                 told.add(step["event"])
                 tell(f"{passed:6.1f} s  {step['type']}")
         over = run is not None and run["state"] in ("failed", "succeeded", "cancelled")
-        if run and over and ours.platform.models.champion(NAME) is None:
-            raise NoModel(f"No model was deployed: {_why(ours, run)}")
+        if run and over and ours.platform.models.champion(name) is None:
+            raise NoModel(f"No model was deployed: {_why(ours, name, run)}")
         time.sleep(LOOK)
     raise NoModel(f"No model was deployed within {LONGEST:,.0f} seconds.")
 
 
-def _why(ours: Machine, run: dict[str, Any]) -> str:
+def _why(ours: Machine, name: str, run: dict[str, Any]) -> str:
     errors = [step["error"] for step in run["steps"] if step["error"]]
-    reasons = ours.platform.datasets.get(NAME)["versions"][0]["reasons"]
+    reasons = ours.platform.datasets.get(name)["versions"][0]["reasons"]
     return " ".join([f"the run ended with {run['outcome']}.", *reasons, *errors])
 
 
-def _figures(ours: Machine, seconds: float) -> dict[str, Any]:
-    version = ours.platform.models.get(NAME)["versions"][0]
+def _figures(ours: Machine, name: str, seconds: float) -> dict[str, Any]:
+    version = ours.platform.models.get(name)["versions"][0]
     lineage = version["lineage"]
     return {
         "benchmark": "mlops, from upload to deployed",

@@ -17,7 +17,6 @@ from app.events.event import Event
 from app.ml import artefact, building
 from app.ml.artefact import Model
 from app.ml.scoring import Scorer
-from app.store import migrate
 from app.store.audit import Audit
 from app.store.blobs.folder import FolderBlobs
 from app.store.database import Database
@@ -104,9 +103,8 @@ def evaluated(blobs: Any, model: Model, name: str = "stays", **changes: Any) -> 
 
 
 @pytest.fixture
-def world(database_url: str, tmp_path: Path) -> Iterator[World]:
-    database = Database(database_url, connections=12)
-    migrate.upgrade(database)
+def world(migrated_url: str, tmp_path: Path) -> Iterator[World]:
+    database = Database(migrated_url, connections=12)
     yield World(database, FolderBlobs(tmp_path / "blobs"))
     database.dispose()
 

@@ -12,7 +12,6 @@ from app import bootstrap
 from app.bootstrap import Platform
 from app.events.event import Event
 from app.events.schema import EventTypes
-from app.store.migrate import upgrade_all
 from app.streams import keys
 from app.subscriptions.caretaker import TERM, Caretaker
 from app.subscriptions.declaration import Handlers
@@ -37,12 +36,13 @@ def clock() -> JumpingClock:
 
 
 @pytest.fixture
-def platform(redis_url: str, tmp_path: Path, clock: JumpingClock) -> Iterator[Platform]:
+def platform(
+    redis_url: str, migrated_sqlite_url: str, tmp_path: Path, clock: JumpingClock
+) -> Iterator[Platform]:
     handlers = Handlers()
     every("0 3 * * *", name="nightly", handlers=handlers)(lambda event, ctx: None)
     settings = Settings(data_dir=tmp_path, redis_url=redis_url)
     made = bootstrap.build(settings, clock=clock, handlers=handlers, types=EventTypes())
-    upgrade_all(made.database, made.archive_database)
     made.schedules.declare()
     yield made
     made.close()

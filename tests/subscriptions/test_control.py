@@ -12,7 +12,6 @@ from app import bootstrap
 from app.bootstrap import Platform
 from app.errors import Refused
 from app.events.schema import EventTypes
-from app.store.migrate import upgrade_all
 from app.streams import control
 from app.subscriptions.declaration import Handlers, on
 from app.subscriptions.declare import declare
@@ -23,13 +22,12 @@ NAME = "shop.check"
 
 
 @pytest.fixture
-def platform(redis_url: str, tmp_path: Path) -> Iterator[Platform]:
+def platform(redis_url: str, migrated_sqlite_url: str, tmp_path: Path) -> Iterator[Platform]:
     handlers = Handlers()
     policy = RetryPolicy(attempts=3)
     on("order.placed", name=NAME, retry=policy, handlers=handlers)(lambda event, ctx: None)
     settings = Settings(data_dir=tmp_path, redis_url=redis_url, given_secret="x" * 32)
     made = bootstrap.build(settings, handlers=handlers, types=EventTypes())
-    upgrade_all(made.database, made.archive_database)
     declare(made)
     yield made
     made.close()

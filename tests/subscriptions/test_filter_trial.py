@@ -11,20 +11,20 @@ from app.errors import Refused
 from app.events.arrival import Arrival
 from app.events.event import Event
 from app.events.schema import EventTypes
-from app.store.migrate import upgrade_all
 from app.subscriptions.declaration import Handlers, on
 from app.subscriptions.declare import declare
 from app.subscriptions.filter_trial import try_filter
 from config.settings import Settings
 
 
-def test_a_filter_is_tried_on_the_last_events(redis_url: str, tmp_path: Path) -> None:
+def test_a_filter_is_tried_on_the_last_events(
+    redis_url: str, migrated_sqlite_url: str, tmp_path: Path
+) -> None:
     handlers = Handlers()
     few = {"exact": {"data.country": "CH"}}
     on("order.placed", name="shop.check", filter=few, handlers=handlers)(lambda event, ctx: None)
     settings = Settings(data_dir=tmp_path, redis_url=redis_url, given_secret="x" * 32)
     platform = bootstrap.build(settings, handlers=handlers, types=EventTypes())
-    upgrade_all(platform.database, platform.archive_database)
     declare(platform)
     data = [{"country": "CH", "total": n} for n in range(3)] + [{"country": "IT"}] * 2
     events = [Event(type="order.placed", data=each) for each in data]

@@ -13,7 +13,6 @@ from app import bootstrap
 from app.bootstrap import Platform
 from app.events.event import Event
 from app.events.schema import EventTypes
-from app.store.migrate import upgrade_all
 from app.streams import keys
 from app.subscriptions.declaration import Handlers, on
 from app.subscriptions.declare import declare
@@ -33,12 +32,13 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def platform(redis_url: str, tmp_path: Path, clock: FakeClock) -> Iterator[Platform]:
+def platform(
+    redis_url: str, migrated_sqlite_url: str, tmp_path: Path, clock: FakeClock
+) -> Iterator[Platform]:
     handlers = Handlers()
     on("order.placed", name=NAME, handlers=handlers)(lambda event, ctx: None)
     settings = Settings(data_dir=tmp_path, redis_url=redis_url)
     made = bootstrap.build(settings, clock=clock, handlers=handlers, types=EventTypes())
-    upgrade_all(made.database, made.archive_database)
     declare(made)
     yield made
     made.close()

@@ -15,7 +15,6 @@ from app.events.arrival import Arrival
 from app.events.event import Event
 from app.events.ids import emitted_id, letter_id
 from app.events.schema import EventTypes
-from app.store.migrate import upgrade_all
 from app.streams import keys
 from app.subscriptions.declaration import Handlers, on
 from app.subscriptions.declare import declare
@@ -26,13 +25,12 @@ NAME = "shop.check"
 
 
 @pytest.fixture
-def platform(redis_url: str, tmp_path: Path) -> Iterator[Platform]:
+def platform(redis_url: str, migrated_sqlite_url: str, tmp_path: Path) -> Iterator[Platform]:
     handlers = Handlers()
     on("order.placed", name=NAME, effects="unsafe", handlers=handlers)(lambda event, ctx: None)
     on("payment.captured", name="shop.book", handlers=handlers)(lambda event, ctx: None)
     settings = Settings(data_dir=tmp_path, redis_url=redis_url, given_secret="x" * 32)
     made = bootstrap.build(settings, handlers=handlers, types=EventTypes())
-    upgrade_all(made.database, made.archive_database)
     declare(made)
     yield made
     made.close()

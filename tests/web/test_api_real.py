@@ -20,7 +20,6 @@ from app.bootstrap import Platform, build
 from app.events.arrival import Arrival
 from app.events.event import Event
 from app.events.schema import EventTypes
-from app.store import migrate
 from app.streams import keys
 from app.subscriptions.declaration import Handlers, Subscription
 from config.settings import Settings
@@ -39,7 +38,11 @@ class Order(BaseModel):
 
 
 @pytest.fixture
-def settings(redis_url: str, database_url: str, tmp_path) -> Settings:
+def settings(redis_url: str, migrated_url: str, tmp_path) -> Settings:
+    return _settings(redis_url, migrated_url, tmp_path)
+
+
+def _settings(redis_url: str, database_url: str, tmp_path) -> Settings:
     return Settings(data_dir=tmp_path / "data", redis_url=redis_url, database_url=database_url,
                     api_token=ROOT, given_secret="signs the sessions of tests",
                     max_event_bytes=10_000)  # fmt: skip
@@ -48,7 +51,6 @@ def settings(redis_url: str, database_url: str, tmp_path) -> Settings:
 @pytest.fixture
 def platform(settings: Settings) -> Iterator[Platform]:
     platform = build(settings, handlers=Handlers(), types=EventTypes())
-    migrate.upgrade_all(platform.database, platform.archive_database)
     platform.schemas.save("order.placed", 1, "order", Order.model_json_schema())
     handler = Subscription("shop.charge", ("order.placed",), lambda event, ctx: None,
                            emits=("payment.captured",))  # fmt: skip
@@ -351,7 +353,8 @@ def test_ready_and_measured(app, platform) -> None:
     assert b"penstock_up" in client.get("/metrics").data
 
 
-def test_not_ready_before_the_migrations(settings: Settings) -> None:
+def test_not_ready_before_the_migrations(redis_url: str, database_url: str, tmp_path) -> None:
+    settings = _settings(redis_url, database_url, tmp_path)
     platform = build(settings, handlers=Handlers(), types=EventTypes())
     answer = create_app(platform).test_client().get("/readyz")
     assert answer.status_code == 503
@@ -362,7 +365,6 @@ def test_not_ready_before_the_migrations(settings: Settings) -> None:
 def test_without_redis_it_says_so_and_stays_up(settings: Settings) -> None:
     away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     platform = build(away, handlers=Handlers(), types=EventTypes())
-    migrate.upgrade_all(platform.database, platform.archive_database)
     app = create_app(platform)
     assert app.test_client().get("/healthz").status_code == 200
     ready = app.test_client().get("/readyz")

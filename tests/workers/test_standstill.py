@@ -10,7 +10,6 @@ import pytest
 from app import bootstrap
 from app.events.event import Event
 from app.events.schema import EventTypes
-from app.store.migrate import upgrade_all
 from app.streams.control import Decision, decide
 from app.streams.entry import Entry
 from app.subscriptions.declaration import Handlers, on
@@ -23,12 +22,11 @@ from workers.standstill import PATIENCE, Standstill
 
 
 @pytest.fixture
-def world(redis_url: str, tmp_path: Any) -> Any:
+def world(redis_url: str, migrated_sqlite_url: str, tmp_path: Any) -> Any:
     handlers = Handlers()
     on("order.placed", name="shop.check", handlers=handlers)(lambda event, ctx: None)
     settings = Settings(data_dir=tmp_path, redis_url=redis_url, given_secret="x" * 32)
     platform = bootstrap.build(settings, handlers=handlers, types=EventTypes())
-    upgrade_all(platform.database, platform.archive_database)
     declare(platform)
     platform.publisher.publish([Event(type="order.placed", data={})])
     yield platform
