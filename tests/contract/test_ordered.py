@@ -352,3 +352,40 @@ def test_two_topics_of_one_subscription(world: World):
     world.advance(10)
 
     assert got == [("order.placed", 1), ("order.placed", 2), ("invoice.written", 3)]
+
+
+def test_a_limit_of_concurrency_holds_over_partitions(world: World):
+    world.partitions["order"] = 2
+    other = []
+
+    @world.on("order.placed", ordered=True)
+    def note(event, ctx):
+        if not other:
+            other.append(world.worker().run(seconds=1))
+
+    _publish(world, *[(f"key {number % 7}", number) for number in range(14)])
+    world.change("note", concurrency=1)
+    world.run()
+
+    assert other == [0], "there is one place, whatever partition it is used for"
+
+
+def test_what_waited_behind_a_failed_one_is_worked_off_in_one_turn(world: World):
+    got, turns = [], []
+
+    @world.on("order.placed", ordered=True)
+    def note(event, ctx):
+        got.append(event.data)
+        if event.data == 0 and got.count(0) == 1:
+            raise ValueError("the first time")
+
+    _publish(world, *[("ada", number) for number in range(20)])
+    worker = world.worker()
+    worker.run()
+    own = worker.broker.own
+    worker.broker.own = lambda *seat: turns.append(seat) or own(*seat)
+    world.pass_time(100)
+    worker.run()
+
+    assert got == [0, *range(20)]
+    assert len(turns) < 10, "others would have their turn after each event"
