@@ -36,7 +36,8 @@ class InvalidEvents(PenstockError):
     def __init__(self, problems: Sequence[dict[str, Any]]):
         self.problems = list(problems)
         first = self.problems[0]
-        where = f"{first['type'] or 'event'} {first['id'] or ''}".strip()
+        named = (str(first[name] or "")[:200] for name in ("type", "id"))
+        where = " ".join(filter(None, named)) or "event"
         more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
         problem = f"{where}: {first['field']}: {first['problem']}{more}"
         super().__init__(f"{problem}. Nothing was published.")

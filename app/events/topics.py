@@ -24,7 +24,10 @@ def first_segment(event_type: str) -> str:
 def check_type(event_type: str) -> str | None:
     """What is wrong with a type's name, in words; None where it is well formed."""
     if len(event_type) > 200 or not _TYPE.fullmatch(event_type):
-        return "a type is made of letters, digits, - and _ in segments parted by dots, such as dataset.uploaded"
+        return (
+            "a type is made of at most 200 letters, digits, - and _ in segments parted by dots, "
+            "such as dataset.uploaded"
+        )
     return None
 
 
