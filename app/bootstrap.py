@@ -45,6 +45,7 @@ from app.store.eventstore.store import EventStore
 from app.store.grouped import Grouped
 from app.store.outbox import Outbox
 from app.store.projection import Projection
+from app.store.replay_work import ReplayWork
 from app.store.replays import ReplayStore
 from app.store.rollups import Rollups
 from app.store.runs import Runs
@@ -210,6 +211,10 @@ class Platform:
     @cached_property
     def replay_store(self) -> ReplayStore:
         return ReplayStore(self.database, self.clock)
+
+    @cached_property
+    def replay_work(self) -> ReplayWork:
+        return ReplayWork(self.database, self.clock)
 
     @cached_property
     def subscription_store(self) -> SubscriptionStore:

@@ -21,7 +21,10 @@ SEARCHED = ("type", "id", "subject", "partitionkey")
 
 @dataclass(frozen=True)
 class EventFilter:
-    """Conditions that all must hold; of `types` and `ids` one each. `prefix` begins a type."""
+    """Conditions that all must hold; of `types` and `ids` one each. `prefix` begins a type.
+
+    `kept_until` leaves out what came into the archive later than that, whatever its time.
+    """
 
     equal: dict[str, Any] = field(default_factory=dict)
     types: Sequence[str] | None = None
@@ -30,6 +33,7 @@ class EventFilter:
     position: str | None = None
     since: float | None = None
     until: float | None = None
+    kept_until: float | None = None
     q: str | None = None
 
     @classmethod
@@ -43,7 +47,7 @@ class EventFilter:
         for name, value in equal.items():
             equal[name] = int(value) if name == "partition" else key(str(value))
         since, until = seconds(given.pop("since", None)), seconds(given.pop("until", None))
-        unknown = set(given) - {"types", "ids", "position", "q"}
+        unknown = set(given) - {"types", "ids", "position", "q", "kept_until"}
         if unknown:
             raise Refused(
                 f"Events can't be selected by {', '.join(sorted(unknown))}: "
@@ -74,6 +78,8 @@ class EventFilter:
             add("time >= ?", self.since)
         if self.until is not None:
             add("time < ?", self.until)
+        if self.kept_until is not None:
+            add("archived <= ?", self.kept_until)
         return " AND ".join(where), parameters
 
     def like(self, bulk: Bulk) -> tuple[str, list[str]]:

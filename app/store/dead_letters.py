@@ -142,6 +142,19 @@ class DeadLetters:
                 found = {row.id: row for row in session.exec(query)}
             yield from (_show(found[id]) for id in chunk if id in found)
 
+    def named(self, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """The same without attempts, and of the event only what it is known by."""
+        names = ("id", "subscription", "state", "event_id", "event_source", "type", "edit")
+        query = select(*[getattr(DeadLetter, name) for name in names])
+        for start in range(0, len(ids), 500):
+            chunk = list(ids[start : start + 500])
+            with self._database.read() as session:
+                rows = session.exec(query.where(col(DeadLetter.id).in_(chunk)))
+                found = {row[0]: dict(zip(names, row, strict=True)) for row in rows}
+            for row in (found[id] for id in chunk if id in found):
+                event = {"id": row["event_id"], "source": row["event_source"], "type": row["type"]}
+                yield {**row, "event": event, "edit": row["edit"] and {"patch": row["edit"]}}
+
     def discard(self, ids: Iterable[str], actor: str, reason: str = "") -> int:
         """Put away what is parked; how many were. What is being replayed stays."""
         wanted = sorted(set(ids))

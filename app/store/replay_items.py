@@ -83,6 +83,23 @@ def chunks(items: Iterable[Mapping[str, Any]], size: int) -> Iterable[list[Mappi
         yield chunk
 
 
+def begin_sending(row: ReplayRow, total: int, approve_above: int | None) -> None:
+    """The list is whole: the replay goes on, or waits for a second person."""
+    row.total, row.state = total, "canary" if row.options.get("canary") else "running"
+    if approve_above is not None and total > approve_above:
+        row.approval, row.paused_from, row.state = "needed", row.state, "paused"
+
+
+def take_parked(bulk: Bulk, letters: list[str], replay: str, now: float) -> set[str]:
+    """Make those of them `replaying` that are parked; which these are. The caller holds the lock."""
+    if not letters:
+        return set()
+    sql = f"SELECT id FROM dead_letters WHERE {bulk.any_of('id')} AND state = 'parked'"
+    parked = {id for (id,) in bulk.rows(sql, bulk.listed(letters))}
+    take_letters(bulk, sorted(parked), replay, now)
+    return parked
+
+
 def take_letters(bulk: Bulk, letters: list[str], replay: str, now: float) -> None:
     """Make them `replaying`; the caller holds the lock of failure_groups."""
     if not letters:
@@ -102,18 +119,27 @@ def take_letters(bulk: Bulk, letters: list[str], replay: str, now: float) -> Non
     apply(bulk, (), arrived(left, "replaying"), now)
 
 
-def give_back(bulk: Bulk, id: str, now: float) -> None:
-    """Park again what was not sent; the caller holds the lock of failure_groups."""
-    these = (
-        "state = 'replaying' AND replay = ? AND id IN (SELECT dead_letter FROM replay_items"
-        " WHERE replay_id = ? AND state = 'pending')"
+def park_again(bulk: Bulk, id: str, now: float, count: int) -> int:
+    """Park again so many at most of what was not sent; how many. The caller holds the lock."""
+    rows = bulk.rows(
+        "SELECT number, dead_letter FROM replay_items WHERE replay_id = ? AND state = 'pending'"
+        " ORDER BY number LIMIT ?",
+        id,
+        count,
     )
-    left = moved(bulk, these, id, id)
-    bulk.run(f"UPDATE dead_letters SET state = 'parked', replay = NULL WHERE {these}", id, id)
+    letters = bulk.listed(letter for _, letter in rows if letter is not None)
+    these = f"{bulk.any_of('id')} AND state = 'replaying' AND replay = ?"
+    left = moved(bulk, these, letters, id)
+    bulk.run(f"UPDATE dead_letters SET state = 'parked', replay = NULL WHERE {these}", letters, id)
     apply(bulk, (), arrived(left, "parked"), now)
-    bulk.run(
-        "UPDATE replay_items SET state = 'cancelled' WHERE replay_id = ? AND state = 'pending'", id
-    )
+    if rows:
+        bulk.run(
+            "UPDATE replay_items SET state = 'cancelled'"
+            " WHERE replay_id = ? AND state = 'pending' AND number <= ?",
+            id,
+            rows[-1][0],
+        )
+    return len(rows)
 
 
 def mark_items(

@@ -1,6 +1,7 @@
 """Replays: a frozen list of deliveries to send again, and how far that has come.
 
-The list never grows after it is made. An item is `pending`, then `sent` (handed
+The list never grows after it is made; a long one is written in steps, while the replay is
+`preparing` (`replay_work.py`). An item is `pending`, then `sent` (handed
 to its subscription), then `succeeded`, `failed` or `cancelled`. What was claimed
 and not confirmed as sent, because its sender died, is claimed again after a
 while; sending twice is harmless, since a delivery is known by its event,
@@ -18,6 +19,7 @@ from sqlmodel import Session, col, select
 from app.clock import Clock, SystemClock
 from app.errors import Conflict, NotFound, Refused
 from app.events.ids import uuid7
+from app.store import replay_work
 from app.store.beginnings import beginning
 from app.store.bulk import Bulk
 from app.store.database import Database
@@ -28,14 +30,14 @@ from app.store.replay_items import (
     INSERT,
     ReplayItem,
     ReplayRow,
+    begin_sending,
     chunks,
-    give_back,
     item_row,
     mark_items,
     take_letters,
 )
 
-OPEN_STATES = ("canary", "running", "paused")
+OPEN_STATES = ("preparing", "canary", "running", "paused")
 STATES = (*OPEN_STATES, "succeeded", "failed", "cancelled")
 
 
@@ -71,7 +73,7 @@ class ReplayStore:
             bulk.lock(LOCK)
             # The row goes first, so that the items of a large list needn't be counted before.
             row = ReplayRow(
-                id=id, state="canary" if options.get("canary") else "running", total=0,
+                id=id, state="preparing", total=0,
                 selection=dict(selection), options=dict(options),
                 reason=str(options.get("reason") or ""), created_by=actor,
                 created=self._clock.now(),
@@ -81,13 +83,12 @@ class ReplayStore:
             for chunk in chunks(items, 1000):
                 bulk.many(INSERT, [item_row(id, total + n, item) for n, item in enumerate(chunk)])
                 letters = [item["dead_letter"] for item in chunk if item.get("dead_letter")]
+                replay_work.refuse_shared(session, letters)
                 take_letters(bulk, letters, id, self._clock.now())
                 total += len(chunk)
             if not total:
                 raise Refused("Nothing matches: there is nothing to replay.")
-            row.total = total
-            if approve_above is not None and total > approve_above:
-                row.approval, row.paused_from, row.state = "needed", row.state, "paused"
+            begin_sending(row, total, approve_above)
             session.add(row)
         return id
 
@@ -216,7 +217,8 @@ class ReplayStore:
     ) -> dict[str, Any]:
         """Another state, from one of `allowed` only. Raises `Conflict`, `NotFound`.
 
-        A replay that ends before its list does gives its dead letters back: they are parked again.
+        A replay that ends before its list does gives its dead letters back: they are parked again,
+        of many those that are left later (`replay_work.py`).
         """
         allowed = tuple(allowed or OPEN_STATES)
         with self._database.session() as session:
@@ -233,7 +235,8 @@ class ReplayStore:
             row.state, row.stopped = to, stopped or row.stopped
             if to not in OPEN_STATES:
                 row.ended = self._clock.now()
-                give_back(Bulk(session), id, row.ended)
+                session.add(row)
+                replay_work.give_back(session, id, row.ended)
             session.add(row)
             session.flush()
             return _show(row, _counts(session, [id])[id])

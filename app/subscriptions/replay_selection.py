@@ -7,10 +7,11 @@ original, checked against its schema; the original stays as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from app.errors import Conflict, NotFound, Refused
+from app.events.arrival import Arrival
 from app.events.expressions import Search
 from app.subscriptions.edits import child_of
 
@@ -34,36 +35,64 @@ class Selecting:
 
         Raises `Refused` where an edit doesn't fit, `NotFound`, and `Conflict` for what was sent already.
         """
+        target = self.target_of(selection, options)
+        if "events" in selection:
+            filter, fits = self.past(selection)
+            found = self.of_past(self.platform.archive.iterate(filter), target, fits)
+            yield from self.edited_by(found, options, id)
+            return
+        ids = self.ids(selection)
+        letters = self.platform.dead_letters.many(ids)
+        if "dead_letters" in selection:
+            letters = self.check_parked(ids, letters)
+        yield from self.of_letters(letters, target, options, id)
+
+    def target_of(self, selection: Mapping[str, Any], options: Mapping[str, Any]) -> str | None:
+        """The subscription that is to have it all, where one is named. Raises `NotFound`, `Refused`."""
         target = options.get("subscription") or selection.get("subscription")
         if target:
             self.platform.subscription_store.get(target)
-        edits = options.get("edits") or {}
-        found = (
-            self._past_events(selection, target)
-            if "events" in selection
-            else self._letters(selection, target)
-        )
-        for item in found:
-            prepared = item.pop("prepared", None) if options.get("prepared_edits") else None
-            of_all = prepared or edits.get("*")
-            patch = edits.get(item.get("dead_letter") or item["event"]["id"], of_all)
-            yield self.edited(item, patch, id) if patch else item
+        elif "events" in selection:
+            raise Refused(
+                "A replay of past events needs a subscription: name the one that is to have them."
+            )
+        return target
 
-    def _letters(
-        self, selection: Mapping[str, Any], target: str | None
-    ) -> Iterator[dict[str, Any]]:
-        ids = self.ids(selection)
-        found = 0
-        for letter in self.platform.dead_letters.many(ids):
-            found += 1
+    def check_parked(
+        self, ids: Sequence[str], letters: Iterable[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """The letters of these ids; raises `Conflict` for what was sent already, `NotFound`."""
+        found = list(letters)
+        for letter in found:
             if letter["state"] in ("replayed", "discarded"):
                 raise Conflict(
                     f"Dead letter {letter['id']} is {letter['state']} already. To have its event"
                     " handled once more all the same, replay past events to the subscription."
                 )
-            yield item_of(letter, target)
-        if "dead_letters" in selection and found < len(set(ids)):
-            raise NotFound(f"{len(set(ids)) - found} of these dead letters don't exist.")
+        if len(found) < len(set(ids)):
+            raise NotFound(f"{len(set(ids)) - len(found)} of these dead letters don't exist.")
+        return found
+
+    def of_letters(
+        self,
+        letters: Iterable[dict[str, Any]],
+        target: str | None,
+        options: Mapping[str, Any],
+        id: str,
+    ) -> Iterator[dict[str, Any]]:
+        """Dead letters as items, edited where the options say so."""
+        return self.edited_by((item_of(letter, target) for letter in letters), options, id)
+
+    def edited_by(
+        self, items: Iterable[dict[str, Any]], options: Mapping[str, Any], id: str
+    ) -> Iterator[dict[str, Any]]:
+        """Items with the edits that the options and people have for them."""
+        edits = options.get("edits") or {}
+        for item in items:
+            prepared = item.pop("prepared", None) if options.get("prepared_edits") else None
+            of_all = prepared or edits.get("*")
+            patch = edits.get(item.get("dead_letter") or item["event"]["id"], of_all)
+            yield self.edited(item, patch, id) if patch else item
 
     def ids(self, selection: Mapping[str, Any]) -> list[str]:
         """The ids of the dead letters that a selection means."""
@@ -81,19 +110,19 @@ class Selecting:
             "Say which: dead_letters (a list of ids), group, filter, or events with a subscription."
         )
 
-    def _past_events(
-        self, selection: Mapping[str, Any], target: str | None
-    ) -> Iterator[dict[str, Any]]:
-        if not target:
-            raise Refused(
-                "A replay of past events needs a subscription: name the one that is to have them."
-            )
-        row = self.platform.subscription_store.get(target)
+    def past(self, selection: Mapping[str, Any]) -> tuple[dict[str, Any], Search | None]:
+        """A selection of past events as the archive's filter, and the expression that they fit."""
         filter = _known(selection["events"], EVENT_FILTER)
         expression = filter.pop("expression", None)
-        fits = Search(expression) if expression else None
-        for arrival in self.platform.archive.iterate(filter):
-            if not ("*" in row["types"] or arrival.event.type in row["types"]):
+        return filter, Search(expression) if expression else None
+
+    def of_past(
+        self, arrivals: Iterable[Arrival], target: str | None, fits: Search | None
+    ) -> Iterator[dict[str, Any]]:
+        """Those of some archived events that the subscription takes, as items."""
+        types = self.platform.subscription_store.get(target)["types"]
+        for arrival in arrivals:
+            if not ("*" in types or arrival.event.type in types):
                 continue
             wanted = fits is None or fits(arrival.event)
             if fits and fits.failed:

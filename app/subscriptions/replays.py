@@ -1,6 +1,7 @@
 """Replays: sending parked or past events again, as an operation that can be watched and stopped.
 
-The list is frozen when a replay starts (`replay_selection.py`). Each event goes
+The list is frozen when a replay starts (`replay_selection.py`); a long one is then written
+in steps, while it is `preparing` (`replay_preparing.py`). Each event goes
 to one subscription, through its `again` stream, with a generation of its own:
 what the handler emits are new events with the old one as their cause. An edited
 event is a new one (`replayedfrom` names the original); the original stays as it was.
@@ -14,12 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from app.errors import Refused
 from app.events.ids import derived_id
 from app.store.page import Page
-from app.subscriptions.freezing import frozen
+from app.store.replay_work import STEP
+from app.subscriptions.replay_preparing import Preparing
 from app.subscriptions.replay_preview import Preview
 from app.subscriptions.replay_selection import Selecting
 from app.subscriptions.replay_sending import Sending
@@ -32,6 +35,7 @@ class Replays:
         self.platform = platform
         self.store = platform.replay_store
         self.selecting = Selecting(platform)
+        self.preparing = Preparing(platform, self.selecting)
         self.sending = Sending(platform)
 
     # -- starting
@@ -45,23 +49,28 @@ class Replays:
     def start(
         self, selection: Mapping[str, Any], options: Mapping[str, Any] | None, actor: str
     ) -> str:
-        """Freeze the list and begin; the replay's id.
+        """Freeze the list and begin; the replay's id. A long one is `preparing` for a while.
 
         Raises `Refused` where nothing matches or an edit doesn't fit, `NotFound`, `Conflict`.
         """
         options = _checked(options or {})
         id = derived_id("replay", actor, self.platform.clock.now(), sorted(selection))
-        items = self.selecting.items(selection, options, id)
-        with frozen(items) as listed, self._changing(actor, "started", id) as change:
-            self.store.create(
-                listed,
-                selection=selection,
-                options=options,
-                actor=actor,
-                id=id,
-                approve_above=self.platform.settings.approve_above,
-            )
-            change.after = {"selection": dict(selection), "options": dict(options)}
+        about = {"selection": selection, "options": options}
+        # Read before the transaction that writes: the others wait for the writing only.
+        letters = None if "events" in selection else self.selecting.ids(selection)
+        items: list[dict[str, Any]] = []
+        if letters is None or len(letters) <= STEP:
+            items = list(islice(self.selecting.items(selection, options, id), STEP + 1))
+        is_long = len(items) > STEP or len(letters or ()) > STEP
+        if is_long:
+            self.preparing.check(selection, options, letters, id)
+        with self._changing(actor, "started", id) as change:
+            if is_long:
+                self.platform.replay_work.begin(id, letters, **about, actor=actor)
+            else:
+                above = self.platform.settings.approve_above
+                self.store.create(items, **about, actor=actor, id=id, approve_above=above)
+            change.after = {name: dict(value) for name, value in about.items()}
         return id
 
     # -- watching and stopping
@@ -100,7 +109,7 @@ class Replays:
             self.store.approve(id, actor)
 
     def cancel(self, id: str, actor: str) -> None:
-        """End it: what was not sent stays parked."""
+        """End it: what was not sent stays parked, of a long one after a while."""
         with self._changing(actor, "cancelled", id):
             self.store.cancel(id)
 
@@ -116,9 +125,16 @@ class Replays:
         self.platform.changes.announce("dead-letters", "replays")
         return count
 
+<<<<<<< HEAD
     def advance(self) -> int:
         """Send what may be sent now of every open replay."""
         return self.sending.advance()
+=======
+    def advance(self) -> None:
+        """Write what is still to be written of long replays, and send what may be sent now."""
+        self.preparing.advance()
+        self.sending.advance()
+>>>>>>> f9bf890 (A long replay is frozen at once and prepared in steps, so that nobody who writes waits for it; what a cancelled one gives back goes in steps too)
 
     @contextmanager
     def _changing(self, actor: str, what: str, id: str) -> Iterator[Any]:

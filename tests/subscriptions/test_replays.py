@@ -15,9 +15,12 @@ from app.events.arrival import Arrival
 from app.events.event import Event
 from app.events.ids import emitted_id, letter_id
 from app.events.schema import EventTypes
+from app.store import replay_work
 from app.streams import keys
+from app.subscriptions import replay_preparing, replays
 from app.subscriptions.declaration import Handlers, on
 from app.subscriptions.declare import declare
+from app.subscriptions.replays import Replays
 from app.subscriptions.rerun import rerun
 from config.settings import Settings
 
@@ -25,11 +28,13 @@ NAME = "shop.check"
 
 
 @pytest.fixture
-def platform(redis_url: str, migrated_sqlite_url: str, tmp_path: Path) -> Iterator[Platform]:
+def platform(redis_url: str, migrated_url: str, tmp_path: Path) -> Iterator[Platform]:
     handlers = Handlers()
     on("order.placed", name=NAME, effects="unsafe", handlers=handlers)(lambda event, ctx: None)
     on("payment.captured", name="shop.book", handlers=handlers)(lambda event, ctx: None)
-    settings = Settings(data_dir=tmp_path, redis_url=redis_url, given_secret="x" * 32)
+    settings = Settings(
+        data_dir=tmp_path, redis_url=redis_url, database_url=migrated_url, given_secret="x" * 32
+    )
     made = bootstrap.build(settings, handlers=handlers, types=EventTypes())
     declare(made)
     yield made
@@ -234,3 +239,115 @@ def test_a_preview_tells_what_follows_by_what_lately_did(platform: Platform) -> 
     assert [
         (row["subscription"], row["deliveries"], row["effects"]) for row in down["handled"]
     ] == [("shop.book", 6, None)]
+
+
+# -- long ones, whose lists are written in steps
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two items a step, and one step for each turn of the caretaker."""
+    for module in (replay_work, replays, replay_preparing):
+        monkeypatch.setattr(module, "STEP", 2)
+    monkeypatch.setattr(replay_preparing, "SPELL", 0.0)
+
+
+def ended(platform: Platform) -> None:
+    """As if the process had died: another goes on, which knows nothing but what SQL has."""
+    platform.replays = Replays(platform)
+
+
+def test_a_long_list_is_written_in_steps_and_survives_a_restart(
+    platform: Platform, steps: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = parked(platform, *range(7))
+    id = platform.replays.start(GROUP, {"canary": 1}, "user:ann")
+    late = parked(platform, 50)[0]
+    platform.dead_letters.discard([ids[5]], "user:bob")
+    again = keys.again_stream(NAME, 0)
+    with pytest.raises(Conflict, match="is being prepared"):
+        platform.replays.start({"dead_letters": [ids[6]]}, {}, "user:bob")
+    with pytest.raises(Conflict, match="is preparing"):
+        platform.replays.pause(id, "user:ann")
+    platform.replays.advance()
+    found = platform.replays.get(id)
+    assert (found["state"], found["total"], found["pending"]) == ("preparing", 7, 2)
+    assert platform.redis.xlen(again) == 0
+    # A crash within a step: nothing of it is there afterwards.
+    with monkeypatch.context() as broken:
+        broken.setattr(replay_work, "item_row", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            platform.replays.advance()
+    ended(platform)
+    assert platform.replays.get(id)["pending"] == 2
+    assert platform.dead_letters.count(state="replaying") == 2
+    for _ in range(4):
+        platform.replays.advance()
+    found = platform.replays.get(id)
+    assert (found["state"], found["total"], platform.redis.xlen(again)) == ("canary", 6, 1)
+    listed = [item["dead_letter"] for item in platform.replays.items(id).items]
+    assert listed == [one for one in ids if one != ids[5]]
+    letter = platform.dead_letters.get(late)
+    assert letter
+    assert letter["state"] == "parked"
+
+
+def test_a_long_one_is_cancelled_while_it_is_prepared_and_after(
+    platform: Platform, steps: None
+) -> None:
+    ids = parked(platform, *range(9))
+    for prepared in (2, 6):
+        id = platform.replays.start(GROUP, {"rate": 0.001}, "user:ann")
+        for _ in range(prepared):
+            platform.replays.advance()
+        state = "preparing" if prepared == 2 else "running"
+        assert platform.replays.get(id)["state"] == state
+        platform.replays.cancel(id, "user:ann")
+        ended(platform)
+        for _ in range(5):
+            platform.replays.advance()
+        found = platform.replays.get(id)
+        sent = found["sent"]
+        assert (found["state"], found["pending"] - sent) == ("cancelled", 0)
+        assert platform.dead_letters.count() == 9 - sent
+        assert platform.failures.group(GROUP["group"])["count"] == 9 - sent
+        assert platform.replay_work.all() == []
+    assert len(ids) == 9
+
+
+def test_what_does_not_fit_ends_a_long_one_before_anything_is_sent(
+    platform: Platform, steps: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = parked(platform, *range(5))
+    patch = [{"op": "replace", "path": "/data/missing", "value": 1}]
+    with pytest.raises(Refused):
+        platform.replays.start(GROUP, {"edits": {ids[4]: patch}}, "user:ann")
+    with pytest.raises(NotFound):
+        platform.replays.start({"dead_letters": [*ids, "nobody's"]}, {}, "user:ann")
+    assert platform.replays.find().items == []
+    monkeypatch.setattr(platform.replays.preparing, "check", lambda *_: None)
+    id = platform.replays.start(GROUP, {"edits": {ids[4]: patch}}, "user:ann")
+    for _ in range(5):
+        platform.replays.advance()
+    found = platform.replays.get(id)
+    assert found["state"] == "cancelled"
+    assert "missing" in found["stopped"]
+    assert platform.dead_letters.count() == 5
+
+
+def test_many_past_events_are_those_of_the_moment_it_started(
+    platform: Platform, steps: None
+) -> None:
+    events = [Event(type="order.placed", data={"n": n}) for n in range(7)]
+    arrivals = [Arrival(e, "order", 0, f"1-{n}") for n, e in enumerate(events)]
+    platform.archive.add(arrivals[:6])
+    chosen = {"events": {"expression": "event.data.n != 3"}, "subscription": NAME}
+    id = platform.replays.start(chosen, {"rate": 0.001}, "user:ann")
+    platform.replays.advance()
+    ended(platform)
+    platform.archive.add(arrivals[6:])
+    for _ in range(4):
+        platform.replays.advance()
+    assert platform.replays.get(id)["state"] == "running"
+    numbers = [item["whole"]["data"]["n"] for item in platform.replays.items(id).items]
+    assert numbers == [0, 1, 2, 4, 5]

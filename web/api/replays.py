@@ -24,7 +24,7 @@ from web.auth import current_actor, nothing_done
 from web.platform import current_platform
 from web.rendering import answer
 
-STATES = ["canary", "running", "paused", "succeeded", "failed", "cancelled"]
+STATES = ["preparing", "canary", "running", "paused", "succeeded", "failed", "cancelled"]
 REPLAY_STATE = obj({"id": TEXT, "state": {"enum": STATES}, "total": COUNT, "succeeded": COUNT,
                     "failed": COUNT, "pending": COUNT},
                    approval={"enum": [None, "needed", "given"]}, approved_by=MAYBE_TEXT)  # fmt: skip

@@ -50,6 +50,7 @@ MORE_ICONS = {
     "idle": "circle",
     "ignored": "ban",
     "open": "octagon-x",
+    "preparing": "list",
     "registered": "box",
     "rejected": "octagon-x",
     "replayed": "circle-check",
