@@ -21,6 +21,7 @@ from app.errors import Conflict, NotFound
 from app.ml import artefact, scoring
 from app.store.blobs import BlobStore
 from app.store.database import Database
+from app.subscriptions import model_in_use
 
 FRESH = 0.5
 KEPT = 8
@@ -75,6 +76,7 @@ class Serving:
 
     def scorer(self, champion: Champion) -> scoring.Scorer:
         """The loaded model. Raises what the blob store and the allow-list raise."""
+        model_in_use.note(champion.model, champion.version)
         with self._lock:
             if champion.artefact not in self._scorers:
                 self._scorers[champion.artefact] = scoring.Scorer(

@@ -288,13 +288,16 @@ class Archive:
         with self._database.read() as session:
             return Bulk(session).rows("SELECT max(number) FROM events")[0][0] or 0
 
-    def count(self, filter: Mapping[str, Any] | None = None) -> int:
-        """How many events a filter selects."""
+    def count(self, filter: Mapping[str, Any] | None = None, most: int | None = None) -> int:
+        """How many events a filter selects; nobody counts further than `most`."""
         wanted = EventFilter.of(**(filter or {}))
         with self._database.read() as session:
             bulk = Bulk(session)
             where, parameters = wanted.sql(bulk)
-            return int(bulk.rows(f"SELECT COUNT(*) FROM events WHERE {where}", *parameters)[0][0])
+            found = f"SELECT 1 FROM events WHERE {where}"
+            if most is not None:
+                found, parameters = f"{found} LIMIT ?", [*parameters, most]
+            return int(bulk.rows(f"SELECT COUNT(*) FROM ({found}) AS found", *parameters)[0][0])
 
     def newest(self) -> float | None:
         """When the last event was archived, in seconds since 1970."""

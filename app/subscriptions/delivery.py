@@ -39,6 +39,7 @@ from app.events.event import Event
 from app.events.ids import delivery_id
 from app.streams.entry import Entry
 from app.streams.publisher import Prepared, Preparer
+from app.subscriptions import model_in_use
 from app.subscriptions.context import Context
 from app.subscriptions.declaration import Subscription
 from app.subscriptions.effects import AlreadyDone, committed
@@ -106,6 +107,7 @@ class Handling:
         if self.subscription.batch:
             return self.attempt_batch([entry], [event])[0]
         context = Context(self, (entry,), event)
+        model_in_use.forget()
         try:
             if entry.suspect and (done := self._done_before([entry], [event])):
                 return done[0]
@@ -124,6 +126,7 @@ class Handling:
     def attempt_batch(self, entries: Sequence[Entry], events: Sequence[Event]) -> list[Outcome]:
         """Handle events together; one outcome for each."""
         context = Context(self, entries, events[0])
+        model_in_use.forget()
         try:
             suspect = any([entry.suspect for entry in entries])
             if suspect and (done := self._done_before(entries, events)):

@@ -15,6 +15,7 @@ import sysconfig
 import traceback
 from types import TracebackType
 
+from app.subscriptions.model_in_use import used
 from app.subscriptions.outcomes import Failure
 
 TRACEBACK_LIMIT = 8_000
@@ -37,7 +38,7 @@ def describe(error: BaseException, subscription: str, at: float) -> Failure:
     if (left_out := len(text) - TRACEBACK_LIMIT) > 0:
         half = TRACEBACK_LIMIT // 2
         text = f"{text[:half]}\n    ... {left_out:,} characters left out ...\n{text[-half:]}"
-    return _failure(at, kind, message, text, frame, subscription)
+    return _failure(at, kind, message, text, frame, subscription)._replace(model=used())
 
 
 def told(kind: str, message: str, subscription: str, at: float) -> Failure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from typing import Any
 
 from app.events.event import Event
@@ -27,11 +28,11 @@ def try_filter(platform: Any, name: str, filter: Any) -> dict[str, Any]:
     gained: list[dict[str, Any]] = []
     lost: list[dict[str, Any]] = []
     problem = None
-    for told in _latest(platform, row["types"]):
+    for told in latest(platform, row["types"]):
         event = Event.from_dict(told)
         counts["looked"] += 1
-        now, _ = _passes(holds, event)
-        then, why = _passes(tried, event)
+        now, _ = passes(holds, event)
+        then, why = passes(tried, event)
         counts["passed_now"] += now
         counts["would_pass"] += then
         counts["failed"] += why is not None
@@ -45,7 +46,7 @@ def try_filter(platform: Any, name: str, filter: Any) -> dict[str, Any]:
     return {**counts, "gained": gained, "lost": lost, "problem": problem}
 
 
-def _passes(predicate: Any, event: Event) -> tuple[bool, str | None]:
+def passes(predicate: Any, event: Event) -> tuple[bool, str | None]:
     """Whether an event passes, and what went wrong: where that does, a worker parks the event."""
     try:
         return predicate is None or bool(predicate(event)), None
@@ -53,8 +54,9 @@ def _passes(predicate: Any, event: Event) -> tuple[bool, str | None]:
         return False, str(error)
 
 
-def _latest(platform: Any, types: list[str]) -> list[dict[str, Any]]:
+def latest(platform: Any, types: Sequence[str], since: Any = None) -> list[dict[str, Any]]:
+    """The newest archived events of these types, so many at most as are looked at."""
     wanted = [None] if EVERYTHING in types else types
     found = [event for type in wanted for event in
-             platform.archive.find(type=type, limit=LOOKED_AT).items]  # fmt: skip
+             platform.archive.find(type=type, since=since, limit=LOOKED_AT).items]  # fmt: skip
     return heapq.nlargest(LOOKED_AT, found, key=lambda event: event["time"])

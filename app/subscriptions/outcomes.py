@@ -32,7 +32,7 @@ class Failure(NamedTuple):
 
     `error` is `ValueError: message`; `title` the same with numbers and ids
     taken out; `frame` the innermost line of the author's code; `group` 16 hex
-    digits that are the same for the same cause.
+    digits that are the same for the same cause; `model` the models that were asked.
     """
 
     at: float
@@ -41,6 +41,7 @@ class Failure(NamedTuple):
     title: str
     frame: str
     group: str
+    model: str | None = None
 
     def attempt(self) -> dict[str, Any]:
         """The attempt as it is kept with a delivery."""

@@ -14,7 +14,7 @@ from app.errors import Conflict, InvalidEvents, NotFound, Refused
 from app.store.replay_work import RETURN, STEP, Work
 from app.subscriptions.replay_selection import Selecting
 
-SPELL = 1.0
+SPELL = 0.5
 """Seconds of one call, after which others have their turn."""
 Item = dict[str, Any]
 
@@ -49,17 +49,20 @@ class Preparing:
         for _ in self.selecting.of_letters(found, target, options, id):
             pass
 
-    def advance(self) -> None:
-        """Go on with all there is to do, for a while."""
+    def advance(self) -> int:
+        """Go on with all there is to do, for a while; how many steps."""
         now = self.platform.clock.monotonic
         over = now() + SPELL
+        steps = 0
         for work in self.work.all():
             going: Work | None = work
             while going is not None:
                 going = self._step(going)
+                steps += 1
                 self.platform.changes.announce("replays", "dead-letters")
                 if now() >= over:
-                    return
+                    return steps
+        return steps
 
     def _step(self, work: Work) -> Work | None:
         """One transaction; the work as it is then, or None where nothing is left."""

@@ -125,16 +125,9 @@ class Replays:
         self.platform.changes.announce("dead-letters", "replays")
         return count
 
-<<<<<<< HEAD
     def advance(self) -> int:
-        """Send what may be sent now of every open replay."""
-        return self.sending.advance()
-=======
-    def advance(self) -> None:
-        """Write what is still to be written of long replays, and send what may be sent now."""
-        self.preparing.advance()
-        self.sending.advance()
->>>>>>> f9bf890 (A long replay is frozen at once and prepared in steps, so that nobody who writes waits for it; what a cancelled one gives back goes in steps too)
+        """Write what is still to be written of long replays, send what may be sent now; how much."""
+        return self.preparing.advance() + self.sending.advance()
 
     @contextmanager
     def _changing(self, actor: str, what: str, id: str) -> Iterator[Any]:

@@ -261,6 +261,7 @@ class Settlement:
                 "title": failure.title,
                 "frame": failure.frame,
                 "code": code_version(self.handling.subscription.handler, self.handling.platform),
+                "model": failure.model,
             }
         return told
 

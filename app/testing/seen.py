@@ -32,7 +32,10 @@ class Delivery:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A delivery that was parked; `attempts` are `{"at", "error", "traceback"}`, in order."""
+    """A delivery that was parked; `attempts` are `{"at", "error", "traceback"}`, in order.
+
+    `model` is what the last attempt had asked for an answer: a model's name and version.
+    """
 
     id: str
     subscription: str
@@ -40,6 +43,7 @@ class DeadLetter:
     reason: str
     attempts: tuple[dict[str, Any], ...]
     generation: int
+    model: str | None = None
 
     @property
     def error(self) -> str:
@@ -86,7 +90,13 @@ class Seen:
             attempts = (*before.attempts, *attempts)
         event = Event.from_dict(letter["event"])
         self.parked[id] = DeadLetter(
-            id, subscription, event, letter["reason"], attempts, told["generation"]
+            id,
+            subscription,
+            event,
+            letter["reason"],
+            attempts,
+            told["generation"],
+            letter.get("model"),
         )
 
     def take(self, letter: DeadLetter, event: Event) -> None:

@@ -98,7 +98,7 @@ def test_a_change_to_the_same_changes_nothing(operator: FlaskClient) -> None:
 
 def test_a_rewind_is_confirmed_in_words(operator: FlaskClient, platform: FakePlatform) -> None:
     page = operator.get(f"{CHARGE}/rewind?to=1h").text
-    again = re.search(r"up to <strong>([\d,]+) events", page)
+    again = re.search(r"<strong>([\d,]+) events</strong>", page)
     assert again
     assert int(again[1].replace(",", "")) > 0
     to = re.search(r'name="to" value="([^"]+)"', page)

@@ -12,7 +12,7 @@ from app.clock import instant
 from app.errors import Unavailable
 from app.events.event import Event
 from app.streams import keys
-from app.subscriptions import opening
+from app.subscriptions import model_in_use, opening
 from tests.contract.world import World
 
 STEADY = RetryPolicy(attempts=3, base=10.0, factor=2.0, jitter=False)
@@ -50,6 +50,8 @@ def test_a_failure_is_tried_again_after_its_wait(world: World):
 def test_exhausted_attempts_park_the_event_with_every_error(world: World):
     @world.on("order.placed", retry=STEADY)
     def check(event, ctx):
+        if event.data:
+            model_in_use.note("fraud", 3)  # as who serves a model does
         raise ValueError(f"number {ctx.attempt}")
 
     placed = world.publish("order.placed", {"n": 1}, key="ada")
@@ -60,6 +62,7 @@ def test_exhausted_attempts_park_the_event_with_every_error(world: World):
     (letter,) = world.letters
     assert letter.reason == "exhausted"
     assert letter.subscription == "check"
+    assert letter.model == "fraud, version 3"
     assert [one["error"] for one in letter.attempts] == [
         "ValueError: number 1",
         "ValueError: number 2",

@@ -9,6 +9,8 @@ import pytest
 from app.domain.check import Check
 from app.errors import Conflict, NotFound, Refused, Unavailable
 from app.ml.artefact import Model
+from app.subscriptions import model_in_use
+from app.subscriptions.failure import describe
 from tests.domain.conftest import World, evaluated
 
 ROW = {"age": 75, "city": "Oslo"}
@@ -163,6 +165,9 @@ def test_predictions_name_model_and_version(world: World, stays: Model) -> None:
 
     assert (answer["model"], answer["version"]) == ("stays", 1)
     assert [one["value"] for one in answer["predictions"]] == ["yes", "no"]
+    assert describe(ValueError("after it"), "shop.score", 1.0).model == "stays, version 1"
+    model_in_use.forget()
+    assert describe(ValueError("of another"), "shop.score", 1.0).model is None
 
 
 def test_another_process_uses_a_new_champion_within_half_a_second(

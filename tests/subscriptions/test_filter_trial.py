@@ -11,14 +11,16 @@ from app.errors import Refused
 from app.events.arrival import Arrival
 from app.events.event import Event
 from app.events.schema import EventTypes
+from app.subscriptions import rewind_preview as preview
 from app.subscriptions.declaration import Handlers, on
 from app.subscriptions.declare import declare
 from app.subscriptions.filter_trial import try_filter
+from app.subscriptions.rewind_preview import rewind_preview
 from config.settings import Settings
 
 
 def test_a_filter_is_tried_on_the_last_events(
-    redis_url: str, migrated_sqlite_url: str, tmp_path: Path
+    redis_url: str, migrated_sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handlers = Handlers()
     few = {"exact": {"data.country": "CH"}}
@@ -40,6 +42,16 @@ def test_a_filter_is_tried_on_the_last_events(
     assert (found["would_pass"], found["failed"]) == (2, 2)
     assert "total" in found["problem"]
     assert try_filter(platform, "shop.check", None)["would_pass"] == 5
+    row = platform.subscriptions.get("shop.check")
+    told = {"events": 5, "more": False, "looked": 5, "passed": 3}
+    assert rewind_preview(platform, row) == told
+    assert rewind_preview(platform, {**row, "filter": None}) == told | {"passed": 5}
+    assert rewind_preview(platform, {**row, "types": ["*"]}) == told | {"events": 6, "looked": 6}
+    assert rewind_preview(platform, row, platform.clock.now() + 60)["events"] == 0
+    monkeypatch.setattr(preview, "MOST", 4)
+    monkeypatch.setattr(preview, "LOOKED_AT", 2)
+    told = rewind_preview(platform, row)
+    assert (told["events"], told["more"], told["looked"]) == (4, True, 2)
     with pytest.raises(Refused):
         try_filter(platform, "shop.check", {"nonsense": {}})
     assert platform.subscription_store.get("shop.check")["filter"] == few

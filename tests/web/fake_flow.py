@@ -123,6 +123,10 @@ class FakeArchive:
     def __init__(self, platform: FakePlatform):
         self._platform = platform
 
+    def count(self, filter: Json, most: int | None = None) -> int:
+        types = filter.get("types")
+        return sum(types is None or e["type"] in types for e in self._platform.data["events"])
+
     def find(
         self,
         type: str | None = None,

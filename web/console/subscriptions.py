@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import render_template, request
@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import NotFound, Refused
 from app.subscriptions.control import CHOICES
+from app.subscriptions.rewind_preview import rewind_preview
 from web.auth import current_actor, requires
 from web.console import changing, words
 from web.console.charted import charts_of
@@ -177,7 +178,8 @@ def confirm_rewind(name: str) -> ResponseReturnValue:
     choice = chosen("to", "1h")
     target = rewind_target(choice, chosen("at"))
     start = None if choice in ("earliest", "now") else words.moment(target)
-    again = None if choice == "now" else handled_again(found, start)
+    since_then = words.iso(start) if start else None
+    again = None if choice == "now" else rewind_preview(current_platform(), found, since_then)
     return render_template(
         "rewind.html",
         subscription=found,
@@ -187,17 +189,6 @@ def confirm_rewind(name: str) -> ResponseReturnValue:
         again=again,
         word=dict(REWINDS).get(choice, "then"),
     )
-
-
-def handled_again(subscription: dict[str, Any], start: datetime | None) -> int:
-    """How many archived events of its types it would be given again, before its filter."""
-    preview = current_platform().replays.preview
-    bounds = {"since": words.iso(start)} if start else {}
-    total = 0
-    for type_ in subscription["types"]:
-        events = bounds if type_ == "*" else {**bounds, "type": type_}
-        total += preview({"events": events, "subscription": subscription["name"]}, {})["total"]
-    return total
 
 
 @blueprint.post("/subscriptions/<path:name>/rewind")
