@@ -20,7 +20,7 @@ ROLES = click.Choice(["viewer", "operator", "administrator"])
     "  python -m app users password admin"
 )
 def users() -> None:
-    """List and add people; set a password."""
+    """List and add people; set a password; shut somebody out."""
 
 
 @users.command("list", epilog="\b\nExample:\n  python -m app users list")
@@ -34,7 +34,7 @@ def list_(as_json: bool) -> None:
         return
     columns: Any = {
         "name": "name",
-        "role": "role",
+        "role": lambda row: row["role"] if row["active"] else f"{row['role']}, shut out",
         "last sign-in": lambda row: ago(row["last_sign_in"]),
     }
     show_table(found, columns, "Nobody yet: `python -m app users add admin --role administrator`")
@@ -67,6 +67,24 @@ def password(name: str, password_stdin: bool, as_json: bool) -> None:
     with opened() as platform, platform.audit.changing(ACTOR, "user.password-set", name):
         platform.users.set_password(name, new)
     _tell(name, new, made=not password_stdin, as_json=as_json, done=f"{name} has a new password.")
+
+
+@users.command("shut-out", epilog="\b\nExample:\n  python -m app users shut-out ann")
+@click.argument("name")
+def shut_out(name: str) -> None:
+    """Sign NAME out everywhere, and let them in no more."""
+    with opened() as platform, platform.audit.changing(ACTOR, "user.shut-out", name):
+        platform.users.set_active(name, False)
+    click.echo(f"{name} can't sign in any more. Tokens that they made still work: `tokens list`.")
+
+
+@users.command("let-in", epilog="\b\nExample:\n  python -m app users let-in ann")
+@click.argument("name")
+def let_in(name: str) -> None:
+    """Let NAME sign in again, with the password as it was."""
+    with opened() as platform, platform.audit.changing(ACTOR, "user.let-in", name):
+        platform.users.set_active(name, True)
+    click.echo(f"{name} may sign in again.")
 
 
 def _password(from_standard_input: bool) -> str:

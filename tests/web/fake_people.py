@@ -70,6 +70,10 @@ class FakeUsers:
         self._known(name).role = role
         self._users[name].session_version += 1
 
+    def set_active(self, name: str, active: bool) -> None:
+        self._known(name).active = active
+        self._users[name].session_version += 1
+
 
 class FakeSessions:
     def __init__(self) -> None:

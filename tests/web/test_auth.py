@@ -176,6 +176,25 @@ def test_a_disabled_user_is_out_at_once(platform, browser_of) -> None:
     assert browser.get("/api/v1/runs").status_code == 401
 
 
+def test_somebody_who_left_is_shut_out_and_their_tokens_are_named(platform, browser_of) -> None:
+    admin, other = browser_of("admin"), browser_of("operator")
+    platform.tokens.create("deploys", ["publish"], None, "user:operator")
+    token = {"X-CSRFToken": csrf_of_session(admin)}
+
+    def told(path: str) -> str:
+        return admin.post(path, headers=token, data={"reason": "left"}, follow_redirects=True).text
+
+    page = told("/people/operator/shutout")
+    assert "can&#39;t sign in any more" in page
+    assert "made tokens that still work: deploys" in page
+    assert other.get("/api/v1/runs").status_code == 401
+    assert "may sign in again" in told("/people/operator/letin")
+    told("/people/admin/shutout")
+    assert admin.get("/people").status_code == 200
+    done = [row["action"] for row in platform.audit.rows if row["target"] == "operator"]
+    assert {"user.shut-out", "user.let-in"} <= set(done)
+
+
 @pytest.mark.parametrize(("name", "password"), [
     ("admin", "wrong"), ("admin", ""), ("nobody", "admin-password"), ("", ""),
     ("admin", "x" * 5000), ("admin' OR 1=1 --", "x"), ("<b>me</b>", "x"),

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import PenstockError, Refused
 from web.auth import current_actor, requires
+from web.console import words
 from web.console.pages import act, blueprint, field, go, say
 from web.platform import current_platform
 
@@ -60,8 +61,43 @@ def set_role(name: str) -> ResponseReturnValue:
         raise Refused(f"{role!r} is no role: choose viewer, operator or administrator.")
     if f"user:{name}" == current_actor() and role != "administrator":
         raise Refused("You can't take the administrator's role from yourself: ask another one.")
-    act(f"{name} is {role} now, and has to sign in again.", _change_role, name, role)
+    done = act(f"{name} is {role} now, and has to sign in again.", _change_role, name, role)
+    if done and role != "administrator":
+        _say_what_tokens_stay(name)
     return go("/people")
+
+
+@blueprint.post("/people/<name>/<any(shutout, letin):what>")
+@requires("administrator")
+def let_sign_in(name: str, what: str) -> ResponseReturnValue:
+    """Somebody who has left, or is back: their name and what they did stay in the audit."""
+    platform, active = current_platform(), what == "letin"
+    if f"user:{name}" == current_actor() and not active:
+        raise Refused("You can't shut yourself out: ask another administrator.")
+    action = "user.let-in" if active else "user.shut-out"
+    with platform.audit.changing(current_actor(), action, name, reason=field("reason")):
+        platform.users.set_active(name, active)
+    if active:
+        say(f"{name} may sign in again, with the password as it was.")
+    else:
+        say(f"{name} is signed out everywhere and can't sign in any more.")
+        _say_what_tokens_stay(name)
+    return go("/people")
+
+
+def _say_what_tokens_stay(name: str) -> None:
+    """Tokens are the installation's and not their maker's: whoever made them may still hold them."""
+    made = [
+        token.name
+        for token in current_platform().tokens.find()
+        if token.created_by == f"user:{name}" and not token.revoked
+    ]
+    if made:
+        say(
+            f"{name} made tokens that still work: {words.listed(made, 8)}. Revoke on the page Tokens "
+            "what nobody else needs.",
+            "warn",
+        )
 
 
 def _change_role(name: str, role: str) -> None:
