@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from app.bootstrap import Platform
 from app.events.event import Event
+from app.store import dead_letters
 from tests.console.conftest import send, token
 from tests.console.test_real import GROUP, admin, app, platform  # noqa: F401
 
@@ -65,6 +66,24 @@ def test_three_of_a_group_are_edited_and_all_are_sent_in_one_replay(
     assert platform.failures.group(GROUP)["replaying"] == 30
     actions = {row["action"] for row in platform.audit.find().items}
     assert {"failure-group.acknowledged", "dead-letter.edit-prepared", "replay.started"} <= actions
+
+
+def test_one_is_found_in_its_group_and_a_search_that_was_cut_short_says_so(
+    admin: FlaskClient,  # noqa: F811
+    letters: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = admin.get(f"/failures?group={GROUP}&q=order+29").text
+    assert page.count('name="id"') == 1
+    assert f'<input type="hidden" name="group" value="{GROUP}">' in page.split("</form>")[3]
+    assert "so far" not in page
+    monkeypatch.setattr(dead_letters, "SCAN", 10)
+    monkeypatch.setattr(dead_letters, "SCAN_SECONDS", -1)
+    page = admin.get(f"/failures?group={GROUP}&q=order+3").text
+    assert "None so far: the search ends after a moment" in page
+    further = re.search(r'href="([^"]*cursor=[^"]*)">Look further back', page)
+    assert further
+    assert "Look further back" in admin.get(further[1].replace("&amp;", "&")).text
 
 
 def test_a_viewer_can_do_none_of_it(platform: Platform, app, letters: list[str]) -> None:  # noqa: F811

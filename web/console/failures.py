@@ -44,6 +44,8 @@ def failures() -> ResponseReturnValue:
     if life not in LIVES:
         groups = [each for each in groups if each["state"] != "ignored"]
     group = next((g for g in groups if g["id"] == chosen("group")), None)
+    if group is None and filters["q"]:
+        group = named_group(chosen("group"))  # a text may be in its letters and not in its title
     page = platform.dead_letters.find(
         **filters, group=group["id"] if group else None, limit=25, cursor=text_filter("cursor")
     )
@@ -69,6 +71,13 @@ def failures() -> ResponseReturnValue:
         canary=CANARY,
         filtered=any(v for v in filters.values()),
     )
+
+
+def named_group(id: str) -> dict[str, Any] | None:
+    try:
+        return current_platform().failures.group(id) if id else None
+    except NotFound:
+        return None
 
 
 def bars(group: dict[str, Any]) -> Any:
