@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
+from tests.web.fakes import FakePlatform
 from web.console import figures
 from web.drawing.flow import Load
 
@@ -74,3 +76,17 @@ def test_deployments_are_marked_on_every_chart() -> None:
     event = {"time": after(1, 0).isoformat(), "subject": "digits"}
     for chart in figures.charts([row(i, 9) for i in range(4)], [event], after(3, 59)):
         assert "digits deployed" in chart.drawing
+
+
+def test_a_late_one_says_what_keeps_the_slots_of_its_lane(
+    operator: FlaskClient, platform: FakePlatform
+) -> None:
+    late = next(s for s in platform.data["subscriptions"] if s["state"] == "late")
+    page = f"/subscriptions/{late['name']}"
+    assert "busy with something else" not in operator.get(page).text
+    worker = {"id": "w", "alive": True, "concurrency": 2, "lanes": [late["lane"]]}
+    slots = [{"subscription": "shop.report", "event": "1-0", "since": 1.0 + n} for n in range(2)]
+    platform.workers.list = lambda: [worker | {"slots": slots}]  # type: ignore[method-assign]
+    assert '<a href="/subscriptions/shop.report">shop.report</a> for' in operator.get(page).text
+    slots[0] = slots[0] | {"subscription": late["name"]}
+    assert "busy with something else" not in operator.get(page).text

@@ -20,6 +20,8 @@ from web.console.pages import act, back, blueprint, chosen, field, go, now, say,
 from web.drawing import sparkline
 from web.platform import current_platform
 
+LONG = 5.0
+"""Seconds after which a slot's work is what others wait for, and not one of many short ones."""
 REWINDS = (
     ("15m", "15 minutes ago"),
     ("1h", "1 hour ago"),
@@ -50,6 +52,8 @@ def subscription(name: str) -> ResponseReturnValue:
     return render_template(
         "subscription.html",
         subscription=found,
+        now=now(),
+        busy=busy_elsewhere(found, platform.workers.list()) if found["state"] == "late" else [],
         rate=load_text(current := load(rows, now())),
         wait=current.wait if current.done else None,
         done=sparkline.line([r["done"] for r in rows], "Deliveries done, last hour", "done"),
@@ -64,6 +68,23 @@ def subscription(name: str) -> ResponseReturnValue:
         priorities=CHOICES["priority"],
         rewinds=REWINDS,
     )
+
+
+def busy_elsewhere(row: dict[str, Any], workers: list[dict[str, Any]]) -> list[tuple[str, Any]]:
+    """What keeps every slot of a late one's lane, with the start of the longest; else nothing."""
+    serving = [w for w in workers if w.get("alive", True) and row["lane"] in w["lanes"]]
+    slots = [
+        slot
+        for worker in serving
+        for slot in worker["slots"]
+        if slot["subscription"] and (words.seconds_between(slot["since"], now()) or 0) > LONG
+    ]
+    if not serving or len(slots) < sum(w["concurrency"] or 1 for w in serving):
+        return []
+    held: dict[str, Any] = {}
+    for slot in sorted(slots, key=lambda slot: slot["since"], reverse=True):
+        held[slot["subscription"]] = slot["since"]
+    return [] if row["name"] in held else sorted(held.items(), key=lambda pair: pair[1])
 
 
 def fetch(name: str) -> dict[str, Any]:
