@@ -80,7 +80,10 @@ def _known(story: Story) -> dict[str, list[str]]:
         "", f"?type={PACKED[0]}", "?type=order.*", f"?subject=order/{some[0] % 200_000}", "?q=Ghent",
         f"?partitionkey=customer-{some[1] % 50_000}", "?since=1h", "?q=nowhere+to+be+found",
     ]  # fmt: skip
-    found = ["", f"?q={events[0]}", f"?q={letters[0][:8]}", "?q=order", "?q=nowhere"]
+    found = ["", f"?q={events[0]}", f"?q={letters[0][:8]}", "?q=order", "?q=nowhere",
+        f"?q={runs[0][:20]}", "?q=customer-42", "?q=handle+payment",
+    ]  # fmt: skip
+    tails = ["", f"?type={PACKED[0]}", "?expression=event.data.n+%3E+400", "?subject=nobody"]
     failures = [
         "", f"?group={groups[0]}", f"?group={groups[-1]}", "?since=7d",
         f"?subscription={SUBSCRIPTIONS[0]}", f"?type={PACKED[1]}", "?q=no+price", "?q=nowhere",
@@ -97,6 +100,7 @@ def _known(story: Story) -> dict[str, list[str]]:
         "/api/v1/events": [f"/api/v1/events{one}" for one in searches],
         "/search": [f"/search{one}" for one in found],
         "/api/v1/search": [f"/api/v1/search{one}" for one in found[1:]],
+        "/tail": [f"/tail{one}" for one in tails],
         "/events/<path:id>": [f"/events/{one}" for one in events],
         "/events/<path:id>/raw": [f"/events/{one}/raw" for one in events],
         "/api/v1/events/<path:id>": [f"/api/v1/events/{one}" for one in events],

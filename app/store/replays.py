@@ -10,7 +10,7 @@ subscription and generation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func
@@ -38,6 +38,8 @@ from app.store.replay_items import (
 )
 
 OPEN_STATES = ("preparing", "canary", "running", "paused")
+REMEMBERED = 1000
+"""Replays that are over, whose counts a process keeps."""
 STATES = (*OPEN_STATES, "succeeded", "failed", "cancelled")
 
 
@@ -47,6 +49,7 @@ class ReplayStore:
     def __init__(self, database: Database, clock: Clock | None = None):
         self._database = database
         self._clock = clock or SystemClock()
+        self._final: dict[str, dict[str, int]] = {}
 
     def create(
         self,
@@ -144,7 +147,7 @@ class ReplayStore:
                 raise NotFound(
                     f"There is no replay {id!r}: `python -m app replays list` shows them."
                 )
-            return _show(row, _counts(session, [id])[id])
+            return _show(row, self._counted(session, [row])[id])
 
     def find(
         self, limit: int = 50, cursor: str | None = None, state: str | None = None
@@ -161,7 +164,7 @@ class ReplayStore:
             )
         with self._database.read() as session:
             rows = session.exec(query).all()
-            counts = _counts(session, [row.id for row in rows])
+            counts = self._counted(session, rows)
             return paged(
                 rows,
                 limit,
@@ -276,11 +279,23 @@ class ReplayStore:
     def cancel(self, id: str) -> dict[str, Any]:
         return self.move(id, "cancelled")
 
+    def _counted(self, session: Session, rows: Sequence[ReplayRow]) -> dict[str, dict[str, int]]:
+        """The counts of each; those that can't change any more are counted once in this process."""
+        known = {row.id: kept for row in rows if (kept := self._final.get(row.id))}
+        counts = known | _counts(session, [row.id for row in rows if row.id not in known])
+        final = {row.id: counts[row.id] for row in rows if row.ended}
+        if len(self._final) >= REMEMBERED:
+            self._final.clear()
+        self._final |= {id: each for id, each in final.items() if not each["pending"]}
+        return counts
+
 
 def _counts(session: Session, ids: list[str]) -> dict[str, dict[str, int]]:
     counts = {
         id: {"succeeded": 0, "failed": 0, "cancelled": 0, "pending": 0, "sent": 0} for id in ids
     }
+    if not ids:
+        return counts
     query = (
         select(ReplayItem.replay_id, ReplayItem.state, func.count())
         .where(col(ReplayItem.replay_id).in_(ids))
