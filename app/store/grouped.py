@@ -27,6 +27,7 @@ from app.store.like import any_has
 from app.store.moments import iso, seconds
 
 BARS = 24
+KEPT_BARS = 5000
 DAY = 86_400.0
 MINUTES_KEPT = 2 * DAY
 """How long counts by the minute are kept; those by the hour stay longer."""
@@ -43,6 +44,7 @@ class Grouped:
     def __init__(self, database: Database, clock: Clock | None = None):
         self._database = database
         self._clock = clock or SystemClock()
+        self._drawn: dict[tuple[Any, ...], list[int]] = {}
 
     def find(
         self,
@@ -103,7 +105,12 @@ class Grouped:
         if not groups:
             return []
         times = [
-            {"id": each["id"], "first": seconds(each["first"]), "last": seconds(each["last"])}
+            {
+                "id": each["id"],
+                "first": seconds(each["first"]),
+                "last": seconds(each["last"]),
+                "seen": each["seen"],
+            }
             for each in groups
         ]
         with self._database.read() as session:
@@ -213,7 +220,10 @@ class Grouped:
         return _barred(session.exec(query.group_by(DeadLetter.group_id, bar)))
 
     def _bars(self, session: Session, rows: list[Row], now: float) -> dict[str, list[int]]:
-        """Bars of the counts: by the minute where they are kept, else by the hour."""
+        """Bars of the counts: by the minute where they are kept, else by the hour.
+
+        Those of a group stay as they are until it happens again: they are kept that long.
+        """
         first, last = min(row["first"] for row in rows), max(row["last"] for row in rows)
         fine = last - first <= DAY and now - first < MINUTES_KEPT
         span = MINUTE if fine else HOUR
@@ -221,12 +231,21 @@ class Grouped:
         begin = min(int(first // span), end - BARS)
         at = col(FailureCount.at)
         bar = cast(self._cut()((at - begin) * float(BARS) / (end - begin)), Integer)
-        query = select(FailureCount.group_id, bar, func.sum(FailureCount.count)).where(
-            FailureCount.span == span, at >= begin, at < end
-        )
-        if len(rows) <= 500:
-            query = query.where(col(FailureCount.group_id).in_([row["id"] for row in rows]))
-        return _barred(session.exec(query.group_by(FailureCount.group_id, bar)))
+        keys = {row["id"]: (row["id"], row["seen"], span, begin, end) for row in rows}
+        known = {id: drawn for id, key in keys.items() if (drawn := self._drawn.get(key))}
+        wanted = [id for id in keys if id not in known]
+        if wanted:
+            query = select(FailureCount.group_id, bar, func.sum(FailureCount.count)).where(
+                FailureCount.span == span, at >= begin, at < end
+            )
+            if len(wanted) <= 500:
+                query = query.where(col(FailureCount.group_id).in_(wanted))
+            found = _barred(session.exec(query.group_by(FailureCount.group_id, bar)))
+            known |= {id: found[id] for id in wanted}
+            if len(self._drawn) > KEPT_BARS:
+                self._drawn.clear()
+            self._drawn |= {keys[id]: found[id] for id in wanted}
+        return known
 
     def _cut(self) -> Callable[[Any], Any]:
         # A cast cuts on SQLite and rounds on PostgreSQL; SQLite need not have floor().
