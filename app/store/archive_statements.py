@@ -13,7 +13,7 @@ from app.store.coarse import STEPS
 from app.store.columns import key
 from app.store.position import recorded
 
-SCAN = 5_000
+SCAN = 2_500
 """Rows that one step of a search looks at."""
 _ROW = "number, time, envelope, data"
 _COLUMNS = (

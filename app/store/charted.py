@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlmodel import Session, select
 
 from app.clock import Clock, SystemClock
@@ -19,7 +20,7 @@ from app.errors import Refused
 from app.store import coarse
 from app.store.archive import Archive
 from app.store.bulk import Bulk
-from app.store.columns import from_json, key
+from app.store.columns import key
 from app.store.database import Database
 from app.store.moments import iso
 from app.store.projection.counts import FIGURES, HISTOGRAMS, total
@@ -30,6 +31,7 @@ Sums = dict[int, dict[str, Any]]
 Lags = dict[int, tuple[int | None, float]]
 MINUTES = {"subscription": ("rollups", "subscription"), "worker": ("worker_rollups", "worker")}
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_buckets = msgspec.json.Decoder(dict[int, int]).decode
 SHARED = tuple(SHARES.values())
 
 
@@ -148,7 +150,7 @@ def _summed(rows: Sequence[Any]) -> Sums:
     for minute, *values in rows:
         row = dict(zip(FIGURES, values, strict=True))
         for column in HISTOGRAMS:
-            row[column] = from_json(row[column]) if row[column] else {}
+            row[column] = _buckets(row[column]) if row[column] else {}
         found[minute].append(row)
     return {minute: total(rows) for minute, rows in found.items()}
 

@@ -51,6 +51,9 @@ def merged(histograms: Iterable[Mapping[Any, int]]) -> dict[int, int]:
     return total
 
 
+_MIDDLES = tuple(upper(bucket) / 2**0.25 for bucket in range(LAST + 1))
+
+
 def quantile(histogram: Mapping[int, int], share: float) -> float | None:
     """The seconds below which that share lies, in the middle of its bucket; None where there is nothing."""
     return quantiles(histogram, [share])[0]
@@ -64,5 +67,5 @@ def quantiles(histogram: Mapping[int, int], shares: Sequence[float]) -> list[flo
         count = histogram[bucket]
         below += count
         while count and len(found) < len(shares) and shares[len(found)] * whole - below <= 1e-9:
-            found.append(upper(bucket) / 2**0.25)
+            found.append(_MIDDLES[bucket])
     return found + [None] * (len(shares) - len(found))
