@@ -22,12 +22,14 @@ class Decision(msgspec.Struct, omit_defaults=True):
     `concurrency` is how many leases may serve it at once, `rate` its events a second,
     both over all workers. `generation` rises with each rewind: outputs of what is handled again are new events.
     `lane` and `priority` are those that count now. `rewound` is where the last rewind went (ms
-    since 1970): what came back before it, and had not failed or is from later, is left out.
+    since 1970): what came back before it and is from later comes again from its topic, so that is dropped.
+    `skipped`: it was to leave out what waits, so what came back without having failed is dropped, too.
     """
 
     paused: bool = False
     generation: int = 0
     rewound: int | None = None
+    skipped: bool = False
     retry: dict[str, Any] | None = None
     filter: Any = None
     timeout: float | None = None

@@ -72,6 +72,7 @@ class Handling:
         timeout: float | None = None,
         generation: int = 0,
         rewound: int | None = None,
+        skipped: bool = False,
         concurrency: int | None = None,
         rate: float | None = None,
     ):
@@ -86,7 +87,9 @@ class Handling:
         self.retry = retry or subscription.retry
         self.timeout = subscription.timeout if timeout is None else timeout
         self.generation = generation
-        self.open = Opening(subscription, catalogue, clock, filter, generation, rewound).open
+        self.open = Opening(
+            subscription, catalogue, clock, filter, generation, rewound, skipped
+        ).open
         self.concurrency = concurrency
         self.rate = rate
         self.committed = False

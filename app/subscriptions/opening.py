@@ -39,6 +39,7 @@ class Opening:
         filter: Any = None,
         generation: int = 0,
         rewound: int | None = None,
+        skipped: bool = False,
     ):
         self.name = subscription.name
         self.lane = subscription.lane
@@ -49,6 +50,7 @@ class Opening:
         self.predicate = compile_filter(subscription.filter if filter is None else filter)
         self.generation = generation
         self.rewound = rewound
+        self.skipped = skipped
 
     def open(self, entry: Entry) -> tuple[Event | None, Outcome | None]:
         """The event, if it can be read, and the outcome where there is nothing to handle.
@@ -109,8 +111,8 @@ class Opening:
         return zoned < instant(self.clock.now()) and self.lane != "system"
 
     def _is_left_behind(self, entry: Entry) -> bool:
-        """Whether a rewind since it came back moved past this entry, or behind it: then its topic brings
-        it once more. What has failed before and lies outside of the rewind is tried again all the same.
+        """Whether an operator left it out since it came back: its topic brings it once more, or it waited
+        in a backlog that was skipped. What has failed before a skip is tried again all the same.
         """
         if (
             entry.generation is None
@@ -119,8 +121,10 @@ class Opening:
             or not entry.origin
         ):
             return False
+        if self.skipped and not entry.attempts:
+            return True
         position = entry.origin.rpartition(" ")[2]
-        return not entry.attempts or int(position.partition("-")[0]) >= (self.rewound or 0)
+        return int(position.partition("-")[0]) >= (self.rewound or 0)
 
     def _killer(self, entry: Entry) -> Park:
         times = (

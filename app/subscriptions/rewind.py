@@ -1,7 +1,8 @@
 """Rewinding: a subscription goes back (or on) to another place in its topics.
 
 Leases that are open are fenced, in the step that moves the position: what they
-finish after it is dropped. What is handled again has a higher generation, so
+finish after it is dropped, and what they had in hand from before the new position
+comes back too. What is handled again has a higher generation, so
 its outputs are new events and not taken for duplicates. Events that Redis has
 dropped already come from the archive, through the subscription's `again`
 streams, which are read first: by the same path, and in the same order. The
@@ -45,17 +46,20 @@ def rewind(platform: Any, name: str, row: Mapping[str, Any], to: str) -> int:
     was = control.decision(platform.redis, name)
     # Above those of replays too, which are milliseconds: the newest generation is what counts.
     generation = max(was.generation + 1, int(platform.clock.now() * 1000))
-    decision = msgspec.structs.replace(was, generation=generation, rewound=target)
+    skipped = to == "now"
+    decision = msgspec.structs.replace(was, generation=generation, rewound=target, skipped=skipped)
     position = f"{target - 1}-{LAST}" if target else "0"
     with platform.redis.pipeline(transaction=True) as pipe:
         control.add_decision(pipe, name, msgspec.structs.replace(decision, paused=True))
         for stream in streams:
-            pipe.eval(script_source("rewind"), 1, stream, name, position)
+            again = keys.again_stream(name, keys.partition_of(stream))
+            script = script_source("rewind"), 3, stream, again, keys.BELL
+            pipe.eval(*script, name, position, was.generation, "skip" if skipped else "")
         pipe.execute()
     for stream in streams:
         _send_archived(platform, name, stream, target, decision.generation)
     control.decide(platform.redis, name, decision)
-    if to == "now":
+    if skipped:
         platform.projection.cancel_waiting(name, platform.clock.now())
     return decision.generation
 

@@ -67,6 +67,7 @@ class Roster:
             timeout=decision.timeout,
             generation=decision.generation,
             rewound=decision.rewound,
+            skipped=decision.skipped,
             concurrency=decision.concurrency,
             rate=decision.rate,
         )

@@ -291,7 +291,7 @@ class InMemoryPlatform:
         self._generation = max(self._generation + 1, was.generation + 1, self.streams.milliseconds)
         for stream in self._streams_of(name):
             if not keys.is_again(stream):
-                self.streams.move_group(stream, name, _before(since))
+                self.streams.move_group(stream, name, _before(since), was.generation)
         self._decide(name, generation=self._generation, rewound=since)
 
     def _streams_of(self, name: str) -> Sequence[str]:

@@ -157,9 +157,16 @@ class MemoryStreams:
         if keys.is_again(stream):
             self.delete(stream, id)
 
-    def move_group(self, stream: str, group: str, to: Position) -> None:
-        """The twin of `rewind.lua`: nothing is pending, and reading goes on behind `to`."""
+    def move_group(self, stream: str, group: str, to: Position, generation: int) -> None:
+        """The twin of `rewind.lua`: reading goes on behind `to`, what was in hand from before comes back."""
         known = self.create_group(stream, group)
+        again = keys.again_stream(group, keys.partition_of(stream))
+        for id in [id for id in known.pending if position(id) <= to]:
+            fields = self.entry(stream, id)
+            if fields is not None:
+                self.add(again, [*fields, b"g", generation, b"o", f"{stream} {id.decode()}"])
+        if known.pending:
+            self.add(keys.BELL, ("s", group))
         known.pending.clear()
         known.last = to
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from time import sleep
+
 from pydantic import BaseModel
 
 from app import RetryPolicy
 from app.events.event import Event
+from app.streams import keys
 from tests.contract.world import World
 
 ONCE = RetryPolicy(attempts=1)
@@ -204,6 +207,30 @@ def test_a_rewind_fences_who_is_at_work(world: World):
 
     assert len(calls) == 2
     assert [event.data for event in world.events("order.checked")] == [{"call": 2}]
+
+
+def test_a_rewind_loses_nothing_that_was_in_hand_from_before_it(world: World):
+    calls = []
+
+    @world.on("order.placed", emits=["order.checked"])
+    def check(event, ctx):
+        calls.append(event.data)
+        if len(calls) == 1:
+            world.rewind("check", to=later)
+        return {"of": event.data}
+
+    world.publish("order.placed", "early")
+    ((id, _),) = world.entries(keys.topic_stream("order", 0))
+    later = (int(id.partition(b"-")[0]) + 1) / 1000
+    world.pass_time(1)
+    sleep(0.01)
+    world.publish("order.placed", "late")
+    world.run()
+    world.run()
+
+    assert calls.count("early") == 2, "once fenced, once as it came back"
+    assert sorted(event.data["of"] for event in world.events("order.checked")) == ["early", "late"]
+    assert world.pending("check") == 0
 
 
 def test_after_a_rewind_a_waiting_retry_is_not_handled_beside_its_event(world: World):

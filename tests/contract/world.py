@@ -110,8 +110,8 @@ class World(ABC):
         """Whether nothing of a replay is open."""
 
     @abstractmethod
-    def rewind(self, subscription: str) -> None:
-        """Back to the beginning."""
+    def rewind(self, subscription: str, to: float | None = None) -> None:
+        """Back to a time (s since 1970), or to the beginning."""
 
     @abstractmethod
     def pause(self, subscription: str) -> None: ...
@@ -243,8 +243,8 @@ class MemoryWorld(World):
         told = [one.state for one in self.deliveries if one.replay == id]
         return bool(told) and told[-1] != "retrying"
 
-    def rewind(self, subscription: str) -> None:
-        self.twin.rewind(subscription)
+    def rewind(self, subscription: str, to: float | None = None) -> None:
+        self.twin.rewind(subscription, to)
 
     def pause(self, subscription: str) -> None:
         self.twin.pause(subscription)
@@ -325,8 +325,9 @@ class RedisWorld(World):
         self._projected = len(records)
         self.platform.projection.apply_records(new)
 
-    def rewind(self, subscription: str) -> None:
-        self.platform.subscriptions.rewind(subscription, "earliest", "test")
+    def rewind(self, subscription: str, to: float | None = None) -> None:
+        place = "earliest" if to is None else f"{to:.3f}"
+        self.platform.subscriptions.rewind(subscription, place, "test")
 
     def pause(self, subscription: str) -> None:
         self.platform.subscriptions.pause(subscription, "test")
