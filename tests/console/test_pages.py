@@ -50,6 +50,9 @@ def details(platform: FakePlatform) -> list[str]:
         "/aggregates/lamp:1",
         "/projections/sales",
         "/projections/thanks",
+        "/commands/give?command=item.sell",
+        "/commands/give?command=item.sell&as=json",
+        "/commands/given/cmd-1",
         f"/runs/{run['correlationid']}?moment=2",
     ]
 
@@ -181,7 +184,8 @@ def test_every_page_that_changes_something_takes_posts_only_and_a_role(app: Flas
             continue
         assert "GET" not in (rule.methods or ())
         view = app.view_functions[rule.endpoint]
-        own = rule.rule in ("/theme", "/sessions/<id>/revoke")
+        # One's own; and a command says itself which role it takes.
+        own = rule.rule in ("/theme", "/sessions/<id>/revoke", "/commands/give")
         allowed = ("viewer",) if own else ("operator", "administrator")
         assert getattr(view, "level", None) in allowed, rule.rule
 

@@ -1,4 +1,4 @@
-"""One event by hand: the form from a schema, what is wrong said at its field, and JSON instead."""
+"""One event, or one command, by hand: the form from a schema, what is wrong said at its field, and JSON instead."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from app.errors import InvalidEvents
+from app.errors import InvalidCommand, InvalidEvents
 from tests.console.conftest import send, token
 from tests.web.fakes import FakePlatform
 from web.console.schema_form import data_of, fields
@@ -60,3 +60,38 @@ def test_a_viewer_publishes_nothing(sign_in: Any) -> None:
     viewer = sign_in("viewer")
     form = {"csrf_token": token(viewer), "type": "note.written", "raw": "{}"}
     assert viewer.post("/publish", data=form).status_code == 403
+
+
+def test_a_command_is_given_and_its_answer_shown(
+    operator: FlaskClient, platform: FakePlatform
+) -> None:
+    page = operator.get("/commands/give?command=item.sell").text
+    assert 'name="data.pieces"' in page and 'name="key" value="' in page
+    form = {"command": "item.sell", "data.item": "tea", "data.pieces": "3", "key": "order-7"}
+    shown = send(operator, "/commands/give", **form)
+    assert "<h2>Answer</h2>" in shown and "sold" in shown and "position 42" in shown
+    assert platform.commands.sent == [({"item": "tea", "pieces": 3}, "order-7")]
+
+
+def test_what_a_command_refuses_is_said_at_its_field_and_the_key_stays(
+    operator: FlaskClient, platform: FakePlatform
+) -> None:
+    def refuse(*_: Any, **__: Any) -> str:
+        raise InvalidCommand("no", [{"field": "pieces", "problem": "is less than 1"}])
+
+    platform.commands.send = refuse  # type: ignore[method-assign]
+    form = {"command": "item.sell", "data.item": "tea", "data.pieces": "0", "key": "order-7"}
+    page = send(operator, "/commands/give", **form)
+    assert "is less than 1" in page and 'value="order-7"' in page and 'value="tea"' in page
+
+
+def test_a_viewer_is_told_which_role_a_command_takes(sign_in: Any) -> None:
+    viewer = sign_in("viewer")
+    assert "It takes the role operator" in viewer.get("/commands/give?command=item.sell").text
+    form = {
+        "csrf_token": token(viewer),
+        "command": "item.sell",
+        "data.item": "tea",
+        "data.pieces": "3",
+    }
+    assert viewer.post("/commands/give", data=form).status_code == 403

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from app.errors import NotFound
+from app.errors import NotAllowed, NotFound
 from tests.web.fake_paging import Page, page
 from tests.web.fake_time import Json, at
 
@@ -19,9 +19,13 @@ SELL: Json = {
 }  # fmt: skip
 
 
+Sent = list[tuple[Any, str | None]]
+
+
 class FakeCommands:
     def __init__(self, platform: FakePlatform):
         self._platform = platform
+        self.sent: Sent = []
         self._given: dict[str, Json] = {"cmd-1": self._done("cmd-1", "user:operator")}
 
     def list(self) -> list[Json]:
@@ -41,7 +45,9 @@ class FakeCommands:
         may: Collection[str] = (),
         key: str | None = None,
     ) -> str:
-        self.get(name)
+        if self.get(name)["level"] not in may:
+            raise NotAllowed(f"{actor} may not give {name}.")
+        self.sent.append((asked, key))
         self._platform.audit.record(actor, f"command.{name}", name, asked=asked)
         id = f"cmd-{len(self._given) + 1}"
         self._given[id] = self._done(id, actor)

@@ -15,7 +15,7 @@ from tests.web.test_roles import path_of
 from web.auth.door import FORGOTTEN
 
 CHANGES_NOTHING = {
-    "api.publish_events", "api.give_command", "api.predict", "api.try_subscription_filter",
+    "api.publish_events", "api.give_command", "console.give_by_hand", "api.predict", "api.try_subscription_filter",
     "console.try_subscription_filter", "console.set_theme",
 }  # fmt: skip
 

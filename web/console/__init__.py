@@ -17,6 +17,7 @@ from web.console import (
     failures,
     filter_trial,
     flow,
+    giving,
     live,
     models,
     overview,
@@ -42,7 +43,8 @@ from web.console.pages import blueprint
 
 __all__ = ["blueprint"]
 _PAGES = (
-    aggregates, alerts, audit, commands, datasets, events, failures, filter_trial, flow, live, models,
+    aggregates, alerts, audit, commands, datasets, events, failures, filter_trial, flow, giving, live,
+    models,
     overview, people, problems, projections, publishing, refreshing, replays, run_steps, runs,
     search, sessions, subscriptions, tail, theme, tokens, topics, webhooks, workers,
 )  # fmt: skip
