@@ -20,7 +20,9 @@ SMALL = 20_000
 MANY = 200_000
 """Beside many subscriptions: enough that opening the gate, after which a worker reads what was
 decided of each of them, is little of it."""
-PARTS = ("backlog", "subscriptions")
+PARTS = ("backlog", "subscriptions", "memory")
+PORTION = 100_000
+"""Events between two looks at a child's memory."""
 BARE_TASKS = 500
 CALM_SECONDS, IDLE_SECONDS = 2.0, 10.0
 """How long a worker is left alone before its idle CPU is measured, and for how long it is."""
@@ -50,25 +52,24 @@ def run(
             result |= _with_backlog(ours, backlog, rounds, tell)
         if "subscriptions" in parts:
             result |= _with_subscriptions(ours, subscriptions, rounds, tell)
+        if "memory" in parts:
+            result |= _memory(ours, backlog, tell)
     return result | {"idle goal (at most)": IDLE_GOAL}
 
 
 def _with_backlog(
     ours: Machine, backlog: int, rounds: int, tell: Callable[[str], None]
 ) -> dict[str, Any]:
-    """A large backlog against a small one, and a child's memory over all of it."""
-    bare_child = _bare_child(ours)
+    """A large backlog against a small one."""
     worker = ours.start_worker("default", 2)
     _cost(ours, worker.pid, SMALL)  # the first round imports and grows; it counts for nothing
-    memory = [private_memory(worker.pid)]
     pairs = []
     for number in range(rounds):
         pairs.append((_cost(ours, worker.pid, backlog), _cost(ours, worker.pid, SMALL)))
-        memory.append(private_memory(worker.pid))
         much, little = pairs[-1]
         tell(
             f"round {number + 1}: backlog of {backlog:,}: {much.rate:,.0f}/s, of {SMALL:,}:"
-            f" {little.rate:,.0f}/s; a child has {memory[-1]:.1f} MB"
+            f" {little.rate:,.0f}/s"
         )
     idle = _idle(worker.pid)
     ours.stop_worker(worker)
@@ -76,15 +77,33 @@ def _with_backlog(
         "backlog": backlog,
         "with a large backlog": _compared(pairs),
         "idle CPU (share of a core)": idle,
+    }
+
+
+def _memory(ours: Machine, events: int, tell: Callable[[str], None]) -> dict[str, Any]:
+    """A child's private memory over that many events, against a child of a bare Celery worker."""
+    bare_child = _bare_child(ours)
+    worker = ours.start_worker("default", 2)
+    _cost(ours, worker.pid, SMALL)  # it imports and grows in these
+    memory = [private_memory(worker.pid)]
+    handled = 0
+    while handled < events:
+        some = min(PORTION, events - handled)
+        _cost(ours, worker.pid, some)
+        handled += some
+        memory.append(private_memory(worker.pid))
+        tell(f"after {handled:,} events: a child has {memory[-1]:.1f} MB, bare {bare_child:.1f} MB")
+    ours.stop_worker(worker)
+    return {
         "private memory of a child (MB)": {
             "ours": memory[-1],
             "bare Celery": bare_child,
             "ratio": memory[-1] / bare_child,
             "goal (at most)": MEMORY_GOAL,
-            "events handled": rounds * (backlog + SMALL) + SMALL,
+            "events handled": handled,
             "growth over them": memory[-1] / memory[0],
             "goal of growth (at most)": GROWTH_GOAL,
-        },
+        }
     }
 
 

@@ -93,9 +93,9 @@ def latency(rates: tuple[int, ...], seconds: float, rounds: int, fsync: str, as_
 @click.option(
     "--part",
     "parts",
-    type=click.Choice(["backlog", "subscriptions"]),
+    type=click.Choice(["backlog", "subscriptions", "memory"]),
     multiple=True,
-    default=("backlog", "subscriptions"),
+    default=("backlog", "subscriptions", "memory"),
     show_default=True,
 )
 @ROUNDS
