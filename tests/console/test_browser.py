@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.console.browser import sign_in, watched
+from tests.web.fake_paging import Page as FakePage
 from tests.web.fakes import FakePlatform
 
 pytestmark = pytest.mark.browser
@@ -110,6 +112,23 @@ def test_a_group_is_replayed_by_hand(page: Page, server: str, platform: FakePlat
     page.get_by_role("button", name="Send 10 events as a trial").click()
     expect(page.get_by_role("status").filter(has_text="started")).to_be_visible()
     assert platform.data["replays"][0]["options"]["canary"] == 10
+
+
+def test_a_search_that_found_nothing_yet_goes_on_by_itself(
+    page: Page, server: str, platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = platform.dead_letters.find
+
+    def find(*given: Any, **named: Any) -> FakePage:
+        if named.get("q") != "needle":
+            return whole(*given, **named)
+        place = int(named["cursor"] or 0)
+        return whole(limit=1) if place > 1 else FakePage([], str(place + 1))
+
+    monkeypatch.setattr(platform.dead_letters, "find", find)
+    page.goto(f"{server}/failures?q=needle")
+    page.wait_for_url("**/failures?q=needle&cursor=2")
+    expect(page.locator("#letters tbody tr")).to_have_count(1)
 
 
 def test_all_of_a_page_are_ticked_at_once(page: Page, server: str) -> None:

@@ -147,6 +147,13 @@ if (pauseButton) {
   addEventListener("pagehide", () => source?.close());
 }
 
+// A search that has found nothing so far goes on by itself, until somebody does something else.
+const further = document.querySelector("[data-further]");
+if (further) {
+  const going = setTimeout(() => location.replace(further.href), 250);
+  for (const what of ["pointerdown", "keydown"]) addEventListener(what, () => clearTimeout(going), { once: true });
+}
+
 // Conveniences: close menus, tick all rows, send a filter when it is chosen.
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.drop[open]")) if (!menu.contains(event.target)) menu.open = false;
