@@ -29,7 +29,8 @@ class Trace:
 
     def __init__(self, file: Path):
         file.touch()
-        self._file = file.open()
+        self._file = file.open("rb")
+        self._rest = b""
         self._lock = threading.Lock()
         self._begun: list[Begun] = []
         self._open: dict[tuple[int, int], Begun] = {}
@@ -55,8 +56,11 @@ class Trace:
 
     def _read(self) -> None:
         found = False
-        for line in self._file:
-            word, n, pid, attempt, at = line.split(" ")
+        *lines, self._rest = (self._rest + self._file.read()).split(
+            b"\n"
+        )  # the last may be half written
+        for line in lines:
+            word, n, pid, attempt, at = line.decode().split(" ")
             execution = int(n), int(pid)
             if word == "begin":
                 self._open[execution] = Begun(*execution, int(attempt), float(at))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from app.bench.control_trace import Begun, Trace, above, overlapping
@@ -28,11 +27,11 @@ def test_those_above_a_rate() -> None:
 def test_notes_are_read_as_they_come(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "notes")
     with open(tmp_path / "notes", "a") as file:
-        file.write("begin 1 7 1 10.5\nbegin 2 8 1 10.4\n")
+        file.write("begin 1 7 1 10.5\nbegin 2 8 1 10.4\nend 1")  # half of a line
         file.flush()
         assert [one.n for one in trace.since(0.0)] == [2, 1]
         assert trace.ended() == set()
-        file.write(f"end 1 7 1 10.7{os.linesep}")
+        file.write(" 7 1 10.7\n")
     assert trace.since(10.45) == [Begun(1, 7, 1, 10.5, 10.7)]
     assert trace.ended() == {1}
     trace.close()

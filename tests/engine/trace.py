@@ -41,10 +41,11 @@ class Trace:
             return
         with self.file.open("rb") as file:
             file.seek(self._to)
-            for row in file:
-                said, number, pid, at = row.decode().split(" ")
-                self._read.append(Line(said, int(number), int(pid), float(at)))
-            self._to = file.tell()
+            whole, end, _ = file.read().rpartition(b"\n")  # the last one may be half written
+        for row in whole.decode().splitlines():
+            said, number, pid, at = row.split(" ")
+            self._read.append(Line(said, int(number), int(pid), float(at)))
+        self._to += len(whole + end)
 
     def begun(self, n: int) -> list[Line]:
         return self.lines("begin", n)
