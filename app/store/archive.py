@@ -33,7 +33,7 @@ from app.store.position import entry_id, sortable
 
 JUDGED = 250
 """Events that one step of a search by expression reads: each is decoded and asked."""
-SCAN_SECONDS = 0.05
+SCAN_SECONDS = 0.04
 """For which one page of a search looks; it ends with a step of its own, and a cursor."""
 
 

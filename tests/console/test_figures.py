@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -83,10 +84,11 @@ def test_a_late_one_says_what_keeps_the_slots_of_its_lane(
 ) -> None:
     late = next(s for s in platform.data["subscriptions"] if s["state"] == "late")
     page = f"/subscriptions/{late['name']}"
-    assert "busy with something else" not in operator.get(page).text
     worker = {"id": "w", "alive": True, "concurrency": 2, "lanes": [late["lane"]]}
-    slots = [{"subscription": "shop.report", "event": "1-0", "since": 1.0 + n} for n in range(2)]
+    slots = [{"subscription": "shop.report", "event": "1-0", "since": time.time()}] * 2
     platform.workers.list = lambda: [worker | {"slots": slots}]  # type: ignore[method-assign]
+    assert "busy with something else" not in operator.get(page).text
+    slots[:] = [slot | {"since": 1.0} for slot in slots]
     assert '<a href="/subscriptions/shop.report">shop.report</a> for' in operator.get(page).text
     slots[0] = slots[0] | {"subscription": late["name"]}
     assert "busy with something else" not in operator.get(page).text

@@ -217,17 +217,16 @@ def _hover(
 ) -> list[Markup]:
     """Invisible columns that tell the exact numbers under the pointer."""
     step = PLOT / max(len(times), 1)
+    size = f'y="0" width="{step:.2f}" height="{HEIGHT:.0f}" class="hover"'
     columns = []
     for i, time in enumerate(times):
         values = ", ".join(f"{s.name} {_written(s.values[i], write)}" for s in series)
         # Written out, since a page has a thousand of them: numbers of ours, and one escaped text.
         columns.append(
-            Markup(
-                f'<rect x="{i * step:.2f}" y="0" width="{step:.2f}" height="{HEIGHT:.0f}"'
-                f' class="hover"><title>{escape(f"{time.hour:02}:{time.minute:02} UTC: {values}")}</title></rect>'
-            )
+            f'<rect x="{i * step:.2f}" {size}>'
+            f"<title>{time.hour:02}:{time.minute:02} UTC: {escape(values)}</title></rect>"
         )
-    return columns
+    return [Markup("".join(columns))]
 
 
 def _end_labels(ends: Sequence[tuple[float, Series]]) -> list[Markup]:
