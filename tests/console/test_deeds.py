@@ -255,3 +255,17 @@ def test_a_filter_is_tried_before_it_is_saved(operator: FlaskClient) -> None:
     assert "It would let nothing through" in page
     assert "Save this filter" in page
     assert "is no" in send(operator, f"{CHARGE}/try-filter", filter="{nonsense")
+
+
+def test_a_replay_that_is_prepared_can_be_cancelled_and_not_paused(
+    operator: FlaskClient, platform: FakePlatform
+) -> None:
+    replay = platform.data["replays"][0]
+    replay |= {"state": "preparing", "total": 9000, "pending": 2000, "succeeded": 0, "failed": 0}
+    page = operator.get(f"/replays/{replay['id']}").text
+    assert '<progress max="9000" value="2000" aria-label="2000 of 9000 listed">' in page
+    assert f'action="/replays/{replay["id"]}/cancel"' in page
+    assert f'action="/replays/{replay["id"]}/pause"' not in page
+    assert 'aria-label="2000 listed"' in operator.get("/replays").text
+    replay |= {"total": 0}
+    assert "not known yet" in operator.get(f"/replays/{replay['id']}").text
