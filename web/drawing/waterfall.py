@@ -60,7 +60,8 @@ def row(segments: Sequence[Segment], marks: Sequence[float]) -> Markup:
                 class_=each.kind,
             )
         )
-        label = each.label if width > 8 else each.label.removeprefix("attempt ")
+        # On a phone the whole label takes a fifth of the track.
+        label = each.label if width > 20 else each.label.removeprefix("attempt ")
         if label and width > max(2.5, len(label) * 0.75):
             drawn.append(tag("text", label, x=f"{start:.3f}%", dx=5, y=20.5, class_="try"))
     return tag("svg", *grid, *drawn, class_="track", aria_hidden="true")
