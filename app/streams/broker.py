@@ -44,12 +44,6 @@ class Broker(Protocol):
     def read(self, group: str, consumer: str, streams: Sequence[str], count: int) -> Read:
         """Take up to `count` new entries of each stream; they are the consumer's until settled."""
 
-    def ask(self, group: str, consumer: str, streams: Sequence[str], count: int) -> None:
-        """Begin such a read, whose entries are the consumer's from now on; `answer` gives them."""
-
-    def answer(self) -> Read:
-        """What was asked for. Whoever doesn't want it any more may leave it, and `release`."""
-
     def settle(
         self,
         group: str,
@@ -107,11 +101,23 @@ class RedisBroker:
 
     def __init__(self, wire: Wire):
         self.wire = wire
-        self._asked: tuple[str, str, Sequence[str], int] = ("", "", (), 0)
 
     def read(self, group: str, consumer: str, streams: Sequence[str], count: int) -> Read:
+        command = (
+            "XREADGROUP",
+            "GROUP",
+            group,
+            consumer,
+            "COUNT",
+            count,
+            "STREAMS",
+            *streams,
+            *(">" for _ in streams),
+        )
+        # The version comes after the entries, so that it is never older than they are. No
+        # transaction: a server whose memory is full refuses those, and reading is what makes room.
         try:
-            reply, version = self.wire.many(_reading(group, consumer, streams, count))
+            reply, version = self.wire.many([command, ("HGET", keys.CONTROL, "version")])
         except ResponseError as error:
             if not str(error).startswith("NOGROUP"):
                 raise
@@ -119,23 +125,6 @@ class RedisBroker:
                 return Read(int(self.wire("HGET", keys.CONTROL, "version") or 0), [], [])
             create_groups(self.wire, group, streams)
             return self.read(group, consumer, streams, count)
-        return self._read(reply, version)
-
-    def ask(self, group: str, consumer: str, streams: Sequence[str], count: int) -> None:
-        self._asked = (group, consumer, streams, count)
-        self.wire.ask(_reading(*self._asked))
-
-    def answer(self) -> Read:
-        try:
-            reply, version = self.wire.answers()
-        except ResponseError as error:
-            if not str(error).startswith("NOGROUP"):
-                raise
-            return self.read(*self._asked)
-        return self._read(reply, version)
-
-    @staticmethod
-    def _read(reply: Any, version: bytes | None) -> Read:
         entries, missing = [], []
         for stream, raw_entries in reply or ():
             name = stream.decode()
@@ -230,16 +219,6 @@ class RedisBroker:
     def entry(self, stream: str, id: bytes) -> Entry | None:
         found = self.wire("XRANGE", stream, id, id)
         return parse_entry(stream, *found[0]) if found else None
-
-
-def _reading(group: str, consumer: str, streams: Sequence[str], count: int) -> list[Sequence[Any]]:
-    """The commands of a read.
-
-    The version comes after the entries, so that it is never older than they are. No
-    transaction: a server whose memory is full refuses those, and reading is what makes room.
-    """
-    read = ("XREADGROUP", "GROUP", group, consumer, "COUNT", count, "STREAMS", *streams)
-    return [(*read, *(">" for _ in streams)), ("HGET", keys.CONTROL, "version")]
 
 
 def create_groups(wire: Wire, group: str, streams: Sequence[str], start: str = "0") -> None:

@@ -72,8 +72,6 @@ class Wire:
         self._make = lambda: pool.connection_class(**arguments)
         self._connection: Any = None
         self._legacy: bool | None = None
-        self._asked = 0
-        self._answers: list[Any] = []
 
     def __call__(self, *command: Any) -> Any:
         return self.many([command])[0]
@@ -83,38 +81,10 @@ class Wire:
         connection = self._open()
         try:
             connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-            self._read_answers(connection)
             replies = [self._reply(connection) for _ in commands]
         except BaseException:  # half a reply may still be on its way
             self.drop()
             raise
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return replies
-
-    def ask(self, commands: Sequence[Sequence[Any]]) -> None:
-        """Send commands whose replies `answers` gives later; what was asked before is forgotten."""
-        connection = self._open()
-        try:
-            self._read_answers(connection)
-            connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-        except BaseException:
-            self.drop()
-            raise
-        self._asked, self._answers = len(commands), []
-
-    def answers(self) -> list[Any]:
-        """The replies to what was asked; raises where the connection was lost since, or for an error."""
-        connection = self._open()
-        try:
-            self._read_answers(connection)
-        except BaseException:
-            self.drop()
-            raise
-        replies, self._answers = self._answers, []
-        if not replies:
-            raise ConnectionError("the connection was lost, and with it the reply")
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
@@ -132,7 +102,6 @@ class Wire:
     def drop(self) -> None:
         """Close the connection; the next command opens another."""
         connection, self._connection = self._connection, None
-        self._asked, self._answers = 0, []
         if connection is not None:
             connection.disconnect()
 
@@ -142,12 +111,6 @@ class Wire:
             connection.connect()
             self._connection = connection
         return self._connection
-
-    def _read_answers(self, connection: Any) -> None:
-        """They come before those of any later command."""
-        while self._asked:
-            self._answers.append(self._reply(connection))
-            self._asked -= 1
 
     @staticmethod
     def _reply(connection: Any) -> Any:

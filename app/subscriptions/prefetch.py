@@ -10,8 +10,6 @@ MOST = 500
 TARGET = 0.05
 """Seconds of work to hold at a time."""
 FIRST = 16
-QUICK = 0.02
-"""Seconds of work in hand up to which the next entries may be asked for meanwhile."""
 
 
 class Prefetch:
@@ -24,10 +22,6 @@ class Prefetch:
     def knows(self, name: str) -> bool:
         """Whether events of this subscription have been timed here."""
         return name in self._seconds
-
-    def quick(self, name: str) -> bool:
-        """Whether what was taken the last time was done so soon that others may well wait behind it."""
-        return self.knows(name) and self._seconds[name] * self._last[name] <= QUICK
 
     def count(self, name: str) -> int:
         """At most twice as many as the last time, so that the first slow event meets few others."""

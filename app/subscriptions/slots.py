@@ -137,10 +137,6 @@ class Slot:
         self._write_state(BUSY)
         struct.pack_into("<q", self._page, self._at + 56, 0)
 
-    def ahead(self) -> None:
-        """More was asked for, which is held and not listed: it comes after what is."""
-        self._page[self._at + 57] = 1
-
     def begin(self, index: int, count: int, now: float, deadline: float) -> None:
         """The entries from `index` are being handled until `deadline`."""
         _BEGIN_INTO(self._page, self._at + 24, now, deadline, index, count)
@@ -162,11 +158,6 @@ class Slot:
     def rest_released(self) -> bool:
         """Whether the parent gave back what comes after the entry in hand."""
         return self._page[self._at + 56] != 0
-
-    @property
-    def reads_ahead(self) -> bool:
-        """Whether the lease may hold more than it has listed."""
-        return self._page[self._at + 57] != 0
 
     @property
     def ticket(self) -> int:

@@ -45,33 +45,23 @@ class Turn:
         self.done: list[Settled] = []
         self.single = not handling.subscription.batch
         self.wall = 0.0
-        self.end = 0.0
-        self.asked = self.fenced = False
-        self.count = 0
 
     def serve(self) -> tuple[int, bool]:
         """How many entries were handled, and whether the streams are drained."""
-        total, self.end = 0, self.clock.monotonic() + TURN
+        total, end = 0, self.clock.monotonic() + TURN
         while True:
             entries, full = self._read()
-            if self.asked:  # what came is held already; is it still to be begun?
-                self.asked = False
-                if self.lease.roster.version < self.lease.slot.slots.control:
-                    self.lease.refresh()
-                if self.fenced or self.lease.slot.asked_for:
-                    self.lease.give_back(self.handling, self.streams)
-                    return total, False
             if entries and not self._follow_decisions():
                 self.lease.give_back(self.handling, self.streams)
                 return total, True
-            handled = self._handle(entries, full) if entries else 0
+            handled = self._handle(entries) if entries else 0
             total += handled
             if handled < len(entries):
                 self.lease.give_back(self.handling, self.streams)
                 return total, False
             if not full and self._drained(entries):
                 return total, True
-            if not self.asked and (self.lease.asked_for() or self.clock.monotonic() >= self.end):
+            if self.lease.asked_for() or self.clock.monotonic() >= end:
                 return total, False
 
     def _drained(self, entries: Sequence[Entry]) -> bool:
@@ -81,8 +71,6 @@ class Turn:
     def _read(self) -> tuple[list[Entry], bool]:
         """New entries, and whether there may be more."""
         subscription, name = self.handling.subscription, self.handling.name
-        if self.asked:
-            return self._noted(self.broker.answer(), self.count)
         count = subscription.batch or self.lease.prefetch.count(name)
         if rate := self.handling.rate:
             count = self.broker.allow(name, rate, count)
@@ -92,47 +80,22 @@ class Turn:
         read = self._take(count)
         if rate and len(read.entries) != count:
             self.broker.allow(name, rate, len(read.entries) - count)
-        if subscription.linger and 0 < len(read.entries) < count:
-            self.clock.sleep(subscription.linger)
-            more = self._take(count - len(read.entries))
-            both = read.entries + more.entries, read.missing + more.missing
-            return self._noted(Read(read.control, *both), count)[0], False
-        return self._noted(read, count)
-
-    def _noted(self, read: Read, count: int) -> tuple[list[Entry], bool]:
-        """The entries of a read, with what else it told, and whether there may be more."""
         if read.control != self.lease.roster.version:
             self.lease.refresh()
-        for stream, id in read.missing:
+        entries, missing = read.entries, read.missing
+        if subscription.linger and 0 < len(entries) < count:
+            self.clock.sleep(subscription.linger)
+            more = self._take(count - len(entries))
+            entries, missing = entries + more.entries, missing + more.missing
+        for stream, id in missing:
             # Deleted by somebody before it was handled: it can't be, but it isn't passed over in silence.
             log.error(
                 "an event was deleted before it was handled",
-                subscription=self.handling.name,
+                subscription=name,
                 stream=stream,
                 position=id,
             )
-        return read.entries, len(read.entries) >= count
-
-    def _ask_ahead(self) -> None:
-        """Have the server read the next entries while these are handled.
-
-        Only where that takes no time to speak of, since nobody else can take them meanwhile;
-        should one take long all the same, the parent gives back what is held behind it.
-        """
-        handling, lease = self.handling, self.lease
-        if (
-            handling.rate is not None
-            or handling.concurrency is not None
-            or handling.subscription.linger
-            or not lease.prefetch.quick(handling.name)
-            or lease.asked_for()
-            or self.clock.monotonic() >= self.end
-        ):
-            return
-        self.count = handling.subscription.batch or lease.prefetch.count(handling.name)
-        lease.slot.ahead()
-        self.broker.ask(handling.name, lease.consumer, self.streams, self.count)
-        self.asked = True
+        return entries, len(read.entries) >= count
 
     def _take(self, count: int) -> Read:
         """Up to `count` entries of each stream, which are ours from now on."""
@@ -149,12 +112,10 @@ class Turn:
 
     # -- handling
 
-    def _handle(self, entries: Sequence[Entry], full: bool) -> int:
+    def _handle(self, entries: Sequence[Entry]) -> int:
         """Handle and settle entries in order; how many, which is fewer where the slot is asked for."""
         slot, clock = self.lease.slot, self.clock
         slot.take(self.lease.consumer, self.handling.name, entries)
-        if full and not self.fenced:
-            self._ask_ahead()
         begun = clock.monotonic()
         self.wall = clock.now() - begun
         handled = self._singly(entries) if self.single else self._in_portions(entries)
@@ -279,7 +240,6 @@ class Turn:
             done = rest
             fenced = self._settle_stream(here)
             if fenced:
-                self.fenced = True
                 log.warning(
                     "fenced: another worker has these deliveries",
                     subscription=self.handling.name,
@@ -334,9 +294,6 @@ class OrderedTurn(Turn):
                 return read
             self.caught_up = True
         return super()._take(count)
-
-    def _ask_ahead(self) -> None:
-        """Never: what a failed delivery holds back may be what would come next."""
 
     def _drained(self, entries: Sequence[Entry]) -> bool:
         # The settle may have brought back the next one of a key.

@@ -70,14 +70,12 @@ class Watch:
             self._end(slot, hand)
         elif now - hand.started > BUSY_REST:
             rest = hand.entries[hand.first + hand.number :]
-            more = bool(rest) or slot.reads_ahead
-            if more and not slot.rest_released:
+            if rest and not slot.rest_released:
                 # Asked for now, given back at the next look: the lease may be about to begin one.
                 slot.release_rest()
-            elif more and self._given_back.get(slot.number) != (hand.pid, hand.entries):
-                self._given_back[slot.number] = (hand.pid, hand.entries)
+            elif rest and self._given_back.get(slot.number) != (hand.pid, rest):
+                self._given_back[slot.number] = (hand.pid, rest)
                 self._release(hand, rest)
-                self._release_ahead(slot, hand)
 
     def _after_death(self, slot: Slot, pid: int) -> None:
         """A child is gone: what it had in hand has one more loss, the rest is nobody's fault."""
@@ -92,7 +90,6 @@ class Watch:
             in_hand=len(in_hand),
         )
         if hand is not None:
-            self._release_ahead(slot, hand)
             self._release_all(hand, in_hand)
         self._release_unknown(pid)
         self._vacate(slot)
@@ -134,7 +131,6 @@ class Watch:
             slot.begin(
                 hand.first, hand.number, self.clock.monotonic(), 0.0
             )  # fenced; it is let run
-        self._release_ahead(slot, hand)
         if hand.number == 1:
             self._fail(hand, in_hand[0], seconds)
             self._release_all(hand, [])
@@ -186,26 +182,6 @@ class Watch:
                 only=(ids[0], ids[-1]),
             )
 
-    def _release_ahead(self, slot: Slot, hand: Hand) -> None:
-        """Give back what was asked for behind all that is listed: nobody has begun it."""
-        if not slot.reads_ahead or hand.subscription not in self.roster.handlings:
-            return
-        last = dict(hand.entries)  # of each stream the last one
-        for stream in self.roster.all_streams(hand.subscription):
-            self.broker.release(
-                hand.subscription,
-                hand.consumer,
-                stream,
-                self._generation(hand),
-                only=(_following(last[stream]) if stream in last else b"-", b"+"),
-            )
-
     def _generation(self, hand: Hand) -> int:
         handling = self.roster.handlings.get(hand.subscription)
         return handling.generation if handling else 0
-
-
-def _following(id: bytes) -> bytes:
-    """The first id that an entry after this one may have."""
-    milliseconds, _, number = id.partition(b"-")
-    return b"%s-%d" % (milliseconds, int(number) + 1)

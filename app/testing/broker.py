@@ -19,7 +19,6 @@ class MemoryBroker:
 
     def __init__(self, streams: MemoryStreams):
         self.streams = streams
-        self._asked = Read(0, [], [])
 
     def read(self, group: str, consumer: str, streams: Sequence[str], count: int) -> Read:
         version = self.streams.version
@@ -30,12 +29,6 @@ class MemoryBroker:
                 assert entry is not None, "an entry that is in its stream has fields"
                 entries.append(entry)
         return Read(version, entries, [])
-
-    def ask(self, group: str, consumer: str, streams: Sequence[str], count: int) -> None:
-        self._asked = self.read(group, consumer, streams, count)
-
-    def answer(self) -> Read:
-        return self._asked
 
     def settle(
         self,

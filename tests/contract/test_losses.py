@@ -278,57 +278,6 @@ def test_what_waits_behind_a_slow_event_goes_to_others(world: World):
     assert world.states() == ["succeeded"] * 3
 
 
-@pytest.mark.parametrize("slow", ["slow", "killed", "closing", "fenced", "paused"])
-def test_what_was_asked_for_ahead_is_nobodys_yet(world: World, slow: str):
-    """The third batch is asked for while the second is handled, and that one goes wrong."""
-    begun: list[list[int]] = []
-    ahead, held = [], []
-
-    @world.on("order.placed", batch=2)
-    def check(events, ctx):
-        numbers = [event.data for event in events]
-        begun.append(numbers)
-        if numbers == [2, 3] and len(begun) == 2:
-            ahead.append(worker.slot.reads_ahead)
-            held.append(world.pending("check"))
-            if slow == "killed":
-                raise Killed
-            if slow == "slow":
-                world.clock.sleep(1.5)
-                worker.watch.look()  # asks for what is behind
-                worker.watch.look()  # gives it back
-                world.worker().run()
-            elif slow == "closing":
-                worker.slots.closing = True
-            elif slow == "fenced":
-                worker.lose("check")
-            else:
-                world.pause("check")
-                worker.slots.control = worker.lease.roster.version + 1
-
-    world.declare()
-    worker = world.worker()
-    _publish(world, 7)
-    if slow == "killed":
-        worker.run_until_killed()
-    else:
-        worker.run()
-
-    assert (ahead, held) == ([True], [4]), "two in hand, and two that come next"
-    if slow == "slow":
-        assert begun[2:] == [[6], [4, 5]] or begun[2:] == [[4, 5], [6]]
-    elif slow in ("closing", "paused"):
-        assert len(begun) == 2
-        assert world.pending("check") == 0
-    if slow == "paused":
-        world.resume("check")
-    world.worker().run()
-    handled = sorted(number for numbers in begun for number in numbers)
-    twice = [2, 3] if slow in ("killed", "fenced") else []
-    assert handled == sorted([*range(7), *twice])
-    assert world.states() == ["succeeded"] * 7
-
-
 def test_a_limited_subscription_is_served_by_no_more_workers_at_once(world: World):
     handled = []
 
