@@ -35,6 +35,7 @@ NOT_PAGES = {
     "/projections/<path:name>": "the code of this benchmark declares no projection",
     "/api/v1/projections/<path:name>": "the code of this benchmark declares no projection",
     "/api/v1/commands/<name>": "the code of this benchmark declares no command",
+    "/commands/given/<id>": "the code of this benchmark declares no command",
     "/api/v1/commands/answers/<id>": "the code of this benchmark declares no command",
     "/subscriptions/<path:name>/delete": "what code declares is not deleted",
     "/api/v1/webhooks/<name>": "the database of this benchmark has no webhook",

@@ -31,6 +31,7 @@ from tests.ml.tables import two_classes
 from tests.web.from_schema import fitting, odd_text, unfitting
 from tests.web.real_data import fill, opened
 from web import create_app
+from web.addresses import WITHIN
 from web.api.openapi import PREFIX, describe
 from web.api.parameters import Parameter
 from web.api.routes import ROUTES, Route
@@ -59,14 +60,15 @@ class World:
         return {**patient, "Authorization": f"Bearer {self.secrets.get(caller, 'wrong')}"}
 
     def row(self, method: str, path: str) -> Route | None:
-        """The operation that a path leads to: a name with a slash in it may lead to another.
+        """The operation that a path leads to. A slash that is written as `%2F` belongs to a name.
 
         None where it leads to none; a NUL in a path never leads anywhere.
         """
         if "%00" in path:
             return None
         try:
-            endpoint, _ = self.app.url_map.bind("localhost").match(unquote(path), method)
+            written = re.sub("%2f", quote(WITHIN), path, flags=re.IGNORECASE)
+            endpoint, _ = self.app.url_map.bind("localhost").match(unquote(written), method)
         except HTTPException:
             return None
         return BY_ENDPOINT.get(endpoint)
