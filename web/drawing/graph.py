@@ -129,7 +129,12 @@ def _widths(nodes: Sequence[Node], direction: str) -> tuple[float, ...]:
 
 
 def _words(node: Node) -> float:
-    return max(LETTER * len(node.title), SMALL_LETTER * len(node.note))
+    return max(LETTER * _letters(node.title), SMALL_LETTER * _letters(node.note))
+
+
+def _letters(words: str) -> float:
+    """How many usual letters are as wide: `command.given` needs more than `dataset.table`."""
+    return len(words) + 0.5 * sum(letter in "mwMW" for letter in words)
 
 
 def _inset(node: Node) -> float:
