@@ -187,14 +187,16 @@ Examples:
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def rewind(name: str, to: str, yes: bool) -> None:
     """Move a subscription's position; what lies after it is handled again."""
-    if not yes:
-        click.confirm(
-            f"{name} will handle every event since {to} again, and its effects will "
-            "happen again. Go on?",
-            abort=True,
-        )
     to = {"start": "earliest"}.get(to, to)
     position = to if to in ("earliest", "now") else MOMENT.convert(to, None, None)
+    if not yes:
+        since = "the earliest kept" if to == "earliest" else to
+        done = (
+            f"{name} will leave out all that waits for it."
+            if to == "now"
+            else f"{name} will handle every event since {since} again, and its effects will happen again."
+        )
+        click.confirm(f"{done} Go on?", abort=True)
     with opened() as platform:
         platform.subscriptions.rewind(name, position, ACTOR)
     click.echo(f"Rewound {name} to {to}.")

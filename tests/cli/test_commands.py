@@ -114,6 +114,13 @@ def test_a_subscription_is_paused_and_resumed(platform, run):
     assert platform.subscriptions.get(name)["paused"] is None
 
 
+def test_a_rewind_says_what_it_does_and_judges_its_time_before_it_asks(platform, run):
+    train = "workers.handlers.train"
+    assert "leave out all that waits" in run("subscriptions", "rewind", train, "--to", "now").output
+    wrong = run("subscriptions", "rewind", train, "--to", "yesterdayish")
+    assert "is no time" in wrong.errors and "Go on?" not in wrong.output + wrong.errors
+
+
 def test_a_rewind_asks_first(platform, run):
     asked = run("subscriptions", "rewind", "workers.handlers.train", "--to", "2h")
     assert asked.status != 0
