@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from tests.console.browser import launch
+from tests.support.apps import app_on
 from tests.web.fakes import FakePlatform
-from web import create_app
 
 SIGN_IN = Callable[[str], FlaskClient]
 
@@ -25,7 +25,7 @@ def platform() -> FakePlatform:
 
 @pytest.fixture
 def app(platform: FakePlatform) -> Flask:
-    return create_app(platform)
+    return app_on(platform)
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.support.apps import app_on
 from tests.web.fakes import TOKENS, FakePlatform
-from web import create_app
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def platform() -> FakePlatform:
 
 @pytest.fixture
 def app(platform: FakePlatform) -> Flask:
-    return create_app(platform)
+    return app_on(platform)
 
 
 @pytest.fixture
