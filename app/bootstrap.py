@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -28,12 +28,11 @@ from app.cqrs.operating import Projections
 from app.domain.datasets import Datasets
 from app.domain.models import Models
 from app.domain.trainer import TrainApart, Trainer
-from app.errors import PenstockError, Unavailable
-from app.events.catalogue import Catalogue, StoredSchema
+from app.events.catalogue import Catalogue
 from app.events.schema import TYPES, EventTypes
 from app.sourcing.past import Past
 from app.sourcing.repository import Repository
-from app.store import migrate, retention
+from app.store import retention
 from app.store.archive import Archive
 from app.store.audit import Audit
 from app.store.blobs import open_blobs
@@ -49,7 +48,7 @@ from app.store.replay_work import ReplayWork
 from app.store.replays import ReplayStore
 from app.store.rollups import Rollups
 from app.store.runs import Runs
-from app.store.schemas import SchemaStore
+from app.store.schemas import KeptSchemas, SchemaStore
 from app.store.sessions import Sessions
 from app.store.subscriptions import SubscriptionStore
 from app.store.tokens import Tokens
@@ -65,6 +64,7 @@ from app.subscriptions.control import Subscriptions
 from app.subscriptions.declaration import HANDLERS, Handlers, Subscription
 from app.subscriptions.declare import declare as make_known
 from app.subscriptions.failures import Failures
+from app.subscriptions.health import Health
 from app.subscriptions.identity import worker_id
 from app.subscriptions.outgoing import Outgoing
 from app.subscriptions.relay import Relay
@@ -76,9 +76,6 @@ from app.webhooks.webhooks import Webhooks
 from config.errors import SettingsError
 from config.settings import Settings
 
-SCHEMAS_KEPT = 2.0
-"""Seconds for which the schemas in SQL are believed without looking again."""
-
 
 class Platform:
     """Everything that a process works with; see docs/architecture.md for the functions of each part."""
@@ -88,12 +85,10 @@ class Platform:
         self.clock = clock
         self.handlers = handlers
         self.followers = FOLLOWERS
-        self.catalogue = Catalogue(types, self._stored_schemas)
+        self.catalogue = Catalogue(types, lambda: self._kept_schemas.newest())
         self.database, self.archive_database = open_databases(
             settings.database_url, settings.archive_url
         )
-        self._migrated = False
-        self._schemas: tuple[float, Mapping[str, StoredSchema]] = (float("-inf"), {})
 
     # -- Redis
 
@@ -243,6 +238,10 @@ class Platform:
         return SchemaStore(self.database, self.clock)
 
     @cached_property
+    def _kept_schemas(self) -> KeptSchemas:
+        return KeptSchemas(self.schemas, self.clock)
+
+    @cached_property
     def users(self) -> Users:
         return Users(self.database, self.clock)
 
@@ -261,18 +260,6 @@ class Platform:
     @cached_property
     def blobs(self) -> BlobStore:
         return open_blobs(self.settings.storage_url, self.database)
-
-    def _stored_schemas(self) -> Mapping[str, StoredSchema]:
-        """The newest schema of each type in SQL."""
-        looked, known = self._schemas
-        if self.clock.monotonic() - looked > SCHEMAS_KEPT:
-            known = {}
-            for row in reversed(self.schemas.all()):  # the newest of a type comes last and stays
-                known[row["type"]] = StoredSchema(
-                    row["version"], row["topic"], row["tracking"], row["schema"]
-                )
-            self._schemas = (self.clock.monotonic(), known)
-        return known
 
     # -- what people do
 
@@ -330,37 +317,11 @@ class Platform:
 
     def health(self) -> dict[str, Any]:
         """Whether each part answers: "ok", or what is wrong with it."""
-        found: dict[str, Any] = {
-            "redis": self._ask(lambda: self.redis.ping()),
-            "database": self._ask(self.database.ping),
-        }
-        found["migrations"] = (
-            self._ask(self._be_migrated) if found["database"] == "ok" else "not known"
-        )
-        reachable = found["redis"] == "ok"
-        found["workers"] = len(self.workers.list()) if reachable else None
-        found["archive_lag"] = self.subscriptions.archive_lag() if reachable else None
-        return found
+        return self._health.look()
 
-    def _be_migrated(self) -> None:
-        """Raises `Unavailable` where tables are missing; looks no more once they were all there."""
-        if not self._migrated:
-            missing = migrate.missing(self.database) + migrate.missing(
-                self.archive_database, "archive"
-            )
-            if missing:
-                raise Unavailable(
-                    f"{len(missing)} migrations are missing: run `python -m app migrate`"
-                )
-            self._migrated = True
-
-    @staticmethod
-    def _ask(question: Any) -> str:
-        try:
-            question()
-        except (redis.RedisError, PenstockError, OSError) as error:
-            return str(error) or type(error).__name__
-        return "ok"
+    @cached_property
+    def _health(self) -> Health:
+        return Health(self)
 
     # -- lifetime
 

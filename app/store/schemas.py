@@ -5,17 +5,21 @@ Workers and the release step write them; who reads them often keeps them for a m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlmodel import Field, SQLModel, col, select
 
 from app.clock import Clock, SystemClock
+from app.events.catalogue import StoredSchema
 from app.store.bulk import Bulk
 from app.store.columns import JsonText, Key, LongText, Moment
 from app.store.database import Database
 from app.store.moments import iso
 
 LOCK = 0x70656E03
+KEPT = 2.0
+"""Seconds for which `KeptSchemas` believes what it read."""
 
 
 class SchemaRow(SQLModel, table=True):
@@ -74,6 +78,28 @@ class SchemaStore:
         with self._database.read() as session:
             row = session.exec(query).first()
         return _show(row) if row else None
+
+
+class KeptSchemas:
+    """The newest schema of each type, believed for a moment without looking again."""
+
+    def __init__(self, schemas: SchemaStore, clock: Clock):
+        self._schemas = schemas
+        self._clock = clock
+        self._looked = float("-inf")
+        self._known: Mapping[str, StoredSchema] = {}
+
+    def newest(self) -> Mapping[str, StoredSchema]:
+        if self._clock.monotonic() - self._looked > KEPT:
+            # The newest of a type comes last in this order, and stays.
+            self._known = {
+                row["type"]: StoredSchema(
+                    row["version"], row["topic"], row["tracking"], row["schema"]
+                )
+                for row in reversed(self._schemas.all())
+            }
+            self._looked = self._clock.monotonic()
+        return self._known
 
 
 def _show(row: SchemaRow) -> dict[str, Any]:
