@@ -23,11 +23,12 @@ from app.streams.broker import Broker
 from app.streams.client import LOST
 from app.subscriptions.delivery import Handling
 from app.subscriptions.doorbell import Doorbell
+from app.subscriptions.ordered_turn import OrderedTurn
 from app.subscriptions.prefetch import Prefetch
 from app.subscriptions.priority import Precedence
 from app.subscriptions.roster import Roster
 from app.subscriptions.slots import Slot, Slots
-from app.subscriptions.turn import OrderedTurn, Turn
+from app.subscriptions.turn import Turn
 
 LINGER = 0.2
 """Seconds that a lease waits for work before it ends."""
