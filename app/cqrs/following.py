@@ -4,13 +4,14 @@ Whatever ends a process in between rolls all of it back, and the next one reads
 the same batch. An event whose function fails is found by taking the batch one
 by one: it stops its projection, which says so, or is skipped and noted, as its
 author chose; an operator can skip it too. A build that has caught up takes the
-place of the live one in a transaction that finds nothing left to read.
+place of the live one in a transaction that finds nothing left to read. A follower that
+can't go on for now is left alone for a while, and holds up the others for one turn at most.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -20,7 +21,7 @@ from sqlmodel import Session
 from app.clock import instant
 from app.cqrs import tables
 from app.cqrs.declaration import Declared
-from app.cqrs.own_rebuild import OwnRebuild
+from app.cqrs.own_rebuild import RUNS, OwnRebuild
 from app.cqrs.view import View
 from app.errors import PenstockError, Refused, Unavailable
 from app.events.event import Event
@@ -33,6 +34,8 @@ from app.streams.client import LOST
 BATCH = 1000
 WHAT = "followers"
 LOOK = 0.5
+PAUSE = 1.0, 30.0
+"""Seconds for which one that can't go on is left alone: at first, and at most."""
 NOTED = 100
 
 log = structlog.get_logger(__name__)
@@ -76,7 +79,10 @@ class Follower:
         found = self.platform.event_store.read_all(seen.position, limit, typed=False)
         if not found:
             if seen.state == BUILDING:
-                self._switch(seen)
+                try:
+                    self._switch(seen)
+                except Refused as error:
+                    self._stop(seen, str(error))
             return 0
         try:
             self._apply(seen, found)
@@ -151,6 +157,14 @@ class Follower:
             row.updated = self.platform.clock.now()
             session.add(row)
 
+    def _stop(self, seen: FollowerRow, problem: str) -> None:
+        """For what no event is at fault of; `resume` tries it again."""
+        with self.platform.database.session() as session:
+            row = followers.locked(session, seen.name, seen.build)
+            if row is not None and row.position == seen.position:
+                row.problem, row.updated = problem, self.platform.clock.now()
+                session.add(row)
+
     def _switch(self, seen: FollowerRow) -> None:
         """The build takes the place of the live one, unless there is more to read."""
         with self.platform.database.session() as session:
@@ -201,14 +215,44 @@ class Following:
         self._claimed = float("-inf")
         self._followers: dict[str, Follower] = {}
         self._own = OwnRebuild(platform)
+        self._waiting: dict[str, tuple[float, float]] = {}
 
     def step(self) -> int:
-        """One batch of each; how many events that were."""
+        """One batch of each; how many events that were. Raises where none of them can go on."""
+        turns = {
+            declared.name: self._followers.setdefault(
+                declared.name, Follower(self.platform, declared)
+            ).step
+            for declared in list(self.platform.followers.declared.values())
+        } | {RUNS: self._own.step}
         done = 0
-        for declared in list(self.platform.followers.declared.values()):
-            one = self._followers.setdefault(declared.name, Follower(self.platform, declared))
-            done += one.step()
-        return done + self._own.step()
+        failed: list[Exception] = []
+        for name, turn in turns.items():
+            try:
+                done += self._turn(name, turn)
+            except (*LOST, PenstockError) as error:
+                log.warning("a follower has to wait", follower=name, error=str(error))
+                failed.append(error)
+            except Exception as error:
+                log.exception("a follower failed; the others go on", follower=name)
+                failed.append(error)
+        if len(failed) == len(turns):
+            self._waiting.clear()  # nothing is wrong with one of them
+            raise failed[0]
+        return done
+
+    def _turn(self, name: str, turn: Callable[[], int]) -> int:
+        """A batch of one; none while it is left alone, since it could not go on the last time."""
+        until, pause = self._waiting.pop(name, (0.0, PAUSE[0]))
+        if self.platform.clock.monotonic() < until:
+            self._waiting[name] = until, pause
+            return 0
+        try:
+            return turn()
+        except Exception:
+            until = self.platform.clock.monotonic() + pause
+            self._waiting[name] = until, min(PAUSE[1], pause * 2)
+            raise
 
     def is_active(self) -> bool:
         """Whether this process is the one that follows; it looks, and renews, three times a term."""

@@ -121,7 +121,7 @@ class Projections:
     def skip(self, name: str, actor: str, reason: str = "") -> None:
         """Leave out the event that stopped it, and go on behind it."""
         with self._changing(name) as (session, rows):
-            stopped = [row for row in rows if row.problem]
+            stopped = [row for row in rows if (row.problem or "")[:1].isdigit()]
             if not stopped:
                 raise Conflict(f"{name} isn't stopped by an event.")
             for row in stopped:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.orm import make_transient_to_detached
 from sqlmodel import Session
 
-from app.cqrs.shape import shape_of
+from app.cqrs.shape import Shape, shape_of
 from app.store.adding import add_rows
 
 Place = tuple[Any, tuple[Any, ...]]
@@ -70,7 +70,7 @@ class View:
         if self._holds and self._may_hold(place):
             self._new.setdefault(wanted, []).append(made)
         else:
-            self._add_plainly(made)
+            self._add_plainly(made, shape)
         if None not in place[1]:
             self._rows[place] = made
         self._touched.append((place, made))
@@ -92,9 +92,11 @@ class View:
         self._write(hand_over=False)
         self._session.flush()
 
-    def _add_plainly(self, row: Any) -> None:
+    def _add_plainly(self, row: Any, shape: Shape) -> None:
         if self._holds:
             self._stop_holding()
+        elif self._added and shape.table.foreign_keys:
+            self._session.flush()  # SQLAlchemy sorts by relationships, and a twin has none
         self._session.add(row)
         self._added = True
 

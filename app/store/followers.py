@@ -19,7 +19,10 @@ LIVE, BUILDING = "live", "building"
 
 
 class FollowerRow(SQLModel, table=True):
-    """`problem` is the event that stopped it; `skipped` are those that were left out, each with its error."""
+    """`problem` is what stopped it; of an event, its position comes first.
+
+    `skipped` are events that were left out, each with its error.
+    """
 
     __tablename__ = "followers"
 

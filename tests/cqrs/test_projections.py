@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel, select
 from app import projection, reactor
 from app.cqrs.declaration import Declared, Followers
 from app.cqrs.following import Following
-from app.errors import Conflict, NotFound, Refused
+from app.errors import Conflict, NotFound, Refused, Unavailable
 from app.events.event import Event
 from app.store import outbox
 
@@ -306,3 +306,35 @@ def test_a_row_that_was_deleted_or_renamed_in_a_batch_is_not_found(shop):
     sell(shop, 3, -1, 4, 0, 5)
     follow(shop)
     assert sold(shop) == {"renamed": 3, "tea": 5}
+
+
+def test_who_can_not_go_on_for_now_holds_up_no_other(shop):
+    asked = []
+
+    def waits(event, view):
+        asked.append(event.id)
+        raise Unavailable("the bank is closed")
+
+    shop.followers.declared = {
+        "first": Declared("first", "projection", waits, tables=(Sales,)),
+        **shop.followers.declared,
+    }
+    sell(shop, *[1] * 3)
+    follow(shop)
+    assert sold(shop) == {"tea": 3}
+    assert len(asked) == 1  # it is left alone for a while, however often the others are woken
+    assert shop.projections.get("first")["state"] == "running"
+
+
+def test_where_nobody_can_go_on_it_is_told_and_tried_again_at_once(shop, monkeypatch):
+    def lost(*_):
+        raise Unavailable("no database")
+
+    sell(shop, 1)
+    with monkeypatch.context() as away:
+        away.setattr("app.store.followers.builds", lost)
+        away.setattr("app.cqrs.own_rebuild.OwnRebuild.step", lost)
+        with pytest.raises(Unavailable):
+            shop.following.step()
+    follow(shop)
+    assert sold(shop) == {"tea": 1}
