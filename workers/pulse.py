@@ -27,7 +27,8 @@ from app.subscriptions.watch import Watch
 
 BEAT = 1.0
 """Seconds between beats, and between looks at the operators' decisions: the doorbell tells of those at once."""
-TICK = 0.1
+TICK, CALM_TICK = 0.1, 0.25
+"""Seconds between looks at the slots; the second where no lease is in any of them."""
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +63,7 @@ class Pulse:
 
     def run(self) -> None:
         """The thread's loop; a lost server is waited for."""
-        beaten = float("-inf")
+        beaten, leased = float("-inf"), False
         while not self.stopping.is_set():
             now = time.monotonic()
             try:
@@ -71,7 +72,7 @@ class Pulse:
                     self.beat()
                     self.sweep()
                     beaten = now
-                self.watch.look()
+                leased = self.watch.look()
                 self.tend()
             except LOST as error:
                 log.warning("lost Redis; this worker can't beat until it is back", error=str(error))
@@ -81,7 +82,7 @@ class Pulse:
                 log.error("the pulse failed", error=str(error))
             except Exception:  # without a pulse this worker would be taken for dead
                 log.exception("the pulse failed; it goes on")
-            self.stopping.wait(TICK)
+            self.stopping.wait(TICK if leased else CALM_TICK)
 
     def beat(self) -> None:
         """Say that this worker lives, at which time by the server's clock: a value unlike the last."""

@@ -24,8 +24,9 @@ PARTS = ("backlog", "subscriptions", "memory")
 PORTION = 100_000
 """Events between two looks at a child's memory."""
 BARE_TASKS = 500
-CALM_SECONDS, IDLE_SECONDS = 2.0, 10.0
-"""How long a worker is left alone before its idle CPU is measured, and for how long it is."""
+CALM_SECONDS, IDLE_SECONDS = 2.0, 30.0
+"""How long a worker is left alone before its idle CPU is measured, and for how long it is: its chores
+have up to a minute in between."""
 GOAL, IDLE_GOAL, MEMORY_GOAL, GROWTH_GOAL = 0.8, 0.02, 1.5, 1.1
 
 

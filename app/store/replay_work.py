@@ -35,6 +35,12 @@ STEP = 1000
 """Items of one transaction."""
 
 
+_ANY = (
+    "SELECT CASE WHEN EXISTS (SELECT 1 FROM replay_work)"
+    " OR EXISTS (SELECT 1 FROM replays WHERE state IN ('canary', 'running')) THEN 1 ELSE 0 END"
+)
+
+
 class ReplayWorkRow(SQLModel, table=True):
     """`place` is where the next step begins: in the list of `letters`, or in the archive."""
 
@@ -91,6 +97,11 @@ class ReplayWork:
             )  # fmt: skip
             wanted = None if letters is None else list(letters)
             session.add(ReplayWorkRow(replay_id=id, what=PREPARE, frozen=now, letters=wanted))
+
+    def is_any(self) -> bool:
+        """Whether a replay is sending, or has something to be written: asked every second."""
+        (found,) = self._database.glance(_ANY)
+        return bool(found[0])
 
     def all(self) -> list[Work]:
         """What there is to do, the oldest first."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlmodel import Field, Session, SQLModel, col, select
+from sqlmodel import Field, Session, SQLModel, select
 
 from app.clock import Clock, SystemClock
 from app.errors import Conflict, NotFound, Refused
@@ -35,6 +35,11 @@ CHANGEABLE = (
 )
 
 
+Revision = tuple[Any, ...]
+_REVISION = "SELECT COUNT(*), SUM(revision), SUM(changed), SUM(created) FROM subscriptions"
+"""One that was deleted while another was made shows in the times."""
+
+
 class SubscriptionRow(SQLModel, table=True):
     __tablename__ = "subscriptions"
 
@@ -55,6 +60,7 @@ class SubscriptionStore:
     def __init__(self, database: Database, clock: Clock | None = None):
         self._database = database
         self._clock = clock or SystemClock()
+        self._kept: tuple[Revision, list[dict[str, Any]]] | None = None
 
     def declare(self, declarations: Iterable[Mapping[str, Any]], by: str = "code") -> list[str]:
         """Write what the code says; the names of those that are new or differ from before.
@@ -98,11 +104,22 @@ class SubscriptionStore:
         return retired
 
     def all(self, active_only: bool = False) -> list[dict[str, Any]]:
-        """Every subscription, by name."""
-        # As plain rows: this is asked every few seconds, and objects would cost more.
+        """Every subscription, by name.
+
+        A worker's chores ask many times a minute: the rows are read again only where one has changed.
+        """
+        rows = self._read() if self._database.is_together else self._known()
+        return [dict(row) for row in rows if row["active"] or not active_only]
+
+    def _known(self) -> list[dict[str, Any]]:
+        revision = self.revision()  # before the rows: those may be newer than it, and never older
+        if self._kept is None or self._kept[0] != revision:
+            self._kept = revision, self._read()
+        return self._kept[1]
+
+    def _read(self) -> list[dict[str, Any]]:
+        # As plain rows: objects would cost more.
         query = select(*SubscriptionRow.__table__.columns).order_by(SubscriptionRow.name)  # type: ignore[attr-defined]
-        if active_only:
-            query = query.where(SubscriptionRow.active)
         with self._database.read() as session:
             return [show(row) for row in session.exec(query)]
 
@@ -111,11 +128,10 @@ class SubscriptionStore:
         with self._database.read() as session:
             return show(self._row(session, name, lock=False))
 
-    def revision(self) -> tuple[int, int]:
+    def revision(self) -> Revision:
         """Something that differs after any change: cheap to ask for often."""
-        with self._database.read() as session:
-            rows = session.exec(select(col(SubscriptionRow.revision))).all()
-        return len(rows), sum(rows)
+        (found,) = self._database.glance(_REVISION)
+        return tuple(found)
 
     def override(self, name: str, field: str, value: Any, actor: str) -> dict[str, Any]:
         """Change what the code says of a field; setting the code's own value undoes the change."""

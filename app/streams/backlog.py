@@ -16,7 +16,6 @@ from redis.exceptions import ResponseError
 
 from app.streams.client import run_script
 from app.streams.topics import info_mapping, position_order
-from app.streams.trim import first_needed
 
 STREAMS = 100
 """How many streams are looked at in one step, during which the server does nothing else."""
@@ -67,8 +66,19 @@ def has_settled(client: redis.Redis, group: str, stream: str, position: str) -> 
         return False  # the stream is not there (any more)
     for row in map(info_mapping, found):
         if row["name"].decode() == group:
-            return first_needed(client, stream, row) > position_order(position)
+            return _first_needed(client, stream, row) > position_order(position)
     return False
+
+
+def _first_needed(client: redis.Redis, stream: str, group: dict[str, Any]) -> tuple[int, int]:
+    """The first position that a group still needs."""
+    if group["pending"]:
+        summary = client.execute_command("XPENDING", stream, group["name"])
+        oldest = summary["min"] if isinstance(summary, dict) else summary[1]
+        if oldest:
+            return position_order(oldest.decode())
+    milliseconds, number = position_order(group["last-delivered-id"].decode())
+    return milliseconds, number + 1
 
 
 def _places(client: redis.Redis, wanted: Mapping[str, Sequence[str]]) -> Iterator[_Place]:

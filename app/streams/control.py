@@ -44,11 +44,15 @@ def stop_field(worker: str) -> str:
     return f"stop:{worker}"
 
 
+def version(client: redis.Redis) -> int:
+    """The version alone; 0 where there is none."""
+    return int(client.hget(keys.CONTROL, "version") or 0)
+
+
 def decisions(client: redis.Redis) -> tuple[int, dict[str, Decision]]:
     """The version and the decisions by subscription, as of one moment."""
     found = client.hgetall(keys.CONTROL)
-    version = int(found.pop(b"version", 0))
-    return version, {
+    return int(found.pop(b"version", 0)), {
         name.decode().removeprefix(_FIELD): msgspec.json.decode(value, type=Decision)
         for name, value in found.items()
         if name.startswith(_FIELD.encode())

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from app.events.topics import SYSTEM_TOPIC
-from app.streams import keys
+from app.streams import control, keys
 from app.streams.delayed import release_due
 from app.streams.trim import trim
-from app.subscriptions.lag import note_lags
+from app.subscriptions.lag import Lags
 from app.subscriptions.reclaim import Reaper
 
 TERM = 3_000
@@ -24,6 +24,8 @@ BELIEVED = 1.0
 """Seconds for which the answer to that question is kept."""
 REPLAYING = 0.5
 """Seconds between two steps of a replay; whether there is one is asked half as often."""
+COMPARED = 60.0
+"""Seconds after which SQL's decisions are compared with Redis's though neither says it has changed."""
 DAY = 86_400.0
 
 
@@ -35,6 +37,8 @@ class Caretaker:
         self.wire = platform.wire()
         self.worker = worker
         self.reaper = reaper
+        self.lags = Lags(platform)
+        self._mirrored: tuple[Any, float] = (None, float("-inf"))
         self._believed = (float("-inf"), False)
         self._began = (platform.clock.now(), platform.clock.monotonic())
 
@@ -73,7 +77,7 @@ class Caretaker:
     def note_lags(self) -> None:
         """Look how far subscriptions are behind, for the charts."""
         if self.is_it():
-            note_lags(self.platform)
+            self.lags.note()
 
     def look_for_dead(self) -> None:
         """Every worker does: each is an observer by itself."""
@@ -94,8 +98,13 @@ class Caretaker:
 
     def mirror_decisions(self) -> None:
         """Put back in force what operators decided, should Redis have lost it."""
-        if self.is_it():
+        if not self.is_it():
+            return
+        now = self.platform.clock.monotonic()
+        seen = self.platform.subscription_store.revision(), control.version(self.platform.redis)
+        if seen != self._mirrored[0] or now - self._mirrored[1] > COMPARED:
             self.platform.subscriptions.mirror()
+            self._mirrored = seen, now
 
     def judge_alerts(self) -> None:
         if self.is_it():
@@ -117,10 +126,12 @@ class Caretaker:
         partitions = self.platform.stream_topics.all()
         rows = self.platform.subscription_store.all()
         retired = {row["name"] for row in rows if not row["active"]}
-        for topic in topics:
-            for partition in range(partitions.get(topic, 0)):
-                stream = keys.topic_stream(topic, partition)
-                trim(self.platform.redis, stream, int(since * 1000), retired)
+        streams = [
+            keys.topic_stream(topic, partition)
+            for topic in topics
+            for partition in range(partitions.get(topic, 0))
+        ]
+        trim(self.platform.redis, streams, int(since * 1000), retired)
 
     def forget_old(self) -> None:
         """Prune what SQL keeps only for a time."""

@@ -123,11 +123,11 @@ def release_consumers(
     `suspect`: they died, so each of what they held is handled alone from now on, and
     the one that was announced as in hand has one more loss of its worker.
     """
-    _, decided = decisions(client)
+    found = [place for place in _consumers(client, list(streams)) if theirs(place[2])]
+    # Read where there is somebody, which is rare: they are one for each subscription.
+    decided = decisions(client)[1] if found else {}
     moved = 0
-    for stream, group, consumer in _consumers(client, list(streams)):
-        if not theirs(consumer):
-            continue
+    for stream, group, consumer in found:
         hand_stream, _, hand_id = (client.get(keys.hand(consumer)) or b"").decode().partition(" ")
         generation = decided[group].generation if group in decided else 0
         released = broker.release(

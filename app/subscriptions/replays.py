@@ -127,6 +127,8 @@ class Replays:
 
     def advance(self) -> int:
         """Write what is still to be written of long replays, send what may be sent now; how much."""
+        if not self.platform.replay_work.is_any():
+            return 0
         return self.preparing.advance() + self.sending.advance()
 
     @contextmanager

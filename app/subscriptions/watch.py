@@ -50,19 +50,22 @@ class Watch:
         self.vacated = vacated
         self._given_back: dict[int, tuple[int, list[tuple[str, bytes]]]] = {}
 
-    def look(self) -> None:
-        """Look at each slot once."""
+    def look(self) -> bool:
+        """Look at each slot once; whether a lease is in any of them."""
         if self.roster.version != self.slots.control:
             self.roster.refresh()
+        leased = False
         for number in range(self.slots.count):
             slot = self.slots.slot(number)
             pid = slot.pid()
+            leased = leased or pid != 0
             if pid and is_gone(pid):
                 self._after_death(slot, pid)
                 continue
             hand = slot.read()
             if hand is not None and hand.first >= 0:
                 self._in_time(slot, hand)
+        return leased
 
     def _in_time(self, slot: Slot, hand: Hand) -> None:
         now = self.clock.monotonic()

@@ -89,6 +89,18 @@ def test_any_change_shows_in_the_revision(store):
     assert all(a != b for a, b in pairwise(seen))
 
 
+def test_what_a_transaction_takes_back_was_never_there(store):
+    store.subscriptions.declare([declared()])
+    before = store.subscriptions.all()
+    with store.main.together() as session:
+        store.subscriptions.pause(SUBSCRIPTION, "me")
+        assert store.subscriptions.all()[0]["paused"]
+        session.rollback()
+    assert store.subscriptions.all() == before
+    before[0]["name"] = "changed by who asked"
+    assert store.subscriptions.all()[0]["name"] == SUBSCRIPTION
+
+
 def test_a_retired_subscription_comes_back_when_declared(store):
     store.subscriptions.declare([declared(), declared("b")])
     with pytest.raises(Conflict):

@@ -36,30 +36,30 @@ def kept(client: redis.Redis) -> list[int]:
 
 
 def test_without_a_group_the_age_decides(client: redis.Redis) -> None:
-    assert trim(client, STREAM, 6000) == 5
+    assert trim(client, [STREAM], 6000) == 5
     assert kept(client) == [6, 7, 8, 9, 10]
 
 
 def test_what_is_unread_stays_however_old(client: redis.Redis) -> None:
     group(client, "quick", 10, acknowledged=10)
     group(client, "slow", 3, acknowledged=3)
-    trim(client, STREAM, int(time.time() * 1000))
+    trim(client, [STREAM], int(time.time() * 1000))
     assert kept(client) == [4, 5, 6, 7, 8, 9, 10]
 
 
 def test_what_is_open_stays_however_old(client: redis.Redis) -> None:
     group(client, "stuck", 10, acknowledged=1)
-    trim(client, STREAM, int(time.time() * 1000))
+    trim(client, [STREAM], int(time.time() * 1000))
     assert kept(client)[0] == 2
 
 
 def test_a_retired_subscription_holds_nothing_back(client: redis.Redis) -> None:
     group(client, "gone", 0)
     group(client, "quick", 10, acknowledged=10)
-    trim(client, STREAM, 9000, retired={"gone"})
+    trim(client, [STREAM], 9000, retired={"gone"})
     assert kept(client) == [9, 10]
 
 
 def test_a_stream_that_is_not_there_is_nothing_to_do(redis_url: str) -> None:
     with connect(redis_url) as client:
-        assert trim(client, "penstock:topic:nothing:0", 1) == 0
+        assert trim(client, ["penstock:topic:nothing:0"], 1) == 0
