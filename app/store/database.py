@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session
 
 from app.errors import Refused, Unavailable
+from app.store import turns
 from app.store.failures import translated
 from app.store.forking import GATE
 
@@ -238,7 +239,11 @@ class Database:
             pool_size=self._connections,
             max_overflow=0,
             pool_timeout=15,
-            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+            connect_args={
+                "timeout": BUSY_SECONDS,
+                "check_same_thread": False,
+                "factory": turns.patient(BUSY_SECONDS),
+            },
         )
         event.listen(engine, "connect", self._on_sqlite_connect)
         event.listen(engine, "begin", self._on_sqlite_begin)
@@ -265,7 +270,11 @@ class Database:
         mode = connection.get_execution_options().get(_BEGIN, "DEFERRED")
         if mode == "IMMEDIATE":
             self.check_free()
-        connection.exec_driver_sql(f"BEGIN {mode}")
+        driver: Any = connection.connection.driver_connection
+        try:
+            driver.begin(mode)
+        except sqlite3.Error as error:
+            raise DBAPIError("BEGIN", None, error) from error
         if mode == "IMMEDIATE":
             self._writing.by = os.getpid(), weakref.ref(connection)
 

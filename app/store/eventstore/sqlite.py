@@ -92,8 +92,9 @@ class SqliteAppender:
     def _in_one(self, waiting: list[list[Request]]) -> list[list[Appended] | Exception]:
         connection = self._database.engine.raw_connection()
         try:
-            cursor = connection.cursor()
-            cursor.execute("BEGIN IMMEDIATE")
+            driver: Any = connection.driver_connection
+            driver.begin("IMMEDIATE")
+            cursor = driver.cursor()
             try:
                 outcomes: list[list[Appended] | Exception] = []
                 for requests in waiting:
