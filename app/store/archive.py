@@ -10,31 +10,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
-import msgspec
 from sqlmodel import Session, select
 
 from app.clock import Clock, SystemClock
-from app.errors import Refused
 from app.events.arrival import Arrival
-from app.events.event import Event, plain
+from app.events.event import Event
 from app.events.expressions import Search
+from app.store import archive_search
 from app.store import archive_statements as statements
 from app.store.archive_filter import EventFilter
+from app.store.archive_rows import arrival_of, event_dict, rows_of
 from app.store.archive_tables import ArchivedEvent
 from app.store.beginnings import beginning
 from app.store.bulk import Bulk
-from app.store.columns import clean, from_json, key, key_or_none
+from app.store.columns import from_json, key
 from app.store.database import Database
 from app.store.moments import iso, seconds
 from app.store.page import Page, cursor_of, read_cursor
 from app.store.position import entry_id, sortable
 
-JUDGED = 250
-"""Events that one step of a search by expression reads: each is decoded and asked."""
-SCAN_SECONDS = 0.04
-"""For which one page of a search looks; it ends with a step of its own, and a cursor."""
+_by_place = itemgetter(6, 7, 8, 0)
 
 
 class Archive:
@@ -44,12 +42,11 @@ class Archive:
 
     def add(self, arrivals: Sequence[Arrival]) -> int:
         """Keep events; how many were not there before."""
-        archived = self._clock.now()
-        rows = {row[:2]: row for row in [_row(arrival, archived) for arrival in arrivals]}
+        rows = rows_of(arrivals, self._clock.now())
         if not rows:
             return 0
         # Topics' order, and the same order in every process, so that two can't deadlock.
-        ordered = sorted(rows.values(), key=lambda row: (row[6], row[7], row[8], row[0]))
+        ordered = sorted(rows.values(), key=_by_place)
         with self._database.session() as session:
             bulk = Bulk(session)
             added = statements.insert(bulk, ordered)
@@ -88,62 +85,16 @@ class Archive:
         fits = Search(expression) if expression else None
         with self._database.read() as session:
             if fits:
-                return self._judged(Bulk(session), wanted, fits, seen, before, limit)
+                return archive_search.by_expression(
+                    Bulk(session), self._clock, wanted, fits, seen, before, limit
+                )
             if wanted.q:
-                return self._search(Bulk(session), wanted, before, limit)
+                return archive_search.by_text(Bulk(session), self._clock, wanted, before, limit)
             rows = statements.newest(Bulk(session), wanted, before, limit + 1)
         more = len(rows) > limit
         shown = rows[:limit]
         following = cursor_of(shown[-1][1], shown[-1][0]) if more else None
-        return Page([_event(*row[2:]) for row in shown], following)
-
-    def _search(
-        self, bulk: Bulk, wanted: EventFilter, before: list[Any] | None, limit: int
-    ) -> Page[dict[str, Any]]:
-        found: list[Any] = []
-        over = self._clock.monotonic() + SCAN_SECONDS
-        while True:
-            rows, last = statements.newest_like(bulk, wanted, before, limit + 1 - len(found))
-            found += rows
-            if len(found) > limit:
-                before = [found[limit - 1][1], found[limit - 1][0]]
-                break
-            before = last
-            if before is None or self._clock.monotonic() > over:
-                break
-        items = [_event(*row[2:]) for row in found[:limit]]
-        return Page(items, cursor_of(*before) if before else None)
-
-    def _judged(
-        self, bulk: Bulk, wanted: EventFilter, fits: Search, seen: Callable[[Event], Event] | None,
-        before: list[Any] | None, limit: int,
-    ) -> Page[dict[str, Any]]:  # fmt: skip
-        """The next events that fit an expression, of as many as there is time to ask."""
-        found: list[tuple[Any, Event]] = []
-        over = self._clock.monotonic() + SCAN_SECONDS
-        while True:
-            if wanted.q:
-                rows, before = statements.newest_like(bulk, wanted, before, JUDGED)
-            else:
-                rows, before = statements.newest(bulk, wanted, before, JUDGED), None
-            if len(rows) == JUDGED:
-                before = [rows[-1][1], rows[-1][0]]
-            for row in rows:
-                event = _stored(*row[2:])
-                if fits(seen(event) if seen else event):
-                    found.append((row, event))
-                if len(found) > limit:
-                    before = [found[limit - 1][0][1], found[limit - 1][0][0]]
-                    break
-                if self._clock.monotonic() > over:
-                    before = [row[1], row[0]]
-                    break
-            if len(found) > limit or before is None or self._clock.monotonic() > over:
-                break
-        if fits.failed and not found:
-            raise Refused(f"It fails on {fits.failed} events that were looked at: {fits.problem}")
-        items = [event.to_dict() for _, event in found[:limit]]
-        return Page(items, cursor_of(*before) if before else None)
+        return Page([event_dict(*row[2:]) for row in shown], following)
 
     def get(self, id: str, source: str | None = None) -> dict[str, Any] | None:
         """An event with its place, or None; the newest where several sources use the id."""
@@ -160,7 +111,7 @@ class Archive:
             return None
         envelope, data, topic, partition, position, archived = rows[0]
         return {
-            "event": _event(envelope, data),
+            "event": event_dict(envelope, data),
             "topic": topic,
             "partition": partition,
             "position": entry_id(position),
@@ -258,7 +209,7 @@ class Archive:
             number, time, partition, position = shown[-1][:4]
             place = (partition, position, number) if by_place else (time, number)
             following = cursor_of(*place)
-        return Page([_arrival(row) for row in shown], following)
+        return Page([arrival_of(row) for row in shown], following)
 
     def iterate(
         self, filter: Mapping[str, Any] | None = None, limit: int = 1000
@@ -281,7 +232,7 @@ class Archive:
                 number,
                 limit,
             )
-        return [(row[0], _arrival(row)) for row in rows]
+        return [(row[0], arrival_of(row)) for row in rows]
 
     def last_number(self) -> int:
         """The number of the event that was kept last; 0 where there is none."""
@@ -322,52 +273,6 @@ def prune(session: Session, before: float, limit: int) -> int:
         before,
         limit,
     )
-
-
-def _row(arrival: Arrival, archived: float) -> tuple[Any, ...]:
-    event, topic, partition, position = arrival
-    id, data = key(event.id), event.data
-    correlationid = event.correlationid
-    return (
-        id,
-        key(event.source),
-        key(event.type),
-        key_or_none(event.subject),
-        key_or_none(event.partitionkey),
-        id if correlationid is None or correlationid == event.id else key(correlationid),
-        topic,
-        partition,
-        sortable(position),
-        event.time.timestamp(),
-        archived,
-        clean(_envelope(event)),
-        None if data is None else clean(_data(data)),
-    )
-
-
-_encoder = msgspec.json.Encoder(enc_hook=plain)
-
-
-def _envelope(event: Event) -> str:
-    return (event.but(data=None) if event.data is not None else event).to_bytes().decode()
-
-
-def _data(data: Any) -> str:
-    return _encoder.encode(data).decode()
-
-
-def _stored(envelope: str, data: str | None) -> Event:
-    event = Event.from_bytes(envelope.encode())
-    return event if data is None else event.but(data=from_json(data))
-
-
-def _event(envelope: str, data: str | None) -> dict[str, Any]:
-    return _stored(envelope, data).to_dict()
-
-
-def _arrival(row: Any) -> Arrival:
-    _number, _time, partition, position, topic, envelope, data = row
-    return Arrival(_stored(envelope, data), topic, partition, entry_id(position))
 
 
 def _steps(since: Any, step: float) -> tuple[float, float]:

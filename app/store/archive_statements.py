@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.store.archive_filter import EventFilter
+from app.store.archive_rows import COLUMNS, Row
 from app.store.archive_tables import ArchivedEvent, ArrivalCount, CoarseArrivals
 from app.store.bulk import Bulk
 from app.store.coarse import STEPS
@@ -16,35 +17,28 @@ from app.store.position import recorded
 SCAN = 2_500
 """Rows that one step of a search looks at."""
 _ROW = "number, time, envelope, data"
-_COLUMNS = (
-    "id", "source", "type", "subject", "partitionkey", "correlationid", "topic", "partition",
-    "position", "time", "archived", "envelope", "data",
-)  # fmt: skip
 
 
-def insert(bulk: Bulk, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def insert(bulk: Bulk, rows: list[Row]) -> list[Row]:
     """Those of the rows that were not there before, now kept."""
     return _insert_postgres(bulk, rows) if bulk.on_postgres else _insert_sqlite(bulk, rows)
 
 
-def _insert_sqlite(bulk: Bulk, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    # Nobody else writes meanwhile, so what isn't there now is new.
-    known = {
-        tuple(found)
-        for found in bulk.rows(
-            f"SELECT id, source FROM events WHERE {bulk.any_of('id')}",
-            bulk.listed(row[0] for row in rows),
-        )
-    }
-    new = [row for row in rows if row[:2] not in known]
-    bulk.insert(ArchivedEvent, _COLUMNS, new)
-    return new
+def _insert_sqlite(bulk: Bulk, rows: list[Row]) -> list[Row]:
+    # Nobody else writes meanwhile: what has a higher number afterwards is new.
+    last = bulk.rows("SELECT max(number) FROM events")[0][0] or 0
+    marks = ", ".join("?" * len(COLUMNS))
+    sql = f"INSERT INTO events ({', '.join(COLUMNS)}) VALUES ({marks})"
+    if bulk.many(f"{sql} ON CONFLICT (id, source) DO NOTHING", rows) == len(rows):
+        return rows
+    new = set(map(tuple, bulk.rows("SELECT id, source FROM events WHERE number > ?", last)))
+    return [row for row in rows if row[:2] in new]
 
 
-def _insert_postgres(bulk: Bulk, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def _insert_postgres(bulk: Bulk, rows: list[Row]) -> list[Row]:
     added = bulk.insert(
         ArchivedEvent,
-        _COLUMNS,
+        COLUMNS,
         rows,
         "ON CONFLICT (id, source) DO NOTHING",
         "RETURNING id, source",
@@ -53,7 +47,7 @@ def _insert_postgres(bulk: Bulk, rows: list[tuple[Any, ...]]) -> list[tuple[Any,
     return rows if len(new) == len(rows) else [row for row in rows if row[:2] in new]
 
 
-def count_arrivals(bulk: Bulk, rows: list[tuple[Any, ...]]) -> None:
+def count_arrivals(bulk: Bulk, rows: list[Row]) -> None:
     # Many come within a millisecond: its minute is worked out once for each type in it.
     counted: Counter[tuple[int, str, str]] = Counter()
     for (moment, *place), count in Counter([(row[8][:15], row[2], row[6]) for row in rows]).items():

@@ -26,10 +26,12 @@ class Bulk:
         self._connection = session.connection()
         self.on_postgres = self._connection.dialect.name == "postgresql"
 
-    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Run a statement once for each row."""
-        if rows:
-            self._connection.exec_driver_sql(self._spelled(sql), [tuple(row) for row in rows])
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """Run a statement once for each row; how many rows it touched in all."""
+        if not rows:
+            return 0
+        given = [tuple(row) for row in rows]
+        return self._connection.exec_driver_sql(self._spelled(sql), given).rowcount
 
     def run(self, sql: str, *parameters: Any) -> int:
         """Run a statement; how many rows it touched."""

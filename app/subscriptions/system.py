@@ -25,7 +25,8 @@ PATIENT = RetryPolicy(attempts=30, base=0.5, cap=60.0)
 def archive(events: list[Event], ctx: Context) -> None:
     """Keep every event of every topic, and note which runs and deliveries it begins."""
     arrivals = [
-        Arrival(event, *_place(entry)) for event, entry in zip(events, ctx.entries, strict=True)
+        Arrival(event, *_place(entry), entry.raw)
+        for event, entry in zip(events, ctx.entries, strict=True)
     ]
     ctx.platform.archive.add(arrivals)
     ctx.platform.projection.apply_events(arrivals)

@@ -9,8 +9,9 @@ import pytest
 from pydantic import BaseModel
 
 from app.errors import Refused
+from app.events.arrival import Arrival
 from app.events.event import Event
-from app.store import archive as module
+from app.store import archive_search as module
 from app.store.moments import iso
 from app.store.page import BadCursor
 from tests.store.stories import T0, arrival, event
@@ -56,6 +57,38 @@ def test_an_object_of_a_schema_is_kept_as_its_json(store):
     assert store.archive.get("a")["event"]["data"] == {"amount": 2.0}
     assert store.archive.get("b")["event"]["data_base64"] == "AAEC"
     assert "data" not in store.archive.get("c")["event"]
+
+
+HARD = '{"id": "x", "text": "\\",\\"id\\":\\"a\\"", "list": [1.0, 2, null, "\\u00dc\\ud83e\\udd86\\u0000"]}'
+
+
+FORMS = (
+    '{"type":"order.placed","data":DATA,"id":"a","source":"/s","time":"2026-01-31T12:00:00Z"}',
+    '{"id":"a","data":DATA,"source":"/s","type":"order.placed","time":"2026-01-31T12:00:00Z"}',
+    '{ "type": "order.placed", "data": DATA, "id": "a", "time": "2026-01-31T12:00:00+01:00" }',
+    '{"type":"order.placed","data":DATA,"id":"b","id":"a","data":[2],"time":"2026-01-31T12:00:00Z"}',
+)
+
+
+def test_an_event_comes_back_whoever_wrote_the_bytes_in_its_topic(store):
+    written = [
+        form.replace("DATA", data).encode()
+        for form in FORMS
+        for data in (HARD, "null", "0", '""', "[]", '{"n":1e5}')
+    ]
+    written += [Event.from_bytes(stored).to_bytes() for stored in written]
+    events = [
+        Event.from_bytes(stored.replace(b'"a"', b'"a%d"' % n)) for n, stored in enumerate(written)
+    ]
+    stored = [each.replace(b'"a"', b'"a%d"' % n) for n, each in enumerate(written)]
+    arrivals = [
+        Arrival(event, "order", 0, f"1790000100000-{n}", stored[n])
+        for n, event in enumerate(events)
+    ]
+    assert store.archive.add(arrivals) == len(written) == 48
+    kept = {each.event.id: each.event for each in store.archive.iterate()}
+    assert kept == {event.id: event for event in events}
+    assert store.archive.get("a0")["event"] == events[0].to_dict()
 
 
 def test_adding_again_changes_nothing(store):

@@ -27,16 +27,19 @@ def apply(bulk: Bulk, arrivals: Sequence[Arrival], known: Known) -> set[str]:
     """The correlation ids of the runs that changed."""
     events: dict[tuple[str, str], tuple[Any, ...]] = {}
     waiting: dict[tuple[str, str, str], tuple[Any, ...]] = {}
-    seen: dict[str, str] = {}
+    seen: list[str] = []
+    # So it is wherever handlers emit nothing, or all of it has arrived.
+    nothing_announced = not bulk.rows("SELECT 1 FROM announced_events LIMIT 1")
     for arrival in arrivals:
         event = arrival.event
-        if arrival.topic == SYSTEM_TOPIC:
+        is_packed = event.type in known.packed
+        if arrival.topic == SYSTEM_TOPIC or (is_packed and nothing_announced):
             continue
         id, source = key(event.id), key(event.source)
-        correlationid = key(event.correlationid or event.id)
-        seen[id] = correlationid
-        if event.type in known.packed:
+        seen.append(id)
+        if is_packed:
             continue
+        correlationid = key(event.correlationid or event.id)
         type = key(event.type)
         at = event.recordedtime
         published = at.timestamp() if at else recorded(arrival.position)
@@ -52,7 +55,7 @@ def apply(bulk: Bulk, arrivals: Sequence[Arrival], known: Known) -> set[str]:
     bulk.insert(
         Delivery, _WAITING_COLUMNS, [waiting[k] for k in sorted(waiting)], "ON CONFLICT DO NOTHING"
     )
-    kept = _promises_kept(bulk, seen)
+    kept = set() if nothing_announced else _promises_kept(bulk, seen)
     return {row[4] for row in events.values()} | kept
 
 
@@ -65,10 +68,8 @@ WHERE NOT run_events.arrived
 """
 
 
-def _promises_kept(bulk: Bulk, seen: dict[str, str]) -> set[str]:
+def _promises_kept(bulk: Bulk, seen: Sequence[str]) -> set[str]:
     """Forget what was announced and is here; the runs it belonged to."""
-    if not bulk.rows("SELECT 1 FROM announced_events LIMIT 1"):
-        return set()  # so it is wherever handlers emit nothing or all of it has arrived
     ids = bulk.listed(seen)
     found = bulk.rows(
         f"SELECT correlationid FROM announced_events WHERE {bulk.any_of('event_id')}", ids
