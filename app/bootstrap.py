@@ -358,7 +358,12 @@ def import_handlers(settings: Settings) -> None:
     working = str(Path.cwd())
     if working not in sys.path:
         sys.path.insert(0, working)
-    for module in ("app.subscriptions.system", "app.cqrs.giving", *settings.handlers):
+    for module in (
+        "app.subscriptions.system",
+        "app.cqrs.giving",
+        "app.cqrs.answering",
+        *settings.handlers,
+    ):
         try:
             import_module(module)
         except Exception as error:

@@ -2,23 +2,39 @@
 
 The author's function fills temporary tables from the first event on, which stand before the live ones
 of the same name on one connection, and are gone when they were read. So it needs the author's code,
-as the command line and Python have it, and takes as long as a rebuild.
+as the command line, Python and workers have it, and takes as long as a rebuild.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlmodel import Session, select
 
 from app.cqrs import tables
+from app.cqrs.bounded import Bound
+from app.cqrs.declaration import Declared
 from app.cqrs.view import View
-from app.errors import NotFound, Refused
+from app.errors import NotFound, PenstockError, Refused
 from app.store import followers
+from app.store.eventstore.recorded import Recorded
 from app.store.shadow import shadow
 
 BATCH = 1000
+
+
+@dataclass
+class Past:
+    """Its rows are in temporary tables on `connection`; `events` are those that its function was handed."""
+
+    declared: Declared
+    connection: Connection
+    position: int
+    events: int = 0
 
 
 def rows_as_of(
@@ -28,32 +44,66 @@ def rows_as_of(
 
     What the live projection left out is left out here, too. Raises `NotFound`, and `Refused`.
     """
+    until = platform.event_store.position_at(at) if position is None else position
+    with (
+        built_as_of(platform, name, until) as past,
+        platform.database.on(past.connection, writes=False) as session,
+    ):
+        yield from _rows(session, tables.own(past.declared.tables))
+
+
+@contextmanager
+def built_as_of(platform: Any, name: str, until: int, bound: Bound | None = None) -> Iterator[Past]:
+    """Fold the events up to a position; the tables are there until the block ends.
+
+    Raises `NotFound`, and `Refused` where its code fails, or where a `bound` is given and passed.
+    """
     declared = platform.followers.declared.get(name)
     if declared is None:
         raise NotFound(f"No projection {name!r} is declared in the modules of PENSTOCK_HANDLERS.")
     if declared.kind != "projection":
         raise Refused(f"{name} is a reactor: it has no rows.")
-    until = platform.event_store.position_at(at) if position is None else position
-    database, classes = platform.database, tables.own(declared.tables)
     left_out = _left_out(platform, name)
-    with database.apart() as connection:
+    with platform.database.apart() as connection:
+        if bound:
+            bound.hold(connection)
         shadow(connection, declared.tables)
-        after = 0
+        past, after = Past(declared, connection, until), 0
         while True:
             found = platform.event_store.read_all(after, BATCH, typed=False)
             taken = [one for one in found if one.position <= until]
-            with database.on(connection, writes=False) as session:
-                view = View(session, classes)
+            with platform.database.on(connection, writes=False) as session:
+                view = View(session, tables.own(declared.tables))
                 for one in taken:
+                    if bound:
+                        bound.check(one.position - 1)
                     wanted = not declared.types or one.event.type in declared.types
                     if wanted and one.position not in left_out:
-                        view.hand(declared.function, platform.event_store.typed(one).event)
-                view.flush()
+                        with _said(declared, one, bound):
+                            view.hand(declared.function, platform.event_store.typed(one).event)
+                        past.events += 1
+                if taken:
+                    with _said(declared, taken[-1], bound):
+                        view.flush()
             if len(taken) < len(found) or not found:
                 break
             after = found[-1].position
-        with database.on(connection, writes=False) as session:
-            yield from _rows(session, classes)
+        yield past
+
+
+@contextmanager
+def _said(declared: Declared, one: Recorded, bound: Bound | None) -> Iterator[None]:
+    """Raises `Refused` for what the author's code raises."""
+    try:
+        with bound.explained() if bound else nullcontext():
+            yield
+    except PenstockError:
+        raise
+    except Exception as error:
+        raise Refused(
+            f"The event {one.event.id} ({one.event.type}) at the position {one.position}, or one of those "
+            f"just before it, fails the code of {declared.name} as it is now: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _left_out(platform: Any, name: str) -> set[int]:

@@ -1,4 +1,4 @@
-"""The events by which commands are given and answered: `command.given`, `.done` and `.refused`."""
+"""The events by which workers are asked: `command.given`, its `.done` and `.refused`; `projection.asked`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from app.events.schema import event_type
 from app.events.sensitive import sensitive
-from app.events.topics import COMMAND_DONE, COMMAND_GIVEN, COMMAND_REFUSED
+from app.events.topics import COMMAND_DONE, COMMAND_GIVEN, COMMAND_REFUSED, PROJECTION_ASKED
 
 
 @event_type(COMMAND_GIVEN, version=1)
@@ -43,3 +43,13 @@ class CommandRefused(BaseModel):
     kind: str
     detail: str
     problems: list[dict[str, Any]] = []
+
+
+@event_type(PROJECTION_ASKED, version=1, topic="command")
+class ProjectionAsked(BaseModel):
+    """Somebody wants to see a projection's rows as of a position; `at` is the time that they gave."""
+
+    projection: str
+    position: int
+    at: float | None = None
+    actor: str

@@ -13,6 +13,7 @@ from sqlmodel import Session
 from app.cqrs import following, own_rebuild, tables
 from app.cqrs.as_of import rows_as_of
 from app.cqrs.declaration import is_ours
+from app.cqrs.looking import Looking
 from app.cqrs.own_rebuild import CONSOLE
 from app.cqrs.reaching import Reaching, state_of
 from app.errors import Conflict, NotFound, Refused
@@ -32,6 +33,7 @@ class Projections:
         self.platform = platform
         self._reaching = Reaching(platform)
         self.wait_for, self.standing = self._reaching.wait_for, self._reaching.standing
+        self.looking = Looking(platform)
 
     def list(self) -> Rows:
         """Each with how far it is behind, in events and seconds, and the progress of a build beside it."""

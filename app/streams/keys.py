@@ -19,6 +19,7 @@
 | penstock:schedules | hash | what fires by the calendar |
 | penstock:buried | sorted set | workers that died in the last hour, by the time they were found dead |
 | penstock:caretaker | string | the worker that does the chores |
+| penstock:looked:{id} | string | a projection as it was, for who asked, until an hour is over |
 """
 
 from __future__ import annotations
@@ -83,6 +84,10 @@ def blocked(subscription: str, partition: int) -> str:
 
 def held(subscription: str, partition: int, key: str) -> str:
     return f"penstock:held:{subscription}:{partition}:{key}"
+
+
+def looked(id: str) -> str:
+    return f"penstock:looked:{id}"
 
 
 def hand(consumer: str) -> str:

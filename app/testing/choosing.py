@@ -10,14 +10,16 @@ from app.cqrs import giving
 from app.errors import Refused
 from app.subscriptions.declaration import HANDLERS, Handlers, Subscription
 
-OURS = "app.subscriptions.system"
+OURS = ("app.subscriptions.system", "app.cqrs.answering")
 Chosen = ModuleType | Callable[..., Any] | str
 
 
 def chosen(wanted: Iterable[Chosen] | None) -> Handlers:
     """The handlers that a test asks for. Raises `Refused` for what has none."""
     theirs = {
-        name: one for name, one in HANDLERS.subscriptions.items() if one.handler.__module__ != OURS
+        name: one
+        for name, one in HANDLERS.subscriptions.items()
+        if one.handler.__module__ not in OURS
     }
     ours = Handlers(theirs, dict(HANDLERS.schedules))
     if wanted is None:

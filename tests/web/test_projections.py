@@ -54,3 +54,43 @@ def test_the_page_of_commands_shows_what_was_given_to_those_who_may_see_it(brows
     assert browser_of("operator").get("/commands?state=odd").status_code == 422
     seen = browser_of("viewer").get("/commands").text
     assert "Sell pieces of an item." in seen and "order-7" not in seen
+
+
+def test_an_operator_asks_how_it_was_and_sees_what_differs(browser_of, platform) -> None:
+    browser = browser_of("operator")
+    assert "As it was at an earlier moment" in browser.get("/projections/sales").text
+    form = {"csrf_token": csrf_of_session(browser)}
+    sent = browser.post("/projections/sales/as-of", data={**form, "at": "2h"})
+    assert (sent.status_code, sent.headers["Location"]) == (303, "/projections/sales/as-of/look-3")
+    page = browser.get(sent.headers["Location"]).text
+    assert "<del>" in page and "1 new since, 1 gone, 1 changed" in page and "11 events" in page
+    assert "&lt;i&gt;milk" in page and "<i>milk" not in page
+    (line,) = platform.audit.find(target="projection:sales").items
+    assert line["action"] == "projection.asked"
+    for wrong in ({"at": "soon"}, {"position": "one"}, {"position": "99"}):
+        sent = browser.post("/projections/sales/as-of", data={**form, **wrong})
+        assert sent.headers["Location"] == "/projections/sales"
+        assert 'role="alert"' in browser.get("/projections/sales").text
+    assert 'data-live="clock"' in browser.get("/projections/sales/as-of/look-2").text
+    assert browser.get("/projections/thanks/as-of/look-1").status_code == 404
+
+
+def test_rows_of_the_past_are_not_for_viewers(browser_of) -> None:
+    browser = browser_of("viewer")
+    assert "As it was" not in browser.get("/projections/sales").text
+    assert browser.get("/projections/sales/as-of/look-1").status_code == 403
+    form = {"csrf_token": csrf_of_session(browser), "at": "2h"}
+    assert browser.post("/projections/sales/as-of", data=form).status_code == 403
+
+
+def test_the_api_asks_by_the_same_function(api_as) -> None:
+    api = api_as("operate")
+    told = api.post("/projections/sales/as-of", {"at": "2h"})
+    assert (told.status_code, told.get_json()["answer"]["position"]) == (200, 12)
+    again = told.headers["Location"].removeprefix("/api/v1")
+    assert api.get(again).get_json() == told.get_json()
+    assert api.post("/projections/sales/as-of", {"position": 99}).status_code == 422
+    assert api.post("/projections/sales/as-of", {"at": "soon"}).status_code == 400
+    assert api.get("/projections/sales/as-of/look-2").get_json()["state"] == "working"
+    assert api_as("read").get("/projections/sales/as-of/look-1").status_code == 403
+    assert api_as("read").post("/projections/sales/as-of", {"at": "2h"}).status_code == 403

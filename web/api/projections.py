@@ -4,12 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import Response, url_for
+
+from app.cqrs import refusals
+from app.errors import NotFound
+from web import waiting
 from web.api.pages import sliced
-from web.api.parameters import PAGE
+from web.api.parameters import PAGE, parse_time
+from web.api.positions import patience
 from web.api.routes import Body, route
-from web.api.shapes import COUNT, MAYBE_COUNT, MAYBE_NUMBER, MAYBE_TEXT, REASON, TEXT, obj, page_of
+from web.api.shapes import (
+    COUNT,
+    FLAG,
+    MAYBE_COUNT,
+    MAYBE_NUMBER,
+    MAYBE_TEXT,
+    MAYBE_TIME,
+    NUMBER,
+    REASON,
+    TEXT,
+    closed,
+    many,
+    obj,
+    page_of,
+)  # fmt: skip
 from web.auth import current_actor
 from web.platform import current_platform
+from web.rendering import answer
 
 DISTANCE = obj({"events": MAYBE_COUNT, "seconds": MAYBE_NUMBER})
 PROJECTION = obj({"name": TEXT, "state": TEXT, "behind": DISTANCE}, kind=TEXT, backlog=MAYBE_COUNT, open=COUNT,
@@ -18,6 +39,21 @@ PROJECTION = obj({"name": TEXT, "state": TEXT, "behind": DISTANCE}, kind=TEXT, b
 ONE = obj({"name": TEXT, "kind": TEXT, "state": TEXT, "behind": DISTANCE}, position=COUNT,
           lag=MAYBE_NUMBER)  # fmt: skip
 WHY = Body(REASON, optional=True)
+MAYBE_ROW = {"type": ["object", "null"]}
+ROW = obj(
+    {"kind": {"enum": ["changed", "gone", "new", "same"]}, "then": MAYBE_ROW, "now": MAYBE_ROW}
+)
+TABLE = obj({"table": TEXT, "columns": many(TEXT), "key": many(TEXT), "then": COUNT, "now": MAYBE_COUNT,
+             "new": MAYBE_COUNT, "gone": MAYBE_COUNT, "changed": MAYBE_COUNT, "rows": many(ROW)})  # fmt: skip
+PAST = obj({"position": COUNT, "events": COUNT, "tables": many(TABLE), "cut": FLAG,
+            "live": {"type": ["object", "null"]}})  # fmt: skip
+LOOKED = obj({"id": TEXT, "projection": TEXT, "actor": TEXT, "progress": NUMBER,
+              "asked": obj({"position": COUNT, "at": MAYBE_TIME}),
+              "state": {"enum": ["waiting", "working", "done", "refused"]},
+              "answer": {"anyOf": [PAST, {"type": "null"}]},
+              "problem": {"type": ["object", "null"]}})  # fmt: skip
+MOMENT = Body(closed({}, position=COUNT, at={"type": ["string", "number"]}))
+WAIT = 10.0
 
 
 @route("GET", "/projections", "viewer", answers=page_of(PROJECTION), query=PAGE)
@@ -95,3 +131,36 @@ def reset_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
     """Empty its tables and begin at the first event."""
     current_platform().projections.reset(name, current_actor(), body.get("reason", ""))
     return _then(name)
+
+
+@route(
+    "POST", "/projections/<path:name>/as-of", "operator", answers=LOOKED, body=MOMENT, also=(202,),
+    may_fail=(404, 422),
+)  # fmt: skip
+def ask_projection(name: str, body: dict[str, Any]) -> Response:
+    """Its rows as they were `at` a time, or after a `position`, beside those of now; a worker builds them.
+
+    202 where none has done so yet: `Location` says where to ask again, for an hour.
+    """
+    looking, seconds = current_platform().projections.looking, patience(WAIT)
+    at = body.get("at")
+    at = None if at is None else parse_time("at", str(at))
+    id = looking.ask(name, current_actor(), body.get("position"), at)
+    with waiting.at_most(seconds) as seconds:
+        told = looking.wait(id, seconds)
+    if told["state"] == "refused":
+        raise refusals.raised(told["problem"])
+    response = answer(told, 200 if told["state"] == "done" else 202)
+    response.headers["Location"] = url_for("api.get_projection_as_of", name=name, id=id)
+    return response
+
+
+@route(
+    "GET", "/projections/<path:name>/as-of/<id>", "operator", answers=LOOKED, may_fail=(404,)
+)  # fmt: skip
+def get_projection_as_of(name: str, id: str) -> dict[str, Any]:
+    """What a worker found; `answer` is null until then."""
+    told: dict[str, Any] = current_platform().projections.looking.answer(id)
+    if told["projection"] != name:
+        raise NotFound(f"The answer {id} is about {told['projection']}, and not about {name}.")
+    return told
