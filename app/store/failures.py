@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.errors import Refused, Unavailable
 
+_NO_TABLE = "its tables are missing: run `python -m app migrate`"
 # Beginnings of SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _STATES = {
     "08": "the connection was lost",
@@ -27,7 +28,7 @@ _STATES = {
     "55P03": "another transaction holds the lock",
     "28": "the server refused the user or the password: check DATABASE_URL",
     "3D000": "there is no such database on the server: create it, or check DATABASE_URL",
-    "42P01": "its tables are missing: run `python -m app migrate`",
+    "42P01": _NO_TABLE,
 }
 _SQLITE = {
     "database or disk is full": "the disk is full: free some space",
@@ -35,7 +36,7 @@ _SQLITE = {
     "unable to open database file": "the file can't be opened: check the folder and its rights",
     "database is locked": "another process holds the file's lock",
     "disk i/o error": "the disk failed: check it before anything else",
-    "no such table": "its tables are missing: run `python -m app migrate`",
+    "no such table": _NO_TABLE,
     "file is not a database": "the file is no SQLite database: move it away, or check the path",
     "malformed": "the file is damaged: restore a copy of it",
 }
@@ -77,3 +78,8 @@ def describe(error: SQLAlchemyError) -> str | None:
     ):
         return f"no connection ({text.strip().splitlines()[0] if text.strip() else 'lost'})"
     return None
+
+
+def is_missing_table(error: BaseException) -> bool:
+    """Whether a statement named a table that is not there."""
+    return isinstance(error, DBAPIError) and describe(error) == _NO_TABLE

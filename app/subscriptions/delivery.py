@@ -231,7 +231,7 @@ class Handling:
         self, context: Context, work: Sequence[tuple[Entry, Event, Outcome]]
     ) -> list[Outcome]:
         """Step 5; the outcomes, or those of whoever committed first."""
-        if context.effects is None:
+        if context.effects is None or not context.effects.begun:
             return [outcome for _, _, outcome in work]
         self.committed = True
         outputs = {
@@ -251,13 +251,12 @@ class Handling:
         return [outcome for _, _, outcome in work]
 
     @staticmethod
-    def _abandon(context: Context, error: BaseException) -> None:
-        if context.effects is not None:
-            context.effects.abandon(error)
+    def _abandon(context: Context, error: BaseException) -> BaseException:
+        """Roll back what the handler wrote; what it failed with."""
+        return error if context.effects is None else context.effects.abandon(error)
 
     def _failed(self, context: Context, entry: Entry, error: BaseException) -> Outcome:
-        self._abandon(context, error)
-        return self._judged(entry, error)
+        return self._judged(entry, self._abandon(context, error))
 
     def _judged(self, entry: Entry, error: BaseException) -> Outcome:
         """Step 6."""

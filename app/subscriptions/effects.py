@@ -18,6 +18,7 @@ from sqlmodel import Session
 
 from app.store import effects as marks
 from app.store.database import Database
+from app.store.failures import is_missing_table, translated
 
 
 class AlreadyDone(Exception):
@@ -44,8 +45,9 @@ class Effects:
     @property
     def session(self) -> Session:
         if self._session is None:
-            self._transaction = self.database.session()
-            self._session = self._transaction.__enter__()
+            transaction = self.database.session()
+            self._session = transaction.__enter__()
+            self._transaction = transaction
         return self._session
 
     def commit(self, outputs: Mapping[str, list[Any]], at: float) -> None:
@@ -55,8 +57,9 @@ class Effects:
         """
         assert self._session is not None, "commit only what was begun"
         try:
-            for delivery_id, events in outputs.items():
-                marks.add(self._session, delivery_id, events, at)
+            with translated(self.database.name):  # our own table may be missing, too
+                for delivery_id, events in outputs.items():
+                    marks.add(self._session, delivery_id, events, at)
         except IntegrityError as error:
             self.abandon(error)
             done = committed(self.database, list(outputs))
@@ -67,15 +70,20 @@ class Effects:
         if transaction is not None:
             transaction.__exit__(None, None, None)
 
-    def abandon(self, error: BaseException) -> None:
-        """Roll back what was begun."""
+    def abandon(self, error: BaseException) -> BaseException:
+        """Roll back what was begun; what the attempt failed with.
+
+        That is `error`, unless it is the database's condition (`Unavailable`), which no event is to
+        blame for. A table that is missing is the handler's mistake: ours were there when the worker began.
+        """
         transaction, self._transaction, self._session = self._transaction, None, None
-        if transaction is not None:
-            try:
-                transaction.__exit__(type(error), error, error.__traceback__)
-            except BaseException as raised:
-                if raised is not error:
-                    raise
+        if transaction is None:
+            return error
+        try:
+            transaction.__exit__(type(error), error, error.__traceback__)
+        except Exception as raised:
+            return error if is_missing_table(error) else raised
+        return error
 
 
 def committed(database: Database, delivery_ids: list[str]) -> dict[str, list[Any]]:

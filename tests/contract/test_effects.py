@@ -9,8 +9,9 @@ from sqlalchemy import text
 
 from app import Reject, RetryPolicy
 from app.events.event import Event
+from app.store.database import Database
 from tests.contract.worker import Killed
-from tests.contract.world import World
+from tests.contract.world import MemoryWorld, World
 
 Count = Callable[[], list[int]]
 
@@ -209,3 +210,64 @@ def test_a_killed_attempt_that_did_not_commit_leaves_nothing(world: World, ledge
 
     assert calls == [7, 7]
     assert ledger() == [7]
+
+
+def test_a_table_that_is_not_there_is_the_handlers_own_mistake(world: World):
+    @world.on("order.placed", retry=RetryPolicy(attempts=2, base=10, jitter=False))
+    def book(event, ctx):
+        ctx.session.execute(text("INSERT INTO legder VALUES (1)"))
+
+    world.publish("order.placed")
+    world.run()
+    world.advance(10)
+
+    assert world.states() == ["retrying", "parked"]
+    assert world.letters[0].reason == "exhausted"
+    assert "legder" in world.letters[0].error
+
+
+def test_another_transaction_in_the_way_is_no_fault_of_the_event(migrated_postgres_url: str):
+    """Tried again until it is gone, though the policy allows a single attempt."""
+    world = MemoryWorld()
+    world.platform.database = Database(migrated_postgres_url)
+    tries = []
+
+    @world.on("order.placed", retry=RetryPolicy(attempts=1))
+    def book(event, ctx):
+        tries.append(ctx.attempt)
+        ctx.session.execute(text("LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE NOWAIT"))
+        _write(ctx, event.data)
+
+    _make(world)
+    other = Database(migrated_postgres_url)
+    with other.session() as session:
+        session.execute(text("LOCK TABLE ledger"))
+        world.publish("order.placed", 7)
+        worker = world.worker()
+        worker.run()
+        world.pass_time(5)
+        worker.run()
+    world.pass_time(5)
+    worker.run()
+
+    assert tries == [1, 1, 1]
+    assert world.states() == ["retrying", "retrying", "succeeded"]
+    with other.read() as session:
+        assert session.execute(text("SELECT n FROM ledger")).scalars().all() == [7]
+    other.dispose()
+    world.platform.close()
+
+
+def test_where_our_own_table_is_missing_it_is_the_databases_condition(tmp_path):
+    world = MemoryWorld()
+    world.platform.database = Database(f"sqlite:///{tmp_path / 'not-migrated.db'}")
+
+    @world.on("order.placed", retry=RetryPolicy(attempts=1))
+    def book(event, ctx):
+        ctx.session.execute(text("SELECT 1"))
+
+    world.publish("order.placed")
+    world.worker().run()
+
+    assert world.states() == ["retrying"]
+    world.platform.close()
