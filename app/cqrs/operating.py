@@ -6,6 +6,7 @@ Works on their rows alone, so the web process, which imports no author's code, c
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from sqlmodel import Session
@@ -24,6 +25,7 @@ from app.store.moments import iso
 from app.store.ownership import OwnerRow
 
 Rows = list[dict[str, Any]]
+Changing = AbstractContextManager[tuple[Session, list[FollowerRow]]]
 
 
 class Projections:
@@ -200,8 +202,8 @@ class Projections:
             },
         }
 
-    def _changing(self, name: str) -> Any:
-        return _Changing(self.platform, name)
+    def _changing(self, name: str) -> Changing:
+        return _changing(self.platform, name)
 
     def _noted(
         self, session: Session, actor: str, what: str, name: str, reason: str, **details: Any
@@ -212,33 +214,23 @@ class Projections:
         )  # fmt: skip
 
 
-class _Changing:
+@contextmanager
+def _changing(platform: Any, name: str) -> Iterator[tuple[Session, list[FollowerRow]]]:
     """A transaction that holds all builds of one of them. Raises `NotFound`."""
-
-    def __init__(self, platform: Any, name: str):
-        if is_ours(name):
-            raise Refused(
-                f"{name} belongs to the console. Its runs can be rebuilt: "
-                "`python -m app projections rebuild runs`"
-            )
-        self._transaction = platform.database.session()
-        self._name = name
-
-    def __enter__(self) -> tuple[Session, list[FollowerRow]]:
-        session = self._transaction.__enter__()
+    if is_ours(name):
+        raise Refused(
+            f"{name} belongs to the console. Its runs can be rebuilt: "
+            "`python -m app projections rebuild runs`"
+        )
+    with platform.database.session() as session:
         found = [
             followers.locked(session, row.name, row.build)
-            for row in followers.builds(session, self._name)
+            for row in followers.builds(session, name)
         ]
         rows = [row for row in found if row is not None]
         if not rows:
-            error = _absent(self._name)
-            self._transaction.__exit__(type(error), error, None)
-            raise error
-        return session, rows
-
-    def __exit__(self, *raised: Any) -> Any:
-        return self._transaction.__exit__(*raised)
+            raise _absent(name)
+        yield session, rows
 
 
 def _live(rows: list[FollowerRow], name: str) -> FollowerRow:

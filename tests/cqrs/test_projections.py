@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 from sqlalchemy import event as hooks
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Field, SQLModel, select
 
 from app import projection, reactor
@@ -104,6 +107,24 @@ def test_a_kill_at_every_statement_counts_nothing_twice(shop):
 
     assert statements >= 5
     assert sold(shop) == {"tea": 6}
+
+
+def test_a_server_that_fails_in_the_middle_of_a_change_is_told_in_words(shop):
+    """And nothing of the change stays open: SQLite's lock would be held for ever."""
+    sell(shop, 1)
+    follow(shop)
+    engine = shop.database.engine
+
+    @hooks.listens_for(engine, "before_cursor_execute")
+    def on_the_builds(connection, cursor, sql, parameters, context, many):
+        if "followers" in sql:
+            raise DBAPIError(sql, None, sqlite3.OperationalError("disk I/O error"))
+
+    with pytest.raises(Unavailable, match="disk"):
+        shop.projections.rebuild("sales", "cli")
+    hooks.remove(engine, "before_cursor_execute", on_the_builds)
+    assert engine.pool.checkedout() == 0
+    shop.projections.rebuild("sales", "cli")
 
 
 def test_two_who_follow_at_once_count_once(shop, monkeypatch):
