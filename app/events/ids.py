@@ -11,6 +11,12 @@ import hashlib
 import os
 import time
 
+_AT_ONCE = 256
+_RANDOM = 10
+_random: list[int] = []
+"""Random numbers of 80 bits that no id has used yet: asking the system for each takes longer than all the rest."""
+os.register_at_fork(after_in_child=_random.clear)  # a child's ids are none of its parent's
+
 
 def _format(hex32: str) -> str:
     return f"{hex32[:8]}-{hex32[8:12]}-{hex32[12:16]}-{hex32[16:20]}-{hex32[20:]}"
@@ -19,11 +25,24 @@ def _format(hex32: str) -> str:
 def uuid7() -> str:
     """A new UUIDv7: 48 bits of Unix milliseconds, then 74 random bits."""
     milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
-    value = (milliseconds & 0xFFFFFFFFFFFF) << 80
-    value |= 0x7 << 76 | (random >> 68) << 64
-    value |= 0b10 << 62 | (random & 0x3FFFFFFFFFFFFFFF)
-    return _format(f"{value:032x}")
+    try:
+        random = _random.pop()
+    except IndexError:
+        random = _more_random()
+    return (
+        f"{milliseconds >> 16 & 0xFFFFFFFF:08x}-{milliseconds & 0xFFFF:04x}-7{random >> 68:03x}"
+        f"-{0x8000 | random >> 48 & 0x3FFF:04x}-{random & 0xFFFFFFFFFFFF:012x}"
+    )
+
+
+def _more_random() -> int:
+    """One, and some to keep; threads may do so at the same time."""
+    found = os.urandom(_RANDOM * _AT_ONCE)
+    numbers = [
+        int.from_bytes(found[at : at + _RANDOM], "big") for at in range(0, len(found), _RANDOM)
+    ]
+    _random.extend(numbers[1:])
+    return numbers[0]
 
 
 def derived_id(*parts: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from functools import lru_cache
 
 from app.errors import Refused
 
@@ -22,6 +23,7 @@ def first_segment(event_type: str) -> str:
     return event_type.partition(".")[0]
 
 
+@lru_cache(maxsize=1024)
 def check_type(event_type: str) -> str | None:
     """What is wrong with a type's name, in words; None where it is well formed."""
     if len(event_type) > 200 or not _TYPE.fullmatch(event_type):
