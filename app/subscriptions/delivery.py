@@ -27,6 +27,7 @@ Step 2 is `opening.py`.
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,6 +53,8 @@ from app.subscriptions.retry import RetryPolicy
 CALM = (Unavailable,)
 """Errors of our surroundings: tried again without end, since no event is to blame."""
 SURROUNDINGS_WAIT = 5.0
+RAISED = (Exception, SystemExit, CancelledError)
+"""What a handler may fail with: a cancelled coroutine of its own is an error of its own."""
 
 NOTHING = Done([])
 
@@ -121,7 +124,7 @@ class Handling:
                 raise returned
             outcome = Done(self._outputs(returned, context.emitted, entry, event))
             return self._commit(context, [(entry, event, outcome)])[0]
-        except (Exception, SystemExit) as error:
+        except RAISED as error:
             return self._failed(context, entry, error)
 
     # -- steps 3 to 6, a batch
@@ -138,7 +141,7 @@ class Handling:
             if returned is None and not context.emitted and context.effects is None:
                 return [NOTHING] * len(entries)
             results = self._split(returned, context, len(events))
-        except (Exception, SystemExit) as error:
+        except RAISED as error:
             if len(entries) == 1:
                 return [self._failed(context, entries[0], error)]
             self._abandon(context, error)

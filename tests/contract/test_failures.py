@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 
 import pytest
@@ -159,15 +160,24 @@ def test_an_operator_can_change_the_policy(world: World):
     assert world.states() == ["retrying", "parked"]
 
 
-def test_sys_exit_is_a_failure_like_any_other(world: World):
+def test_what_is_no_exception_of_the_usual_kind_is_a_failure_like_any_other(world: World):
     @world.on("order.placed", retry=RetryPolicy(attempts=1))
     def check(event, ctx):
         raise SystemExit(3)
 
+    @world.on("order.paid", retry=RetryPolicy(attempts=1))
+    def book(event, ctx):
+        async def cancelled():
+            asyncio.current_task().cancel()
+            await asyncio.sleep(0)
+
+        asyncio.run(cancelled())
+
     world.publish("order.placed")
+    world.publish("order.paid")
     world.run()
 
-    assert world.letters[0].error == "SystemExit: 3"
+    assert {one.error for one in world.letters} == {"SystemExit: 3", "CancelledError: "}
 
 
 def test_an_error_that_cannot_be_written_is_still_told(world: World):
