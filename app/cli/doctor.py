@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import click
+import redis
 
 from app.cli import checks
 from app.cli.platform import loaded
@@ -96,6 +97,9 @@ def _guarded(
         yield from check(settings)
     except PenstockError as error:
         yield Finding(check.__name__.strip("_"), "problem", str(error))
+    except redis.exceptions.RedisError as error:
+        said = f"not known, since the server is asked for it ({error})"
+        yield Finding(check.__name__.strip("_"), "problem", said)
 
 
 def _folder(settings: Settings) -> Iterator[Finding]:

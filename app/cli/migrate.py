@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from app.cli.platform import ACTOR, loaded
+from app.cli.platform import ACTOR, loaded, opened
 from app.cli.render import json_option, show_json
 from app.errors import Conflict
 from app.store.database import Database
@@ -24,17 +24,14 @@ ADMINISTRATOR = "admin"
 @json_option
 def migrate(as_json: bool) -> None:
     """Bring the database up to date (the release step of a deployment)."""
-    from app.bootstrap import build, declare
+    from app.bootstrap import declare
 
     settings = loaded()
     revisions = _upgrade(settings)
-    platform = build(settings)
-    try:
+    with opened() as platform:
         # With no server yet (embedded), workers declare theirs when they start.
         declared = declare(platform) if settings.redis_url else []
         administrator = _first_administrator(platform)
-    finally:
-        platform.close()
     if as_json:
         show_json(
             {"revisions": revisions, "subscriptions": declared, "administrator": administrator}

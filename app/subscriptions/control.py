@@ -13,10 +13,11 @@ from typing import Any
 
 import msgspec
 
-from app.errors import Refused
+from app.errors import Refused, Unavailable
 from app.events.filters import compile_filter
 from app.streams import control
 from app.streams.backlog import Backlog, backlogs
+from app.streams.client import LOST
 from app.subscriptions import deletion
 from app.subscriptions.declaration import EVERYTHING, LANES
 from app.subscriptions.priority import PRIORITIES
@@ -174,10 +175,16 @@ class Subscriptions:
             yield change
 
     def _enforce(self, name: str, row: Mapping[str, Any]) -> None:
-        """Put in force what was committed; where Redis is away, `mirror` does so later."""
-        was = control.decision(self.platform.redis, name)
-        control.decide(self.platform.redis, name, self._decision(row, was))
-        self.platform.changes.announce("subscriptions")
+        """Put in force what was committed. Raises `Unavailable` where Redis is away: `mirror` does so later."""
+        try:
+            was = control.decision(self.platform.redis, name)
+            control.decide(self.platform.redis, name, self._decision(row, was))
+            self.platform.changes.announce("subscriptions")
+        except LOST as error:
+            raise Unavailable(
+                f"That is decided for {name} and written down, but the Redis server is away ({error}): "
+                "it holds as soon as the server is back. It need not be done again."
+            ) from error
 
     @staticmethod
     def _decision(row: Mapping[str, Any], was: control.Decision) -> control.Decision:

@@ -136,6 +136,20 @@ def test_a_server_that_is_away_is_one_line_and_status_1(installed, run, monkeypa
         ran = run(*command)
         assert ran.status == 1
         assert len(ran.errors.splitlines()) == 1, ran.errors
+    ran = run("migrate")
+    assert ran.status == 1 and len(ran.errors.splitlines()) == 1, ran.errors
+    ran = run("doctor")
+    assert ran.status == 1 and "no server answers" in ran.output and "outbox" in ran.output
+
+
+def test_what_is_decided_while_the_server_is_away_is_said_to_hold(installed, run, monkeypatch):
+    answer(run, "migrate")
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    name = "workers.handlers.validate"
+    ran = run("subscriptions", "pause", name, "--reason", "the shop is closed")
+    assert ran.status == 1 and "is decided" in ran.errors
+    ran = run("subscriptions", "pause", name)
+    assert ran.status == 1 and "paused already" in ran.errors
 
 
 def test_a_handler_module_that_breaks_is_named(installed, run, monkeypatch):
