@@ -25,7 +25,7 @@ from app.cqrs.events import CommandGiven
 from app.errors import Conflict, InvalidCommand, NotAllowed, NotFound, PenstockError, Refused
 from app.events.catalogue import plain_data, schema_problems
 from app.events.event import Event
-from app.events.ids import derived_id, uuid7
+from app.events.ids import derived_id, letter_id, uuid7
 from app.events.schema import field_problems
 from app.events.topics import COMMAND_GIVEN
 from app.store import commands as store
@@ -35,6 +35,7 @@ from app.store.moments import iso
 from app.store.page import Page, paged, read_cursor
 
 SOURCE = "/commands"
+SUBSCRIPTION = "penstock.commands"
 KEPT = 14 * 86_400.0
 """Seconds for which answers are kept (`app.store.retention`): what is older is not carried out any more."""
 LOOKS = (0.003, 0.05)
@@ -189,6 +190,22 @@ class Commands:
         if row is None or (actor is not None and row.actor != key_of(actor)):
             raise NotFound(f"No command was given under the id {id}, or its answer was forgotten.")
         return _told(row)
+
+    def trouble(self, id: str) -> dict[str, Any] | None:
+        """What holds up a command that waits: `{"state", "attempts", "error", "letter"}`; None where nothing does.
+
+        `state` is retrying or parked; `letter` is then the id of its dead letter: replayed, it is carried out.
+        """
+        for step in self.platform.runs.deliveries_of(id, SOURCE):
+            if step["subscription"] == SUBSCRIPTION and step["state"] in ("retrying", "parked"):
+                letter = letter_id(SOURCE, id, SUBSCRIPTION) if step["state"] == "parked" else None
+                return {
+                    "state": step["state"],
+                    "attempts": step["attempts"],
+                    "error": step["error"],
+                    "letter": letter,
+                }
+        return None
 
     def wait(self, id: str, seconds: float) -> dict[str, Any]:
         """Its `state` when it is done or refused, or as it is after so many seconds."""

@@ -7,6 +7,7 @@ fails is tried again, and parked like any delivery: replayed, it is carried out.
 
 from __future__ import annotations
 
+from app.cqrs.commands import SUBSCRIPTION
 from app.cqrs.events import CommandDone, CommandRefused
 from app.events.event import Event
 from app.events.topics import COMMAND_DONE, COMMAND_GIVEN, COMMAND_REFUSED
@@ -14,7 +15,7 @@ from app.subscriptions.context import Context
 from app.subscriptions.declaration import on
 from app.subscriptions.retry import RetryPolicy
 
-NAME = "penstock.commands"
+NAME = SUBSCRIPTION
 
 
 @on(

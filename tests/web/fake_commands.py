@@ -26,7 +26,15 @@ class FakeCommands:
     def __init__(self, platform: FakePlatform):
         self._platform = platform
         self.sent: Sent = []
-        self._given: dict[str, Json] = {"cmd-1": self._done("cmd-1", "user:operator")}
+        self._given: dict[str, Json] = {
+            "cmd-1": self._done("cmd-1", "user:operator"),
+            "cmd-w": {
+                **self._done("cmd-w", "user:operator"),
+                "state": "waiting",
+                "answer": None,
+                "position": None,
+            },
+        }
 
     def list(self) -> list[Json]:
         return [SELL]
@@ -60,6 +68,14 @@ class FakeCommands:
         if id not in self._given:
             raise NotFound(f"No command was given under the id {id}.")
         return self._given[id]
+
+    def trouble(self, id: str) -> Json | None:
+        return {
+            "state": "parked",
+            "attempts": 5,
+            "error": "KeyError: <b>'buyer'</b>",
+            "letter": "l-1",
+        }
 
     def given(
         self,

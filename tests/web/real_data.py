@@ -58,12 +58,13 @@ def archived(platform: Platform, *events: Event) -> list[Event]:
 
 
 def parked(
-    platform: Platform, *events: Event, error: str = "KeyError: 'currency'", group: str = GROUP
-) -> None:
+    platform: Platform, *events: Event, error: str = "KeyError: 'currency'", group: str = GROUP,
+    subscription: str = "shop.charge",
+) -> None:  # fmt: skip
     """The record of deliveries that were given up."""
     now = platform.clock.now()
     record = {
-        "subscription": "shop.charge", "lane": "default", "worker": WORKER, "tracking": "run",
+        "subscription": subscription, "lane": "default", "worker": WORKER, "tracking": "run",
         "counts": {"succeeded": 0, "retrying": 0, "parked": len(events), "excluded": 0},
         "waited": {"sum": 1.0, "max": 1.0}, "worked": {"sum": 1.0, "max": 1.0}, "at": now,
         "deliveries": [_given_up(event.to_dict(), now, error, group) for event in events],

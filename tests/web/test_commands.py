@@ -21,6 +21,7 @@ from app.subscriptions.declaration import Handlers
 from config.settings import Settings
 from tests.web.conftest import Api
 from tests.web.problems import assert_problem
+from tests.web.real_data import archived, parked
 from web import create_app
 
 ROOT = "a bootstrap token for tests"
@@ -136,6 +137,12 @@ def test_where_no_worker_comes_the_answer_is_fetched_later(api, platform, reques
     assert (answer.status_code, answer.get_json()["state"]) == (202, "waiting")
     later = answer.headers["Location"].removeprefix("/api/v1")
     assert api.get(later).get_json()["state"] == "waiting"
+    assert api.get(later).get_json()["trouble"] is None
+    (given,) = archived(platform)
+    parked(platform, given, error="ZeroDivisionError: a bug", subscription="penstock.commands")
+    trouble = api.get(later).get_json()["trouble"]
+    assert (trouble["state"], trouble["error"]) == ("parked", "ZeroDivisionError: a bug")
+    assert api.get(f"/dead-letters/{trouble['letter']}").get_json()["event"]["id"] == given.id
     worker = request.getfixturevalue("worker")
     worker.wait(answer.get_json()["id"], 30)
     assert api.get(later).get_json()["answer"] == {"sold": 1}

@@ -94,3 +94,8 @@ def test_the_api_asks_by_the_same_function(api_as) -> None:
     assert api.get("/projections/sales/as-of/look-2").get_json()["state"] == "working"
     assert api_as("read").get("/projections/sales/as-of/look-1").status_code == 403
     assert api_as("read").post("/projections/sales/as-of", {"at": "2h"}).status_code == 403
+
+
+def test_a_command_whose_code_failed_does_not_wait_for_a_worker(browser_of) -> None:
+    page = browser_of("operator").get("/commands/given/cmd-w").text
+    assert "failed 5 times" in page and "/failures/l-1" in page and "<b>'buyer" not in page

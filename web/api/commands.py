@@ -25,7 +25,8 @@ from web.rendering import answer
 COMMAND = obj({"name": TEXT, "level": TEXT, "schema": ANY_OBJECT, "doc": TEXT})
 STATE = obj({"id": TEXT, "command": TEXT, "actor": TEXT, "state": {"enum": ["waiting", "done", "refused"]},
              "answer": {}, "position": MAYBE_COUNT,
-             "problem": {"type": ["object", "null"]}})  # fmt: skip
+             "problem": {"type": ["object", "null"]}},
+            trouble={"type": ["object", "null"]})  # fmt: skip
 GIVEN = obj({"id": TEXT, "command": TEXT, "actor": TEXT, "state": {"enum": [*STATES]}, "key": MAYBE_TEXT,
              "position": MAYBE_COUNT, "problem": {"type": ["object", "null"]}, "at": TIME})  # fmt: skip
 WAIT = 10.0
@@ -76,8 +77,14 @@ def give_command(name: str, body: dict[str, Any]) -> Response:
 
 @route("GET", "/commands/answers/<id>", "anybody", answers=STATE, may_fail=(404,))
 def get_answer(id: str) -> Response:
-    """What became of a command: of one's own; an operator sees everybody's."""
+    """What became of a command: of one's own; an operator sees everybody's.
+
+    Of one that waits, `trouble` says whether its code failed, and where it is parked.
+    """
     identity = current_identity()
     own = None if identity and identity.may("operator") else current_actor()
-    told = current_platform().commands.state(id, own)
+    commands = current_platform().commands
+    told = commands.state(id, own)
+    if told["state"] == "waiting":
+        told = {**told, "trouble": commands.trouble(id)}
     return with_position(answer(told), told["position"])

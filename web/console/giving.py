@@ -67,7 +67,10 @@ def command_given(id: str) -> ResponseReturnValue:
     """What became of one: of one's own; an operator sees everybody's, as in the API."""
     identity = current_identity()
     own = None if identity and identity.may(SEES_ALL) else current_actor()
-    return render_template("command-given.html", given=current_platform().commands.state(id, own))
+    commands = current_platform().commands
+    given = commands.state(id, own)
+    trouble = commands.trouble(id) if given["state"] == "waiting" else None
+    return render_template("command-given.html", given=given, trouble=trouble)
 
 
 def form(

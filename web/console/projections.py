@@ -83,7 +83,7 @@ def ask_projection(name: str) -> ResponseReturnValue:
         return go(page)
     with waiting.at_most(PATIENCE) as seconds:
         looking.wait(id, seconds)
-    return go(f"{page}/as-of/{words.segment(id)}")
+    return redirect(f"{page}/as-of/{words.segment(id)}", code=303)
 
 
 @blueprint.get("/projections/<path:name>/as-of/<id>")
