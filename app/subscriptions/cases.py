@@ -1,7 +1,8 @@
 """What joins and processes share: the key of an event, and the deadline of a case.
 
 A deadline is an event, `deadline.passed`, that waits in the outbox. It is called
-back in the transaction that makes it needless, so none comes too late.
+back in the transaction that makes it needless. One that is in its topic by then
+can't be: so it bears the state that it was set for, and what led there.
 """
 
 from __future__ import annotations
@@ -74,16 +75,29 @@ def set_deadline(ctx: Context, case: CaseRow, key: str, event: Event, seconds: f
     due = now + seconds
     deadline = Event(
         type=DEADLINE,
-        id=derived_id("deadline", ctx.subscription, key, event.id, case.generation, case.state),
+        id=derived_id("deadline", ctx.subscription, key, event.id, ctx.generation, case.state),
         source=f"/subscriptions/{ctx.subscription}",
         subject=ctx.subscription,
         partitionkey=key,
         time=instant(due),
-        data={"of": ctx.subscription, "key": key},
+        data={
+            "of": ctx.subscription,
+            "key": key,
+            "state": case.state,
+            "entered": entering(event),
+        },
         correlationid=ctx.correlationid,
         causationid=event.id,
     )
     ctx.platform.outbox.add(ctx.session, [deadline], due=due, handle=_handle(ctx, key))
+
+
+def entering(event: Event) -> str:
+    """What tells one time that a case is in a state from the others: the event that led there.
+
+    The same after a rewind, so that a deadline in the history counts again where it did.
+    """
+    return derived_id("entered", event.source, event.id)
 
 
 def call_back(ctx: Context, key: str) -> None:

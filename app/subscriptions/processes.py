@@ -71,12 +71,12 @@ class Process(BaseModel):
 
     def become(self, state: str, within: float | str | timedelta | None = None) -> None:
         """Go into a state; `deadline.passed` comes where it is still in it after `within`."""
-        self._state, self._moved = state, True
-        self._within = keyed.checked_within(within, f"{type(self).__name__}.become")
+        where = f"{type(self).__name__}.become"
+        self._move(_checked_state(state, where), keyed.checked_within(within, where))
 
     def finish(self) -> None:
         """It is over: later events of its key change nothing."""
-        self.become(DONE)
+        self._move(DONE)
 
     def compensate(self, *events: Event) -> None:
         """Remember how to undo what was just done: these are published by `undo`, the last first."""
@@ -84,10 +84,13 @@ class Process(BaseModel):
 
     def undo(self) -> list[Event]:
         """It has failed and is over: return what this answers, which undoes what was done."""
-        self.become(UNDONE)
+        self._move(UNDONE)
         undone = [Event.from_dict(event) for event in reversed(self._undo)]
         self._undo = []
         return undone
+
+    def _move(self, state: str, within: float | None = None) -> None:
+        self._state, self._within, self._moved = state, within, True
 
 
 def when(
@@ -95,6 +98,9 @@ def when(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The method `(self, event, ctx)` takes these types in this state (or these); `start` begins the process."""
     states = (state,) if isinstance(state, str) or state is None else tuple(state)
+    for one in states:
+        if one is not None:
+            _checked_state(one, f"@when({', '.join(map(repr, types))}, state={state!r})")
 
     def mark(function: Callable[..., Any]) -> Callable[..., Any]:
         known = getattr(function, _STEPS, ())
@@ -167,6 +173,9 @@ class Machine:
         case = cases.opened(ctx.session, ctx.subscription, key, now)
         _follow_rewind(case, ctx, now)
         kept = case.data or {}
+        if of_time and _stale(event, case, kept):
+            ctx.log.info("a deadline came after its state was left", key=key, state=case.state)
+            return None
         one = self._wake(case, kept)
         step = self._step(one, event.type)
         if step is None:
@@ -178,12 +187,15 @@ class Machine:
             early = keyed.restored(ctx, text)
             if following := self._step(one, early.type):
                 returned += _listed(following.function(one, early, ctx))
+        case.state = one.state
+        told = {"fields": one.model_dump(mode="json"), "undo": one._undo}
         if one._moved:
             keyed.call_back(ctx, key)
-        case.state = one.state
+            told["entered"] = keyed.entering(event)
+        elif "entered" in kept:
+            told["entered"] = kept["entered"]
         if one._within is not None:
             keyed.set_deadline(ctx, case, key, event, one._within)
-        told = {"fields": one.model_dump(mode="json"), "undo": one._undo}
         cases.keep(ctx.session, case, one.state, None if one.state in OVER else told, now)
         return returned or None
 
@@ -207,6 +219,27 @@ class Machine:
             ctx.log.warning("too many events came before their process began", key=case.key)
             return
         cases.keep(ctx.session, case, NEW, {"early": early}, now)
+
+
+def _checked_state(state: str, where: str) -> str:
+    if not isinstance(state, str) or not state:
+        raise Refused(f'{where}: a state is a name, as in "unpaid"')
+    if state in OVER:
+        raise Refused(
+            f"{where}: {state!r} is how a process that is over is kept: take another name for the"
+            " state, or end the process with finish() or undo()."
+        )
+    return state
+
+
+def _stale(deadline: Event, case: CaseRow, kept: dict[str, Any]) -> bool:
+    """Whether a deadline was set for another state, or for an earlier time in this one.
+
+    Once it is in its topic nothing calls it back. One that was set before deadlines were
+    marked is believed until its process moves on, which marks the process.
+    """
+    wanted = deadline.data.get("state", case.state), deadline.data.get("entered")
+    return wanted != (case.state, kept.get("entered", wanted[1]))
 
 
 def _listed(returned: Any) -> list[Any]:

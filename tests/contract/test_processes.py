@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from sqlmodel import select
 
 from app import Event, Process, process, when
 from app.errors import Refused
 from app.store import cases
+from app.store.outbox import OutboxRow
 from app.subscriptions.declaration import Handlers
 from tests.contract.worker import Killed
 from tests.contract.world import World
@@ -84,6 +86,59 @@ def test_a_deadline_is_that_of_the_state(world: World):
         assert (case.key, case.state, case.data) == ("o-1", "undone", None)
 
 
+def test_a_deadline_that_comes_after_its_state_was_left_does_nothing(world: World):
+    checkout(world)
+    put(world, "order.placed")
+    world.pause("checkout")
+    world.publish("payment.received", subject="o-1")
+    world.advance(3700)
+    world.resume("checkout")
+    world.run()
+    assert len(world.events("deadline.passed")) == 1
+    assert outputs(world) == [("payment.requested", 12)]
+    world.advance(86_400)
+    assert ("payment.refunded", 12) in outputs(world)
+
+
+def polling(world: World, fails: list[BaseException]):
+    @process(by="subject", emits=["rate.asked"], name="polling", handlers=world.handlers)
+    class Polling(Process):
+        @when("poll.started", start=True)
+        @when("deadline.passed", "rate.given", state="asking")
+        def ask(self, event, ctx):
+            if fails and event.type == "deadline.passed":
+                raise fails.pop()
+            self.become("asking", within="1h")
+            return Event(type="rate.asked", data=event.type)
+
+
+def test_a_deadline_counts_for_the_time_in_a_state_that_it_was_set_for(world: World):
+    fails: list[BaseException] = [ConnectionError("hiccup")]
+    polling(world, fails)
+    put(world, "poll.started")
+    world.advance(3600)  # fails, and is tried again after the same state was entered anew
+    put(world, "rate.given")
+    world.advance(600)
+    asked = [event.data for event in world.events("rate.asked")]
+    assert asked == ["poll.started", "rate.given"]
+    world.advance(3600)
+    assert [event.data for event in world.events("rate.asked")] == [*asked, "deadline.passed"]
+
+
+def test_a_deadline_of_an_older_release_still_comes(world: World):
+    checkout(world)
+    put(world, "order.placed")
+    with world.platform.database.session() as session:
+        row = session.exec(select(OutboxRow)).one()
+        event = Event.from_bytes(row.event.encode())
+        bare = event.but(data={"of": event.data["of"], "key": event.data["key"]})
+        row.event = bare.to_bytes().decode()
+        (case,) = cases.find(session, "checkout")
+        case.data = {name: case.data[name] for name in ("fields", "undo")}
+    world.advance(3600)
+    assert ("order.cancelled", "undone") in outputs(world)
+
+
 def test_what_comes_before_the_start_waits_for_it(world: World):
     checkout(world)
     put(world, "parcel.packed", "payment.received")
@@ -115,3 +170,11 @@ def test_a_class_that_cannot_work_is_refused():
         class Nothing(Process):
             @when("a.done", state="b")
             def step(self, event, ctx): ...
+
+
+@pytest.mark.parametrize("state", ["done", "expired", "undone", ""])
+def test_a_state_that_ends_a_process_is_refused(state: str):
+    with pytest.raises(Refused, match="state"):
+        when("a.done", state=["open", state])
+    with pytest.raises(Refused, match="state"):
+        Process().become(state)
