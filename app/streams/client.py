@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
@@ -143,16 +143,15 @@ def _is_legacy(info: bytes) -> bool:
 _legacy_pools: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 
+Call = tuple[Sequence[str], Sequence[Any]]
+"""The keys and the arguments of a script."""
+
+
 def run_script(
     client: redis.Redis, name: str, keys: Sequence[str], arguments: Sequence[Any]
 ) -> Any:
     """Run a script through the ordinary client."""
-    legacy = _legacy_pools.get(client.connection_pool)
-    if legacy is None:
-        version = client.info("server")["redis_version"]
-        legacy = _legacy_pools[client.connection_pool] = _is_legacy(
-            f"redis_version:{version}".encode()
-        )
+    legacy = _has_legacy_server(client)
     try:
         return client.execute_command(
             "EVALSHA", script_digest(name, legacy), len(keys), *keys, *arguments
@@ -161,6 +160,59 @@ def run_script(
         return client.execute_command(
             "EVAL", script_source(name, legacy), len(keys), *keys, *arguments
         )
+
+
+def run_scripts(client: redis.Redis, name: str, calls: Callable[[], Iterator[Call]]) -> list[Any]:
+    """Run a script several times: the server works on one call while the next is made and packed.
+
+    All replies are awaited before the first error is raised. After a lost connection every call is
+    made again, as the ordinary client does: for scripts that may be run twice.
+    """
+    legacy = _has_legacy_server(client)
+    pool = client.connection_pool
+    connection: Any = pool.get_connection()
+    try:
+        replies = connection.retry.call_with_retry(
+            lambda: _exchange(connection, name, legacy, calls()),
+            lambda _error: connection.disconnect(),
+        )
+    finally:
+        pool.release(connection)
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return list(replies)
+
+
+def _exchange(connection: Any, name: str, legacy: bool, calls: Iterator[Call]) -> list[Any]:
+    # The first one brings the script along, so that the server knows it for the others.
+    command, script = "EVAL", script_source(name, legacy)
+    replies: list[Any] = []
+    sent = 0
+    try:
+        for keys, arguments in calls:
+            connection.send_command(command, script, len(keys), *keys, *arguments)
+            command, script = "EVALSHA", script_digest(name, legacy)
+            sent += 1
+        for _ in range(sent):
+            try:
+                replies.append(connection.read_response())
+            except ResponseError as error:
+                replies.append(error)
+    except BaseException:  # replies may still be on their way
+        connection.disconnect()
+        raise
+    return replies
+
+
+def _has_legacy_server(client: redis.Redis) -> bool:
+    legacy = _legacy_pools.get(client.connection_pool)
+    if legacy is None:
+        version = client.info("server")["redis_version"]
+        legacy = _legacy_pools[client.connection_pool] = _is_legacy(
+            f"redis_version:{version}".encode()
+        )
+    return legacy
 
 
 @contextmanager

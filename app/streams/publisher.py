@@ -9,7 +9,7 @@ also makes it safe to publish again after a lost reply.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -23,12 +23,13 @@ from app.events.catalogue import Catalogue
 from app.events.event import Event
 from app.events.topics import RESERVED, partition_of
 from app.streams import keys
-from app.streams.client import refusals_explained, run_script
+from app.streams.client import Call, refusals_explained, run_script, run_scripts
 from app.streams.durable import check as check_durable
 from app.streams.durable import sync
 from app.streams.topics import Topics
 
-CHUNK = 500
+PART = 100
+"""Events of one script. It is sent while the next one is packed, and the server does nothing else meanwhile."""
 
 
 class Prepared(NamedTuple):
@@ -54,37 +55,35 @@ class Preparer:
         checked, problems = [], []
         for index, event in enumerate(events):
             event, found = self.catalogue.check(event)
-            problems += [
-                {"index": index, "id": event.id, "type": event.type, **problem} for problem in found
-            ]
+            for problem in found:
+                problems.append({"index": index, "id": event.id, "type": event.type, **problem})
             checked.append(event)
         if problems:
             raise InvalidEvents(problems)
-        return [self._stamp(index, event, recorded) for index, event in enumerate(checked)]
+        places: dict[str, tuple[str, int]] = {}
+        for type in {event.type for event in checked}:
+            topic = self.catalogue.topic_of(type)
+            places[type] = topic, self.topics.partitions(topic)
+        return [
+            self._stamp(index, event, recorded, *places[event.type])
+            for index, event in enumerate(checked)
+        ]
 
-    def _stamp(self, index: int, event: Event, recorded: datetime) -> Prepared:
+    def _stamp(
+        self, index: int, event: Event, recorded: datetime, topic: str, partitions: int
+    ) -> Prepared:
         event = event.but(recordedtime=recorded, correlationid=event.correlationid or event.id)
         try:
             stored = event.to_bytes()
         except (TypeError, ValueError, msgspec.MsgspecError) as error:
-            raise InvalidEvents(
-                [
-                    {
-                        "index": index,
-                        "id": event.id,
-                        "type": event.type,
-                        "field": "data",
-                        "problem": str(error),
-                    }
-                ]
-            ) from error
+            named = {"index": index, "id": event.id, "type": event.type, "field": "data"}
+            raise InvalidEvents([{**named, "problem": str(error)}]) from error
         if len(stored) > self.max_bytes:
             raise EventTooLarge(
                 f"{event.type} {event.id} has {len(stored):,} bytes; at most {self.max_bytes:,} are allowed."
                 " Put the data into the blob store and send its reference."
             )
-        topic = self.catalogue.topic_of(event.type)
-        partition = partition_of(event.partitionkey, self.topics.partitions(topic), event.id)
+        partition = partition_of(event.partitionkey, partitions, event.id)
         return Prepared(event, keys.topic_stream(topic, partition), stored)
 
 
@@ -117,10 +116,7 @@ class Publisher:
             prepared = self.preparer.prepare(events)
             if durable:
                 self._check_durable()
-            due = 0 if at is None else int(at * 1000)
-            new: list[bool] = []
-            for start in range(0, len(prepared), CHUNK):
-                new += self._write(prepared[start : start + CHUNK], due)
+            new = self._write(prepared, 0 if at is None else int(at * 1000))
             if durable:
                 self._sync()
             return new
@@ -132,14 +128,30 @@ class Publisher:
         sync(self.client)
 
     def _write(self, prepared: Sequence[Prepared], due: int) -> list[bool]:
+        if len(prepared) <= PART:
+            replies = run_script(self.client, "publish", *self._call(prepared, due))
+        else:
+            replies = []
+            for some in run_scripts(self.client, "publish", lambda: self._calls(prepared, due)):
+                replies += some
+        self._tell([one.stream for one in prepared], replies)
+        return [reply != 0 for reply in replies]
+
+    def _calls(self, prepared: Sequence[Prepared], due: int) -> Iterator[Call]:
+        before = b""
+        for start in range(0, len(prepared), PART):
+            part = prepared[start : start + PART]
+            yield self._call(part, due, before)
+            before = seen_digest(part[-1].event.source, part[-1].event.id)
+
+    def _call(self, prepared: Sequence[Prepared], due: int, before: bytes = b"") -> Call:
+        """The keys and arguments of the script for these events, that follow one already written."""
         streams: dict[str, int] = {}
-        arguments: list[bytes | str | int] = [self.window, keys.SEEN]
+        arguments: list[bytes | str | int] = [self.window, keys.SEEN, before]
         for event, stream, stored in prepared:
             index = streams.setdefault(stream, len(streams) + 1)
             arguments += (index, seen_digest(event.source, event.id), stored, due)
-        replies = run_script(self.client, "publish", list(streams), arguments)
-        self._tell([one.stream for one in prepared], replies)
-        return [reply != 0 for reply in replies]
+        return list(streams), arguments
 
     def _tell(self, streams: Sequence[str], replies: Sequence[Any]) -> None:
         """Let those who gave the order know how far it went in each partition.
