@@ -28,6 +28,7 @@ from app.events.event import Event
 from app.events.ids import derived_id
 from app.store import followers, ownership
 from app.store.eventstore.recorded import Recorded
+from app.store.failures import is_not_now
 from app.store.followers import BUILDING, LIVE, FollowerRow
 from app.streams.client import LOST
 
@@ -39,6 +40,10 @@ PAUSE = 1.0, 30.0
 NOTED = 100
 
 log = structlog.get_logger(__name__)
+
+
+class Failed(Exception):
+    """An author's code failed on an event; the cause is what it raised, whatever that may be."""
 
 
 class Follower:
@@ -116,8 +121,13 @@ class Follower:
             session.add(row)
 
     def _handle(self, recorded: Recorded, view: View) -> None:
-        event = self.platform.event_store.typed(recorded).event
-        returned = view.hand(self.declared.function, event)
+        try:
+            event = self.platform.event_store.typed(recorded).event
+            returned = view.hand(self.declared.function, event)
+        except Exception as error:
+            if is_not_now(error):
+                raise
+            raise Failed from error  # not to be taken for a connection of ours that was lost
         if returned is None:
             return
         if self.declared.kind == "projection":
@@ -144,8 +154,10 @@ class Follower:
             self._one_by_one = len(found)
             return
         (bad,) = found
-        told = f"{type(error).__name__}: {error}"
-        log.error("an event fails its follower", follower=seen.name, position=bad.position)
+        cause = error.__cause__ if isinstance(error, Failed) and error.__cause__ else error
+        told = f"{type(cause).__name__}: {cause}"
+        log.error("an event fails its follower", follower=seen.name, position=bad.position,
+                  id=bad.event.id, error=told, exc_info=cause)  # fmt: skip
         with self.platform.database.session() as session:
             row = followers.locked(session, seen.name, seen.build)
             if row is None or row.position != seen.position:

@@ -28,7 +28,7 @@ from sqlmodel import Session
 
 from app.errors import Refused, Unavailable
 from app.store import turns
-from app.store.failures import translated
+from app.store.failures import mark, translated
 from app.store.forking import GATE
 
 BUSY_SECONDS = 30
@@ -199,8 +199,11 @@ class Database:
         self._engine = None
 
     def _make(self) -> Engine:
-        if self.on_sqlite:
-            return self._make_sqlite()
+        engine = self._make_sqlite() if self.on_sqlite else self._make_postgresql()
+        event.listen(engine, "handle_error", mark)
+        return engine
+
+    def _make_postgresql(self) -> Engine:
         kept = min(5, self._connections)
         # Without prepared statements: the server keeps the plan of one from when its tables were
         # almost empty (measured: 27 s for a batch of 5,000 that takes 0.3), and PgBouncer can't

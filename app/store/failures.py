@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -38,8 +39,10 @@ _SQLITE = {
     "disk i/o error": "the disk failed: check it before anything else",
     "no such table": _NO_TABLE,
     "file is not a database": "the file is no SQLite database: move it away, or check the path",
-    "malformed": "the file is damaged: restore a copy of it",
+    "image is malformed": "the file is damaged: restore a copy of it",
+    "malformed database schema": "the file is damaged: restore a copy of it",
 }
+_MARK = "of_penstock"
 
 
 @contextmanager
@@ -57,6 +60,24 @@ def translated(name: str) -> Iterator[None]:
         if problem is None:
             raise
         raise Unavailable(f"The database {name} can't take this now: {problem}.") from error
+
+
+def mark(context: ExceptionContext) -> None:
+    """Note on an error that a database of ours raised it; for SQLAlchemy's `handle_error`."""
+    if context.sqlalchemy_exception is not None:
+        setattr(context.sqlalchemy_exception, _MARK, True)
+
+
+def is_not_now(error: Exception) -> bool:
+    """Whether code that an author wrote met a condition of ours, and is not at fault itself.
+
+    A table that is missing, or another database than ours, is the author's own matter.
+    """
+    if isinstance(error, Unavailable):
+        return True
+    if not isinstance(error, DBAPIError) or not getattr(error, _MARK, False):
+        return False
+    return describe(error) not in (None, _NO_TABLE)
 
 
 def describe(error: SQLAlchemyError) -> str | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
+import redis
 from sqlalchemy import event as hooks
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Field, SQLModel, select
 
@@ -28,6 +30,12 @@ class Sales(Base, table=True):
 
     item: str = Field(primary_key=True)
     pieces: int = Field(default=0, index=True)
+
+
+class Pages(Base, table=True):
+    __tablename__ = "test_pages"
+
+    name: str = Field(primary_key=True)
 
 
 class Killed(BaseException):
@@ -240,6 +248,50 @@ def test_a_poison_event_is_skipped_where_the_author_chose_so(shop):
     follow(shop)
     assert sold(shop) == {"tea": 3}
     assert len(shop.projections.get("sales")["skipped"]) == 1
+
+
+def raising(shop, fails) -> None:
+    """A projection beside the shop's own, whose code fails in a way of its own."""
+    declared = Declared("first", "projection", fails, tables=(Pages,), on_error="skip")
+    shop.followers.declared = {"first": declared, **shop.followers.declared}
+
+
+@pytest.mark.parametrize("lost", [FileNotFoundError("x.csv"), redis.ConnectionError("theirs")])
+def test_a_connection_of_the_author_that_is_lost_is_a_failure_of_its_function(shop, lost):
+    def fails(event, view):
+        if event.data == 2:
+            raise lost
+
+    raising(shop, fails)
+    sell(shop, 1, 2, 3)
+    follow(shop)
+    told = shop.projections.get("first")
+    assert (told["state"], told["lag"]) == ("running", 0)
+    assert [type(lost).__name__ in one["error"] for one in told["skipped"]] == [True]
+
+
+def test_a_table_that_the_author_forgot_is_a_failure_and_a_database_that_is_away_is_waited_for(
+    shop,
+):
+    def fails(event, view):
+        if event.data == 2:
+            view.session.execute(text("SELECT * FROM forgotten"))
+        if event.data == 3 and shop.database.on_sqlite:
+            view.session.execute(text("PRAGMA query_only = ON"))
+            try:
+                view.session.execute(text("DELETE FROM followers"))
+            finally:
+                view.session.execute(text("PRAGMA query_only = OFF"))
+        elif event.data == 3:
+            view.session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    raising(shop, fails)
+    sell(shop, 1, 2, 3)
+    follow(shop)
+    told = shop.projections.get("first")
+    assert (told["state"], told["position"]) == ("running", 2)
+    assert ["forgotten" in one["error"] for one in told["skipped"]] == [True]
+    assert sold(shop) == {"tea": 6}
 
 
 def test_pause_resume_and_reset(shop):
