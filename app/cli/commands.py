@@ -10,7 +10,8 @@ from app.cli.parameters import JSON, page_options
 from app.cli.platform import ACTOR, opened
 from app.cli.render import ago, json_option, show_json, show_page, show_table
 from app.cqrs import refusals
-from app.cqrs.command import LEVELS
+from app.cqrs.command import COMMANDS, LEVELS
+from app.errors import NotFound
 from app.store.commands import STATES
 
 WAIT = 30.0
@@ -78,6 +79,11 @@ def run(name: str, asked: Any, key: str | None, send: bool, as_json: bool) -> No
             told = platform.commands.wait(id, WAIT)
         else:
             import_handlers(platform.settings)
+            if name not in COMMANDS.commands:
+                raise NotFound(
+                    f"PENSTOCK_HANDLERS ({', '.join(platform.settings.handlers)}) has no command {name!r} "
+                    "here: add its module, or let a worker carry it out (--send)."
+                )
             told = platform.commands.execute(name, asked, actor=ACTOR, may=LEVELS, key=key)
     if told.get("problem"):
         raise refusals.raised(told["problem"])

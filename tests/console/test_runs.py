@@ -137,6 +137,20 @@ def test_what_matters_is_never_folded_away() -> None:
     assert folded(steps) == steps
 
 
+def test_a_line_starts_at_who_declares_to_emit_the_type_or_else_at_the_event() -> None:
+    begun = step("m.hold", "succeeded", event="begun")
+    emitted = step(None, "succeeded", 1, 1, event="a", type="m.held", causationid="begun")
+    by_a_reactor = step(None, "succeeded", 2, 2, event="b", type="m.mailed", causationid="begun")
+    steps = [begun, emitted, by_a_reactor]
+
+    _, edges = causation.causation(steps, {"m.hold": ["m.held"]}, runs.note, runs.link)
+    _, of_code_that_is_gone = causation.causation(steps, {}, runs.note, runs.link)
+
+    lines = {(edge.source, edge.target) for edge in edges}
+    assert {("begun>m.hold", "event:a"), ("event:begun", "event:b")} <= lines
+    assert ("begun>m.hold", "event:b") in {(e.source, e.target) for e in of_code_that_is_gone}
+
+
 def test_the_graph_of_a_run_draws_them_once() -> None:
     begun = step("m.train", "succeeded", event="begun")
     told = [progress(f"progress-{number}", number) for number in range(5)]

@@ -1,8 +1,9 @@
 """What caused what in one run, as a graph: events are pills, deliveries are boxes.
 
-A step names the event that caused its event, not the subscription that did;
-where several handled that event, the one that declares to emit the type is
-taken, and where that is not decided either, the line starts at the event.
+A step names the event that caused its event, not the subscription that did:
+that is the one which handled the cause and declares to emit the type. Where
+none does (a reactor published it, or somebody from outside), the line starts
+at the event. Commands append events of any type, and declare none of them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from app.cqrs.commands import SUBSCRIPTION
 from web.drawing.graph import Edge, Node, arrange
 
 WIDEST = 1500.0
@@ -88,8 +90,9 @@ def _origin(
 ) -> str:
     names = handled.get(cause, [])
     likely = [name for name in names if type_ in emits.get(name, ())]
-    chosen = likely if len(likely) == 1 else names if len(names) == 1 else []
-    return f"{cause}>{chosen[0]}" if chosen else f"event:{cause}"
+    if len(likely) != 1:
+        likely = [name for name in names if name == SUBSCRIPTION or name not in emits]
+    return f"{cause}>{likely[0]}" if len(likely) == 1 else f"event:{cause}"
 
 
 def _without_middle(nodes: Sequence[Node], edges: Sequence[Edge]) -> tuple[list[Node], list[Edge]]:
