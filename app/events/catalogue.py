@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError as JsonSchemaError
 
 
+_OURS = f"{SYSTEM_TOPIC}."
+
+
 class StoredSchema(NamedTuple):
     """A type as SQL holds it."""
 
@@ -58,7 +61,7 @@ class Catalogue:
             return event, problems
         if wrong := check_type(event.type):
             return event, [{"field": "type", "problem": wrong}]
-        if event.type.startswith(f"{SYSTEM_TOPIC}."):
+        if event.type.startswith(_OURS):
             return event, [
                 {"field": "type", "problem": "types that begin with penstock. are Penstock's own"}
             ]

@@ -12,37 +12,37 @@ import os
 import time
 
 _AT_ONCE = 256
-_RANDOM = 10
-_random: list[int] = []
-"""Random numbers of 80 bits that no id has used yet: asking the system for each takes longer than all the rest."""
-os.register_at_fork(after_in_child=_random.clear)  # a child's ids are none of its parent's
-
-
-def _format(hex32: str) -> str:
-    return f"{hex32[:8]}-{hex32[8:12]}-{hex32[12:16]}-{hex32[16:20]}-{hex32[20:]}"
+_tails: list[str] = []
+"""The random parts of ids that nobody has yet: asking the system for each takes longer than all the rest."""
+os.register_at_fork(after_in_child=_tails.clear)  # a child's ids are none of its parent's
 
 
 def uuid7() -> str:
     """A new UUIDv7: 48 bits of Unix milliseconds, then 74 random bits."""
-    milliseconds = time.time_ns() // 1_000_000
+    milliseconds = f"{time.time_ns() // 1_000_000:012x}"
     try:
-        random = _random.pop()
+        tail = _tails.pop()
     except IndexError:
-        random = _more_random()
-    return (
-        f"{milliseconds >> 16 & 0xFFFFFFFF:08x}-{milliseconds & 0xFFFF:04x}-7{random >> 68:03x}"
-        f"-{0x8000 | random >> 48 & 0x3FFF:04x}-{random & 0xFFFFFFFFFFFF:012x}"
-    )
+        tail = _more_tails()
+    return f"{milliseconds[:8]}-{milliseconds[8:]}-{tail}"
 
 
-def _more_random() -> int:
+def _more_tails() -> str:
     """One, and some to keep; threads may do so at the same time."""
-    found = os.urandom(_RANDOM * _AT_ONCE)
-    numbers = [
-        int.from_bytes(found[at : at + _RANDOM], "big") for at in range(0, len(found), _RANDOM)
-    ]
-    _random.extend(numbers[1:])
-    return numbers[0]
+    digits = os.urandom(10 * _AT_ONCE).hex()
+    tails = [_tail(digits[at : at + 20]) for at in range(0, len(digits), 20)]
+    _tails.extend(tails[1:])
+    return tails[0]
+
+
+def _tail(digits: str) -> str:
+    """The version, 12 random bits, the variant (two bits), and 62 more."""
+    variant = "89ab"[int(digits[3], 16) & 0b11]
+    return f"7{digits[:3]}-{variant}{digits[4:7]}-{digits[7:19]}"
+
+
+def _format(hex32: str) -> str:
+    return f"{hex32[:8]}-{hex32[8:12]}-{hex32[12:16]}-{hex32[16:20]}-{hex32[20:]}"
 
 
 def derived_id(*parts: object) -> str:

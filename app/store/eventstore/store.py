@@ -130,16 +130,18 @@ class EventStore:
         rows, problems = [], []
         for index, event in enumerate(events):
             checked, wrong = self._catalogue.check(event)
-            named = {"index": index, "id": event.id, "type": event.type}
-            problems += [{**named, **problem} for problem in wrong]
-            if not wrong:
-                rows.append(row(checked))
-                if len(rows[-1].event) > self._largest:
-                    raise EventTooLarge(
-                        f"{event.type} {event.id} has {len(rows[-1].event):,} characters, more than "
-                        f"{self._largest:,}: put the data in the blob store and send its reference. "
-                        "Nothing was appended."
-                    )
+            if wrong:
+                named = {"index": index, "id": event.id, "type": event.type}
+                problems += [{**named, **problem} for problem in wrong]
+                continue
+            written = row(checked)
+            if len(written.event) > self._largest:
+                raise EventTooLarge(
+                    f"{event.type} {event.id} has {len(written.event):,} characters, more than "
+                    f"{self._largest:,}: put the data in the blob store and send its reference. "
+                    "Nothing was appended."
+                )
+            rows.append(written)
         if problems:
             raise InvalidEvents(problems)
         return rows
