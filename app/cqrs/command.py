@@ -119,6 +119,15 @@ class CommandContext:
         if done is not None:
             self.position = done.position
 
+    def decide(self, decider: Any, id: str, command: Any) -> Any:
+        """Have a decider decide in the command's transaction; its `state` and `version` after that."""
+        held, done = self.platform.aggregates.decided(
+            decider, id, command, caused=self._caused, actor=self.actor, session=self.session
+        )
+        if done is not None:
+            self.position = done.position
+        return held
+
     def changed(self, before: Any, after: Any) -> None:
         """What the audit log is to show of it: plain JSON values."""
         self.before, self.after = before, after

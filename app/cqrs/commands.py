@@ -19,10 +19,18 @@ from sqlmodel import Session
 
 from app import origin
 from app.clock import instant
-from app.cqrs import refusals
+from app.cqrs import deciding, refusals
 from app.cqrs.command import LEVELS, Command, CommandContext, Registry
 from app.cqrs.events import CommandGiven
-from app.errors import Conflict, InvalidCommand, NotAllowed, NotFound, PenstockError, Refused
+from app.errors import (
+    Conflict,
+    InvalidCommand,
+    NotAllowed,
+    NotFound,
+    PenstockError,
+    Refused,
+    Unavailable,
+)
 from app.events.catalogue import plain_data, schema_problems
 from app.events.event import Event
 from app.events.ids import derived_id, letter_id, uuid7
@@ -41,6 +49,10 @@ KEPT = 14 * 86_400.0
 LOOKS = (0.003, 0.05)
 """Seconds between two looks for an answer: at first, and at most."""
 LONGEST_KEY = 200
+
+
+class UnknownCommand(PenstockError):
+    """No code that ever started here has this command: its delivery is parked, for a person to see."""
 
 
 class Commands:
@@ -91,16 +103,18 @@ class Commands:
 
         `may` are the levels that the actor has. Raises `NotFound`, `NotAllowed`,
         `InvalidCommand`, and `Conflict` where the key was used for something else; whatever
-        the command raises undoes all of it.
+        the command raises undoes all of it. `app.cqrs.deciding` tells of those who give at once.
         """
         one = self._allowed(name, actor, may)
         wanted = _validated(one, asked)
         id = _id(name, actor, _checked(key))
-        with self.platform.database.session() as session:
-            row = self._row(session, name, actor, key, id, asked) if key else None
-            told = _settled(row)
-            if told is None:
-                told = self._do(session, one, wanted, actor, row, key)
+
+        def decide() -> dict[str, Any]:
+            with self.platform.database.session() as session:
+                row = self._row(session, name, actor, key, id, asked) if key else None
+                return _settled(row) or self._do(session, one, wanted, actor, row, key)
+
+        told = deciding.again(decide)
         if "kind" in told:
             raise refusals.raised(told)
         return told
@@ -156,19 +170,28 @@ class Commands:
         return id
 
     def carry_out(self, event: Event) -> dict[str, Any]:
-        """What a `command.given` asks for, once; what `state` tells of it then."""
+        """What a `command.given` asks for, once; what `state` tells of it then.
+
+        Raises what may work the next time, or by another worker: nothing is kept of that.
+        """
         given, id = CommandGiven.model_validate(plain_data(event.data)), event.id
         key, may = given.key or id, LEVELS if given.may is None else given.may
         here = origin.Origin(given.interface or "worker", given.address, id)
-        try:
-            with origin.of(here), self.platform.database.session() as session:
+
+        def decide() -> dict[str, Any]:
+            with self.platform.database.session() as session:
                 row = self._row(session, given.command, given.actor, key, id, given.asked)
                 if _settled(row) is None:
                     self._refuse_old(event)
+                    self._check_here(given.command)
                     one = self._allowed(given.command, given.actor, may)
                     wanted = _validated(one, given.asked)
                     self._do(session, one, wanted, given.actor, row, given.key, event)
                 return _told(row)
+
+        try:
+            with origin.of(here):
+                return deciding.again(decide)
         except PenstockError as error:
             problem = refusals.told(error)
             if problem is None:
@@ -233,6 +256,29 @@ class Commands:
         return paged(rows, limit, lambda row: (row.at, row.id or ""), _listed)
 
     # -- what both need
+
+    def check(self, name: str, asked: Any, key: str | None = None) -> None:
+        """What our own code is about to give. Raises `NotFound`, `InvalidCommand` or `Refused`."""
+        _checked(key)
+        asked = plain_data(asked)
+        one = self.registry.commands.get(name)
+        if one is not None:
+            _validated(one, asked)
+        elif problems := schema_problems(self.get(name)["schema"], asked):
+            raise _invalid(name, problems)
+
+    def _check_here(self, name: str) -> None:
+        """That this worker has the code. No refusal to be kept where not: in a deploy another has it."""
+        if name in self.registry.commands:
+            return
+        try:
+            self.get(name)
+        except NotFound as error:
+            raise UnknownCommand(str(error)) from error
+        raise Unavailable(
+            f"This worker's code has no command {name!r}, and another's has: it is tried again until"
+            " that one takes it. Restart the workers that run an older release."
+        )
 
     def _allowed(self, name: str, actor: str, may: Collection[str]) -> Command:
         one = self.registry.commands.get(name)

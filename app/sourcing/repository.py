@@ -10,7 +10,7 @@ change may be decided again, `change(Basket, "ada", lambda basket: basket.add("a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from typing import Any, TypeVar
@@ -20,8 +20,9 @@ from sqlmodel import Session
 
 from app.clock import Clock, SystemClock
 from app.errors import NotFound, PenstockError
+from app.events.event import Event
 from app.sourcing.aggregate import Aggregate
-from app.sourcing.decider import Decider
+from app.sourcing.decider import Decider, Held, State
 from app.sourcing.kind import Kind
 from app.store.database import Database
 from app.store.eventstore import snapshots
@@ -106,21 +107,36 @@ class Repository:
         """Have a decider decide on a command, and append what comes of it; None where nothing does."""
         while True:
             tries -= 1
-            held = self.load(decider.kind, id, session=session)
-            events = list(decider.decide(command, held.state))
-            if not events:
-                return None
             try:
-                done = self._store.append(
-                    decider.kind.stream(id), events, held.version, actor=actor, session=session
-                )
+                return self.decided(decider, id, command, actor=actor, session=session)[1]
             except VersionConflict:
                 if tries <= 0:
                     raise
-                continue
-            after = reduce(decider.kind.step, events, held)
-            self._snapshot(decider.kind, id, held.version, after, session)
-            return done
+
+    def decided(
+        self,
+        decider: Decider[State, Any],
+        id: str,
+        command: Any,
+        *,
+        caused: Callable[[Sequence[Event]], Sequence[Event]] = list,
+        actor: str | None = None,
+        session: Session | None = None,
+    ) -> tuple[Held[State], Appended | None]:
+        """The state after it, and what was appended; `caused` gives the events their cause.
+
+        Raises `VersionConflict`, and what the decider does.
+        """
+        held = self.load(decider.kind, id, session=session)
+        events = caused(list(decider.decide(command, held.state)))
+        if not events:
+            return held, None
+        done = self._store.append(
+            decider.kind.stream(id), events, held.version, actor=actor, session=session
+        )
+        after = reduce(decider.kind.step, events, held)
+        self._snapshot(decider.kind, id, held.version, after, session)
+        return after, done
 
     def load(
         self,

@@ -67,8 +67,10 @@ class Context:
     def command(self, name: str, asked: Any = None, key: str | None = None) -> None:
         """Give a command when this delivery is settled; `command.done` or `command.refused` answers.
 
-        A `key` makes it once for this subscription, whichever delivery gives it.
+        A `key` makes it once for this subscription, whichever delivery gives it. Raises
+        `NotFound` or `InvalidCommand` where there is no such command, or it takes something else.
         """
+        self.platform.commands.check(name, asked, key)
         given = {"command": name, "asked": asked, "actor": f"subscription:{self.subscription}"}
         now = instant(self._handling.clock.now())
         data = {**given, "may": None, "key": key}  # a handler's code may give any

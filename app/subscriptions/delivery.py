@@ -8,8 +8,8 @@
  3. The handler is called with the event, as an object of its schema, and a
     context. The slot says which event is in hand, and until when.
  4. What it returns and emits becomes events, checked against their schemas.
-    Something it must not return parks the delivery (`invalid`): trying again
-    would bring the same.
+    Something it must not return, or give to a command, parks the delivery
+    (`invalid`): trying again would bring the same.
  5. If it wrote to `ctx.session`, that is committed now, with the outputs.
  6. An exception becomes a failure: `Reject` parks (`rejected`), anything else
     is tried again by the retry policy until that is exhausted and it is parked.
@@ -34,7 +34,7 @@ from typing import Any
 import msgspec
 
 from app.clock import Clock, instant
-from app.errors import EventTooLarge, InvalidEvents, Unavailable
+from app.errors import EventTooLarge, InvalidCommand, InvalidEvents, Unavailable
 from app.events.catalogue import Catalogue
 from app.events.event import Event
 from app.events.ids import delivery_id
@@ -266,7 +266,7 @@ class Handling:
         failure = describe(error, self.name, self.clock.now())
         if isinstance(error, Reject):
             return Park(failure, "rejected")
-        if isinstance(error, InvalidOutput | InvalidEvents | EventTooLarge):
+        if isinstance(error, InvalidOutput | InvalidEvents | InvalidCommand | EventTooLarge):
             return Park(failure, "invalid")
         if isinstance(error, CALM):
             return Again(failure, SURROUNDINGS_WAIT, counts=False)

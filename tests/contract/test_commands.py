@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 from pydantic import BaseModel, Field
+from sqlalchemy import delete
 
-from app import Event, command
+from app import Decider, Event, RetryPolicy, command
 from app.cqrs.command import Registry
 from app.cqrs.commands import Commands
 from app.cqrs.giving import NAME
 from app.errors import Conflict, InvalidCommand, InvalidEvents, NotAllowed, NotFound, Refused
+from app.store.commands import KnownRow
 from app.subscriptions.declaration import HANDLERS
 from tests.contract.worker import Killed
 
@@ -149,3 +151,72 @@ def test_a_handler_gives_one_with_its_settle(shop):
     (done,) = shop.events("command.done")
     assert done.data["actor"] == "subscription:order"
     assert sold(shop) == 1
+
+
+def test_a_worker_without_its_code_leaves_it_to_one_that_has_it(shop):
+    id = send(shop, key="k")
+    known = shop.platform.commands.registry.commands
+    code = known.pop("item.sell")
+    shop.run()
+    assert shop.platform.commands.state(id)["state"] == "waiting"
+    assert shop.events("command.refused") == []
+    known["item.sell"] = code
+    shop.advance(600)
+    assert shop.platform.commands.state(id)["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "reason"),
+    [
+        ("item.sell", {"item": "tea", "pieces": 0}, "invalid"),
+        ("item.steal", {"item": "tea"}, "exhausted"),
+    ],
+)
+def test_a_handler_that_gives_what_no_command_takes_is_parked(shop, name, asked, reason):
+    @shop.on("order.placed", retry=RetryPolicy(attempts=2, base=1))
+    def order(event, ctx):
+        ctx.command(name, asked)
+
+    shop.declare()
+    shop.publish("order.placed")
+    shop.run()
+    shop.advance(60)
+    assert [(one.subscription, one.reason) for one in shop.letters] == [("order", reason)]
+    assert shop.events("command.given") == []
+
+
+def test_a_command_that_no_code_knows_is_parked_and_not_refused(shop):
+    id = send(shop)
+    shop.platform.commands.registry.commands.clear()
+    with shop.platform.database.session() as session:
+        session.exec(delete(KnownRow))
+    for _ in range(8):
+        shop.advance(600)
+    assert [one.subscription for one in shop.letters] == [NAME]
+    assert shop.platform.commands.state(id)["problem"] is None
+
+
+def test_a_decider_decides_in_a_command(shop):
+    def decide(amount, total):
+        if total + amount > 5:
+            raise Refused("the budget is used")
+        return [Event(type="budget.spent", data={"amount": amount})]
+
+    class Spend(BaseModel):
+        amount: int
+
+    budget = Decider("budgetctx", start=0, decide=decide, evolve=lambda n, e: n + e.data["amount"])
+
+    @command("budget.spend", takes=Spend, registry=shop.platform.commands.registry)
+    def spend(asked, ctx):
+        held = ctx.decide(budget, "2026", asked.amount)
+        return {"spent": held.state, "version": held.version}
+
+    shop.platform.commands.declare()
+    ids = [shop.platform.commands.send("budget.spend", {"amount": 3}, **ANN) for _ in range(2)]
+    shop.run()
+    first, second = sorted(map(shop.platform.commands.state, ids), key=lambda one: one["state"])
+    assert (first["answer"], first["position"]) == ({"spent": 3, "version": 1}, 1)
+    assert second["problem"]["detail"] == "the budget is used"
+    (stored,) = shop.platform.event_store.read("budgetctx:2026")
+    assert (stored.event.causationid, stored.actor) == (first["id"], "user:ann")
