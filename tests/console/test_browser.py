@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.console.browser import sign_in, watched
+from tests.console.browser import let_in, watched
 from tests.web.fake_paging import Page as FakePage
 from tests.web.fakes import FakePlatform
 
@@ -36,7 +36,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext, server: str, complaints: list[str]) -> Page:
     page = watched(context, complaints)
-    sign_in(page, server)
+    let_in(page, server)
     return page
 
 
@@ -152,6 +152,7 @@ def test_it_is_used_by_keyboard_alone(page: Page, server: str, platform: FakePla
 
 
 def test_a_menu_closes_on_escape(page: Page, server: str) -> None:
+    page.goto(f"{server}/people")
     you = page.get_by_label("You: admin")
     you.click()
     expect(page.get_by_role("link", name="Tokens")).to_be_visible()

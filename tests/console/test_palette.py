@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.console.browser import sign_in, signed_in
+from tests.console.browser import let_in, signed_in
 from tests.web.fakes import FakePlatform
 
 pytestmark = pytest.mark.browser
@@ -16,6 +16,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def page(browser: Browser, server: str) -> Iterator[Page]:
     with signed_in(browser, server, 1440, 900) as page:
+        page.goto(f"{server}/people")
         yield page
 
 
@@ -87,7 +88,8 @@ def test_without_scripts_the_field_finds(
 ) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    sign_in(page, server, "viewer")
+    let_in(page, server, "viewer")
+    page.goto(server)
     page.locator("#find").fill("charge")
     page.locator("#find").press("Enter")
     page.get_by_role("link", name="shop.handlers.charge").click()

@@ -26,13 +26,14 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score, root_mean_s
 from werkzeug.serving import make_server
 
 from app.bench.machine import Machine, machine
-from tests.console.browser import sign_in
+from tests.console.browser import let_in
 from web import create_app
 from web.console.words import metric
 
 HANDLERS = {"PENSTOCK_HANDLERS": "workers.handlers"}
 LANES = "default,training,system"
 PATIENCE = 600.0
+EVERY = 0.25  # seconds between two looks: a look is a query, and who trains needs the CPU
 Rows = list[dict[str, Any]]
 
 
@@ -59,7 +60,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     context = browser.new_context()
     page = context.new_page()
     page.set_default_timeout(60_000)
-    sign_in(page, address)
+    let_in(page, address)
     yield page
     context.close()
 
@@ -164,7 +165,9 @@ def test_the_figures_on_the_page_are_those_computed_outside(
     train = written(tmp_path / f"{name}.csv", rows[:cut], delimiter)
     test = written(tmp_path / f"{name}-test.csv", rows[cut:], delimiter)
     upload(page, address, train, test, name, target)
-    ours.wait_for(lambda: ours.platform.models.champion(name), PATIENCE, f"a model of {name}")
+    ours.wait_for(
+        lambda: ours.platform.models.champion(name), PATIENCE, f"a model of {name}", EVERY
+    )
 
     asked = [{k: v for k, v in row.items() if k != target} for row in rows[cut:]]
     told = ours.platform.models.predict(name, asked)["predictions"]
@@ -186,7 +189,7 @@ def ended(ours: Machine, run: str) -> dict[str, Any]:
         found = ours.platform.runs.get(run)
         return bool(found) and found["state"] not in ("running", "waiting")
 
-    ours.wait_for(over, PATIENCE, f"the end of run {run}")
+    ours.wait_for(over, PATIENCE, f"the end of run {run}", EVERY)
     return dict(ours.platform.runs.get(run) or {})
 
 
@@ -200,7 +203,7 @@ def test_a_worker_killed_in_mid_training_leaves_one_model(ours: Machine, tmp_pat
         below = psutil.Process(worker.pid).children(recursive=True)
         return any("app.ml.apart" in child.cmdline() for child in below if child.is_running())
 
-    ours.wait_for(training, PATIENCE, "a training")
+    ours.wait_for(training, PATIENCE, "a training", 0.05)
     os.killpg(worker.pid, signal.SIGKILL)
     worker.wait(30)
     ours.workers.remove(worker)

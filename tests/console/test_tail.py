@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.console.browser import sign_in, signed_in
+from tests.console.browser import let_in, signed_in
 from tests.web.fakes import FakePlatform
 from web import tailing
 
@@ -70,7 +70,7 @@ def test_without_scripts_it_is_loaded_again(
 ) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    sign_in(page, server, "viewer")
+    let_in(page, server, "viewer")
     page.goto(f"{server}/tail?type=parcel.sent")
     expect(page.get_by_text("None yet")).to_be_visible()
     publish(platform, "1")
