@@ -22,6 +22,8 @@ from app.cli.render import json_option, show_json
 from app.errors import PenstockError
 from app.events import evolution
 from app.events.schema import TYPES
+from app.sourcing.kind import KINDS
+from app.sourcing.written import lint
 from app.store import migrate
 from app.store.database import Database
 from app.store.schemas import SchemaStore
@@ -83,6 +85,7 @@ def examine() -> Iterator[Finding]:
         _handlers,
         _database,
         _types,
+        _aggregates,
         _people,
         _workers,
         _outbox,
@@ -191,6 +194,16 @@ def _types(settings: Settings) -> Iterator[Finding]:
         yield Finding("event types", "problem", problem, cure)
     if not found:
         yield Finding("event types", "ok", "the old ones can be read")
+
+
+def _aggregates(_: Settings) -> Iterator[Finding]:
+    """Whether snapshots can hold what aggregates declare; where the handlers are imported."""
+    found = [problem for kind in KINDS.all() for problem in lint(kind)]
+    cure = "give the field a type that JSON can be read as, or take snapshot_every away"
+    for problem in found:
+        yield Finding("aggregates", "problem", problem, cure)
+    if not found:
+        yield Finding("aggregates", "ok", "snapshots can hold their fields")
 
 
 def _people(settings: Settings) -> Iterator[Finding]:

@@ -33,6 +33,7 @@ from app.events.schema import TYPES, field_problems
 from app.sourcing import fields
 from app.sourcing.fingerprint import fingerprint
 from app.sourcing.kind import KINDS, Kind, check_category
+from app.sourcing.written import parts_of
 
 Applying = Callable[[Any, Event], None]
 
@@ -118,6 +119,8 @@ class Aggregate:
             step=cls._step,
             dump=lambda one: fields.dump({name: getattr(one, name) for name in cls._fields}),
             load=cls._load,
+            parts=lambda one: parts_of(one, "id", "version", "pending"),
+            hints=lambda: {name: fields.hints_of(cls)[name] for name in cls._fields},
             fingerprint=cls._fingerprint,
             snapshot_every=cls.snapshot_every,
         )

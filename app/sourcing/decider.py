@@ -54,6 +54,8 @@ class Decider(Generic[State, Command]):
             step=self._step,
             dump=_dump,
             load=self._load,
+            parts=lambda held: {"state": held.state},
+            hints=lambda: {"state": type(self.start)},
             fingerprint=self._fingerprint,
             snapshot_every=self.snapshot_every,
         )

@@ -21,6 +21,7 @@ class Kind(Generic[State]):
     """`start(id)` is the state before the first event, `step(state, event)` that after one more.
 
     `dump` gives a state's fields as JSON values, `load(id, version, fields)` reads them back.
+    `parts(state)` are its fields as they are, `hints()` their types.
     `fingerprint()` changes with the fields and with the code that `step` runs.
     """
 
@@ -29,6 +30,8 @@ class Kind(Generic[State]):
     step: Callable[[State, Event], State]
     dump: Callable[[State], dict[str, Any]]
     load: Callable[[str, int, dict[str, Any]], State]
+    parts: Callable[[State], dict[str, Any]]
+    hints: Callable[[], dict[str, Any]]
     fingerprint: Callable[[], str]
     snapshot_every: int | None = None
 

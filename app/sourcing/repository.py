@@ -24,12 +24,14 @@ from app.events.event import Event
 from app.sourcing.aggregate import Aggregate
 from app.sourcing.decider import Decider, Held, State
 from app.sourcing.kind import Kind
+from app.sourcing.written import unlike
 from app.store.database import Database
 from app.store.eventstore import snapshots
 from app.store.eventstore.recorded import Appended, VersionConflict
 from app.store.eventstore.snapshots import Snapshot
 from app.store.eventstore.store import EventStore
 
+log = structlog.get_logger(__name__)
 A = TypeVar("A", bound=Aggregate)
 Result = TypeVar("Result")
 
@@ -39,6 +41,7 @@ class Repository:
         self._store = store
         self._database = database
         self._clock = clock or SystemClock()
+        self._unlike: set[str] = set()
 
     def get(self, cls: type[A], id: str, *, version: int | None = None, at: Any = None) -> A:
         """The aggregate as it is now, at a version, or at a time. Raises `NotFound`."""
@@ -155,9 +158,7 @@ class Repository:
             try:
                 state, after = kind.load(id, found.version, found.state), found.version
             except Exception as error:  # whatever it is, the events are there
-                structlog.get_logger(__name__).warning(
-                    "snapshot not used", stream=stream, error=str(error)
-                )
+                log.warning("snapshot not used", stream=stream, error=str(error))
         events = self._store.read(stream, after + 1, until_version=version, at=at, session=session)
         for recorded in events:
             state = kind.step(state, recorded.event)
@@ -184,6 +185,11 @@ class Repository:
         every = kind.snapshot_every
         if every is None or before // every == state.version // every:
             return
+        if problem := unlike(kind, id, state.version, state):
+            if kind.category not in self._unlike:  # once: it is so for every other one
+                self._unlike.add(kind.category)
+                log.warning("no snapshot taken", stream=kind.stream(id), problem=problem)
+            return
         taken = Snapshot(state.version, kind.dump(state))
         kept = (kind.stream(id), kind.fingerprint(), taken, self._clock.now())
         if session is not None:
@@ -193,9 +199,7 @@ class Repository:
             with self._database.session() as own:
                 snapshots.keep(own, *kept)
         except PenstockError as error:  # the events are saved: a snapshot only saves time
-            structlog.get_logger(__name__).warning(
-                "snapshot not kept", stream=kept[0], error=str(error)
-            )
+            log.warning("snapshot not kept", stream=kept[0], error=str(error))
 
 
 def _when(version: int | None, at: Any) -> str:

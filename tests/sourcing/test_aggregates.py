@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from app.errors import NotFound, Refused
 from app.events.event import Event
@@ -16,6 +18,7 @@ from app.sourcing.decider import Decider
 from app.sourcing.fingerprint import fingerprint
 from app.sourcing.kind import Kinds
 from app.sourcing.past import Past
+from app.sourcing.written import lint
 from app.store.eventstore.recorded import VersionConflict
 
 
@@ -184,6 +187,53 @@ def test_a_snapshot_that_can_not_be_read_falls_back_to_replay(repository, store)
     with store.main.session() as session:
         session.execute(text("UPDATE snapshots SET state = '{\"lines\": 7}'"))
     assert repository.get(Crate, "1").lines == {"apple": Line("apple", 3)}
+
+
+class Album(Aggregate):
+    snapshot_every = 2
+
+    plain: dict = {}
+    typed: dict[int, tuple[str, datetime]] = {}
+
+    @applies("album.filled")
+    def _filled(self, event):
+        n = event.data["n"]
+        if "plain" in event.data:
+            self.plain[n] = n
+        if "own" in event.data:
+            self.own = n
+        self.typed[n] = ("page", event.time)
+
+
+@pytest.mark.parametrize("kept", ["typed", "plain", "own"])
+def test_a_snapshot_is_taken_only_of_what_is_read_back_as_it_is(repository, store, kept):
+    with capture_logs() as logs:
+        for n in range(5):
+            repository.change(
+                Album, kept, lambda it, n=n: it.record("album.filled", {"n": n, kept: 1})
+            )
+    found = repository.get(Album, kept)
+    replayed = Album(kept)
+    for event in repository._store.read(f"album:{kept}"):
+        replayed._apply(event.event)
+    assert vars(found) == vars(replayed)
+    with store.main.read() as session:
+        taken = session.execute(text("SELECT count(*) FROM snapshots")).scalar()
+    assert taken == (kept == "typed")
+    told = [log["problem"] for log in logs if log["event"] == "no snapshot taken"]
+    assert [one.split()[0] for one in told] == ([] if kept == "typed" else [kept])
+
+
+def test_the_lint_names_a_field_that_no_snapshot_can_hold():
+    class Odd(Aggregate):
+        snapshot_every = 2
+        fine: dict[str, Line | None] = {}
+        seen: object = None
+
+    assert lint(Album.kind()) == lint(Crate.kind()) == []
+    assert lint(Odd.kind()) == [
+        "odd has snapshots, but seen is declared as object, which no JSON is read as"
+    ]
 
 
 FACTOR = 1
