@@ -28,7 +28,7 @@ WHY = click.option("--reason", default="", help="Why, for the audit log.")
 @json_option
 @click.pass_context
 def projections(context: click.Context, as_json: bool) -> None:
-    """List projections; rebuild, pause, resume, skip in or reset one."""
+    """List projections; rebuild (or cancel that), pause, resume, skip in or reset one."""
     if context.invoked_subcommand is None:
         _list(as_json)
 
@@ -125,6 +125,16 @@ def skip(name: str, reason: str) -> None:
     with opened() as platform:
         platform.projections.skip(name, ACTOR, reason)
     click.echo(f"{name} goes on behind the event that stopped it.")
+
+
+@projections.command(epilog="\b\nExample:\n  python -m app projections cancel sales")
+@click.argument("name")
+@WHY
+def cancel(name: str, reason: str) -> None:
+    """Leave the build beside NAME, with its tables; the live one stays as it is."""
+    with opened() as platform:
+        platform.projections.cancel(name, ACTOR, reason)
+    click.echo(f"The build beside {name} is cancelled, and its tables are gone.")
 
 
 @projections.command(epilog="\b\nExample:\n  python -m app projections reset sales --yes")

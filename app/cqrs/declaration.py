@@ -28,7 +28,10 @@ CONSOLE = ("events", "runs")
 
 @dataclass(frozen=True)
 class Declared:
-    """What an author declared; `types` empty: every event. `on_error`: what a poison event does."""
+    """What an author declared; `types` empty: every event. `on_error`: what a poison event does.
+
+    `start`: where it begins when it is new.
+    """
 
     name: str
     kind: Kind
@@ -38,6 +41,7 @@ class Declared:
     types: tuple[str, ...] = ()
     emits: tuple[str, ...] = ()
     on_error: Literal["stop", "skip"] = "stop"
+    start: Literal["earliest", "now"] = "earliest"
 
 
 @dataclass
@@ -96,16 +100,24 @@ def reactor(
     emits: Sequence[str] = (),
     name: str | None = None,
     on_error: Literal["stop", "skip"] = "stop",
+    start: Literal["earliest", "now"] = "now",
     followers: Followers = FOLLOWERS,
 ) -> Callable[[Function], Function]:
-    """Answer events of the event store by a function `(event, view)`: the events that it returns are published."""
+    """Answer events of the event store by a function `(event, view)`: the events that it returns are published.
+
+    A new one begins with what is appended from then on, or by `start="earliest"` with the first event
+    that there is; one that was deployed before goes on where it was.
+    """
 
     def register(function: Function) -> Function:
+        if start not in ("earliest", "now"):
+            raise Refused(f'@reactor {name or function.__qualname__}: start is "earliest" or "now"')
         named = name or f"{function.__module__}.{function.__qualname__}"
         declared = (emits,) if isinstance(emits, str) else tuple(emits)
         followers.add(
-            Declared(named, "reactor", function, types=types, emits=declared, on_error=on_error)
-        )
+            Declared(named, "reactor", function, types=types, emits=declared, on_error=on_error,
+                     start=start)
+        )  # fmt: skip
         return function
 
     return register

@@ -38,6 +38,8 @@ LOOK = 0.5
 PAUSE = 1.0, 30.0
 """Seconds for which one that can't go on is left alone: at first, and at most."""
 NOTED = 100
+OLDER = "This version of the code"
+"""How a problem begins that ends by itself, when code of the row's version is back."""
 
 log = structlog.get_logger(__name__)
 
@@ -59,10 +61,22 @@ class Follower:
         """Take a batch in every build that this code can make; how many events that were."""
         done = 0
         for row in self._known():
-            if row.paused or row.problem or row.version != self.declared.version:
-                continue
-            done += self._advance(row)
+            if row.version > self.declared.version:
+                self._is_older_than(row)
+            elif row.version == self.declared.version:
+                if (row.problem or "").startswith(OLDER):
+                    self._stop(row, None)
+                elif not row.paused and not row.problem:
+                    done += self._advance(row)
         return done
+
+    def _is_older_than(self, row: FollowerRow) -> None:
+        """Say so, after a deploy of what was before; it is not this code's to make."""
+        if row.problem is None:
+            what = "live" if row.state == LIVE else "built beside the live one"
+            after = "it" if row.state == LIVE else "it, cancel that build"
+            self._stop(row, f"{OLDER} of {row.name}, {self.declared.version}, is older than what is {what}: "
+                       f"{row.version}. Deploy {after}, or make this one version={row.version + 1}.")  # fmt: skip
 
     def _known(self) -> list[FollowerRow]:
         """The builds there are; the first one, or one of a new version, is begun."""
@@ -71,12 +85,13 @@ class Follower:
         newest = max((row.version for row in rows), default=0)
         if newest >= self.declared.version:
             return rows
+        position = self.platform.event_store.head() if self.declared.start == "now" else 0
         with self.platform.database.session() as session:
             build = max((row.build for row in rows), default=0) + 1
             state = BUILDING if rows and self.declared.kind == "projection" else LIVE
             if self.declared.kind == "reactor" and rows:
                 return rows
-            begin(session, self.declared, build, state, self.platform.clock.now())
+            begin(session, self.declared, build, state, self.platform.clock.now(), position)
             return followers.builds(session, self.declared.name)
 
     def _advance(self, seen: FollowerRow) -> int:
@@ -169,8 +184,8 @@ class Follower:
             row.updated = self.platform.clock.now()
             session.add(row)
 
-    def _stop(self, seen: FollowerRow, problem: str) -> None:
-        """For what no event is at fault of; `resume` tries it again."""
+    def _stop(self, seen: FollowerRow, problem: str | None) -> None:
+        """For what no event is at fault of; `resume` tries it again, and None lets it go on."""
         with self.platform.database.session() as session:
             row = followers.locked(session, seen.name, seen.build)
             if row is not None and row.position == seen.position:
@@ -190,7 +205,7 @@ class Follower:
             tables.switch(session.connection(), [(live[one], built[one]) for one in live])
             for row in rows:
                 if row and row.build != mine.build:
-                    session.delete(row)
+                    leave(session, row)
             mine.state, mine.updated = LIVE, self.platform.clock.now()
             session.add(mine)
         self._classes.clear()
@@ -204,11 +219,20 @@ class Follower:
         return self._classes[row.build]
 
 
-def begin(session: Session, declared: Declared, build: int, state: str, now: float) -> None:
+def begin(
+    session: Session, declared: Declared, build: int, state: str, now: float, position: int = 0
+) -> None:
     names = [str(one.__tablename__) for one in declared.tables]
     followers.begin(
-        session, declared.name, build, declared.kind, declared.version, state, names, now
+        session, declared.name, build, declared.kind, declared.version, state, names, now, position
     )
+
+
+def leave(session: Session, row: FollowerRow) -> None:
+    """A build that nobody goes on with; the tables that it had beside the live ones go with it."""
+    if row.state == BUILDING:
+        tables.drop(session.connection(), [f"{one}__{row.build}" for one in row.tables])
+    session.delete(row)
 
 
 def skip(row: FollowerRow, position: int, error: str) -> None:
@@ -265,6 +289,13 @@ class Following:
             until = self.platform.clock.monotonic() + pause
             self._waiting[name] = until, min(PAUSE[1], pause * 2)
             raise
+
+    def begin_reactors(self, position: int) -> None:
+        """Make those known that are not yet, from a position on."""
+        for declared in list(self.platform.followers.declared.values()):
+            if declared.kind == "reactor":
+                with self.platform.database.session() as session:
+                    begin(session, declared, 1, LIVE, self.platform.clock.now(), position)
 
     def is_active(self) -> bool:
         """Whether this process is the one that follows; it looks, and renews, three times a term."""

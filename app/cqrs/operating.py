@@ -1,4 +1,4 @@
-"""What an operator does with projections and reactors: see, rebuild, pause, resume, reset, skip, wait.
+"""What an operator does with projections and reactors: see, rebuild, cancel, pause, resume, reset, skip, wait.
 
 Works on their rows alone, so the web process, which imports no author's code, can do it as well.
 """
@@ -134,6 +134,19 @@ class Projections:
                 session.add(row)
             self._noted(session, actor, "skipped", name, reason, event=error)
 
+    def cancel(self, name: str, actor: str, reason: str = "") -> None:
+        """Leave the build beside it, and its tables; the live one stays as it is.
+
+        Where its version is higher than the live one's and its code is there, a worker begins it anew.
+        """
+        with self._changing(name) as (session, rows):
+            builds = [row for row in rows if row.state == BUILDING]
+            if not builds:
+                raise Conflict(f"Nothing is built beside {name}.")
+            for row in builds:
+                following.leave(session, row)
+            self._noted(session, actor, "cancelled", name, reason)
+
     def reset(self, name: str, actor: str, reason: str = "") -> None:
         """Empty its tables and begin at the first event; readers see it fill again."""
         with self._changing(name) as (session, rows):
@@ -144,8 +157,7 @@ class Projections:
                 )
             for row in rows:
                 if row.state == BUILDING:
-                    tables.drop(session.connection(), [f"{one}__{row.build}" for one in row.tables])
-                    session.delete(row)
+                    following.leave(session, row)
             tables.empty(session.connection(), live.tables)
             live.position, live.problem, live.skipped = 0, None, None
             session.add(live)

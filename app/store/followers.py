@@ -57,13 +57,13 @@ def locked(session: Session, name: str, build: int) -> FollowerRow | None:
 
 def begin(
     session: Session, name: str, build: int, kind: str, version: int, state: str,
-    tables: list[str], now: float,
+    tables: list[str], now: float, position: int = 0,
 ) -> None:  # fmt: skip
     """Make a build known; nothing where another process has."""
     session.execute(
         text(
             "INSERT INTO followers (name, build, kind, version, state, position, paused, tables,"
-            " updated) VALUES (:name, :build, :kind, :version, :state, 0, false, :tables, :now)"
+            " updated) VALUES (:name, :build, :kind, :version, :state, :position, false, :tables, :now)"
             " ON CONFLICT (name, build) DO NOTHING"
         ).bindparams(),
         {
@@ -74,5 +74,6 @@ def begin(
             "state": state,
             "tables": JsonText().process_bind_param(tables, session.get_bind().dialect),
             "now": now,
+            "position": position,
         },
     )

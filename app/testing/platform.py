@@ -67,6 +67,7 @@ class InMemoryPlatform:
         self._outer: list[bootstrap.Platform | None] = []
         self._numbers = count(1)
         self._generation = 0
+        self._follows = False
         self.database = self.platform.database
         self.blobs = self.platform.blobs
         self._seen = Seen()
@@ -128,6 +129,9 @@ class InMemoryPlatform:
         """Publish what was committed, and let projections follow; nothing where none used the database."""
         if not self.platform.database.begun:
             return 0
+        if not self._follows:  # reactors are there before the first event of a test
+            self._follows = True
+            self.platform.following.begin_reactors(0)
         return self.platform.following.step() + self.platform.relay.drain()
 
     def _give_back(self, lease: Lease) -> None:

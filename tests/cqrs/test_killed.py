@@ -32,7 +32,13 @@ def wanted(platform) -> int:
 
 @pytest.fixture
 def mailing(shop):
-    @reactor("item.sold", emits=["mail.wanted"], name="mailer", followers=shop.followers)
+    @reactor(
+        "item.sold",
+        emits=["mail.wanted"],
+        name="mailer",
+        start="earliest",
+        followers=shop.followers,
+    )
     def mailer(event, view):
         return Event(type="mail.wanted", data=event.data)
 

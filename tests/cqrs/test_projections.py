@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 import redis
 from sqlalchemy import event as hooks
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Field, SQLModel, select
 
@@ -165,7 +165,13 @@ def test_it_is_rebuilt_beside_the_live_one_while_events_keep_coming(shop, monkey
     monkeypatch.setattr("app.cqrs.following.BATCH", 10)
     mails = []
 
-    @reactor("item.sold", emits=["mail.wanted"], name="mailer", followers=shop.followers)
+    @reactor(
+        "item.sold",
+        emits=["mail.wanted"],
+        name="mailer",
+        start="earliest",
+        followers=shop.followers,
+    )
     def mailer(event, view):
         mails.append(event.id)
         return Event(type="mail.wanted", data=event.data)
@@ -298,6 +304,77 @@ def test_a_table_that_the_author_forgot_is_a_failure_and_a_database_that_is_away
     assert sold(shop) == {"tea": 6}
 
 
+def test_code_that_is_older_than_what_is_live_says_so_until_the_newer_is_back(shop):
+    sell(shop, 1)
+    follow(shop)
+    declare(shop, version=2)
+    follow(shop, Following(shop, "newer"))
+    declare(shop, version=1)
+    sell(shop, 2)
+    follow(shop, Following(shop, "rolled back"))
+    told = shop.projections.get("sales")
+    assert (told["state"], told["version"], told["lag"]) == ("stopped", 2, 1)
+    assert "This version of the code of sales, 1, is older than what is live: 2" in told["problem"]
+
+    declare(shop, version=2)
+    follow(shop, Following(shop, "newer again"))
+    told = shop.projections.get("sales")
+    assert (told["state"], told["problem"], sold(shop)) == ("running", None, {"tea": 3})
+
+
+def beside(shop) -> list[str]:
+    names = inspect(shop.database.engine).get_table_names()
+    return [name for name in names if name.startswith("test_sales__")]
+
+
+def test_a_build_that_is_stuck_is_cancelled_or_left_for_the_next_version(shop):
+    sell(shop, 1, "poison")
+    declare(shop, on_error="skip")
+    follow(shop)
+    declare(shop, version=2)
+    follow(shop, Following(shop, "newer"))
+    told = shop.projections.get("sales")
+    assert "poison" in told["building"]["problem"] and beside(shop) == ["test_sales__2"]
+
+    declare(shop, version=1)
+    shop.projections.cancel("sales", "user:ann", "rolled back")
+    told = shop.projections.get("sales")
+    assert (told["building"], told["state"], beside(shop)) == (None, "running", [])
+    assert shop.audit.find(action="projection.cancelled").items[0]["actor"] == "user:ann"
+    with pytest.raises(Conflict, match="Nothing is built"):
+        shop.projections.cancel("sales", "user:ann")
+
+    declare(shop, version=2)
+    follow(shop, Following(shop, "newer"))
+    declare(shop, version=3, on_error="skip")
+    follow(shop, Following(shop, "newest"))
+    told = shop.projections.get("sales")
+    assert (told["version"], told["building"], beside(shop), sold(shop)) == (
+        3,
+        None,
+        [],
+        {"tea": 1},
+    )
+
+
+def test_a_new_reactor_mails_no_history_and_one_that_was_deployed_goes_on(shop):
+    def reacting(start, **options):
+        return reactor(
+            "item.sold", emits=["mail.wanted"], followers=shop.followers, **start, **options
+        )(lambda event, view: Event(type="mail.wanted", data=event.data))
+
+    sell(shop, 1)
+    reacting({}, name="mailer")
+    reacting({"start": "earliest"}, name="counter")
+    follow(shop)
+    sell(shop, 2)
+    follow(shop, Following(shop, "after a deploy"))
+    with shop.database.read() as session:
+        found = [one.event for one in outbox.due(session, shop.clock.now(), 100)]
+    wanted = [(one.source.rpartition("/")[2], one.data) for one in found]
+    assert sorted(wanted) == [("counter", 1), ("counter", 2), ("mailer", 2)]
+
+
 def test_pause_resume_and_reset(shop):
     sell(shop, 1)
     follow(shop)
@@ -320,7 +397,13 @@ def test_pause_resume_and_reset(shop):
 
 
 def test_what_a_reactor_returns_is_published_once(shop):
-    @reactor("item.sold", emits=["mail.wanted"], name="mailer", followers=shop.followers)
+    @reactor(
+        "item.sold",
+        emits=["mail.wanted"],
+        name="mailer",
+        start="earliest",
+        followers=shop.followers,
+    )
     def mailer(event, view):
         return Event(type="mail.wanted", data=event.data)
 

@@ -125,6 +125,9 @@ class FakeProjections:
         beside = {"version": 1, "position": 0, "progress": 0.0, "problem": None}
         self._changed(name, actor, "rebuilt", building=beside)
 
+    def cancel(self, name: str, actor: str, reason: str = "") -> None:
+        self._changed(name, actor, "cancelled", building=None)
+
     def pause(self, name: str, actor: str, reason: str = "") -> None:
         self._changed(name, actor, "paused", state="paused")
 

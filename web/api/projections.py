@@ -93,6 +93,16 @@ def rebuild_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @route(
+    "POST", "/projections/<path:name>/cancel", "operator", answers=ONE, body=WHY,
+    may_fail=(404, 409, 422),
+)  # fmt: skip
+def cancel_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Leave the build beside it, and its tables; the live one stays as it is."""
+    current_platform().projections.cancel(name, current_actor(), body.get("reason", ""))
+    return _then(name)
+
+
+@route(
     "POST", "/projections/<path:name>/pause", "operator", answers=ONE, body=WHY, may_fail=(404, 422)
 )
 def pause_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ DONE = {
     "resume": "{name} goes on.",
     "skip": "{name} goes on behind the event that stopped it, which is noted as left out.",
     "rebuild": "{name} is built anew beside the live tables, and takes their place when it has caught up.",
+    "cancel": "The build beside {name} is cancelled, and its tables are gone.",
     "reset": "{name} is empty, and fills again from the first event.",
 }
 KEEPS = {
@@ -60,7 +61,7 @@ def projection(name: str) -> ResponseReturnValue:
     )
 
 
-@blueprint.post("/projections/<path:name>/<any(pause, resume, skip, rebuild, reset):what>")
+@blueprint.post("/projections/<path:name>/<any(pause, resume, skip, rebuild, cancel, reset):what>")
 @requires("operator")
 def steer_projection(name: str, what: str) -> ResponseReturnValue:
     do = getattr(current_platform().projections, what)
