@@ -1,7 +1,8 @@
 """What the driver and the disk allow: rows of the same size, written and committed by bare statements.
 
-No event is made, checked or serialised, no version is read, and no thread is guarded: so nobody
-who keeps events in this database, each durable when its append returns, is quicker with one writer.
+No event is made, checked or serialised, no version is read, and no thread is guarded: so nobody who keeps
+events in this database one by one, each durable when its append returns, is quicker with one writer. For
+a batch it is what the driver's `executemany` comes to; one statement for many rows can be quicker.
 """
 
 from __future__ import annotations
