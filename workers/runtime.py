@@ -58,6 +58,7 @@ class Runtime:
                 Doorbell(self.platform.wire()),
                 consumer_name(self.worker, next(self._numbers)),
                 self.worker,
+                self.yields,
             )
         return lease
 

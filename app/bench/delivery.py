@@ -36,15 +36,16 @@ def run(
     with machine(fsync) as ours:
         environment = {"PENSTOCK_BENCH_KIND": kind}
         worker = ours.start_worker("default", 2, environment=environment)
-        if archive:
-            ours.start_worker("system", 1, environment=environment)
+        books = ours.start_worker("system", 1, environment=environment) if archive else None
         pids = [worker.pid, ours.server_pid]
         theirs, done = [], []
         for number in range(-1, rounds):
             count = events if number >= 0 else min(events, WARM)
             parts = [
                 lambda count=count: theirs.append(_reference(ours, kind, count)),
-                lambda count=count: done.append(deliver(ours, kind, count, pids, archive)),
+                lambda count=count: done.append(
+                    deliver(ours, kind, count, pids, books.pid if books else None)
+                ),
             ]
             for part in reversed(parts) if number % 2 else parts:
                 part()
@@ -54,7 +55,11 @@ def run(
                 continue
             tell(
                 f"round {number + 1}: reference {theirs[-1].rate:,.0f}/s, ours {done[-1].rate:,.0f}/s"
-                + (f", archive {done[-1].behind:.1f} s later" if archive else "")
+                + (
+                    f", archive {done[-1].behind:.1f} s later, {done[-1].share:.2f} of a core meanwhile"
+                    if archive
+                    else ""
+                )
             )
         ratios = [one.rate / other.rate for one, other in zip(done, theirs, strict=True)]
         return {
@@ -70,6 +75,12 @@ def run(
                 "reference with its server": statistics.median(one.cpu for one in theirs) * 1e6,
                 "ours with its server": statistics.median(one.cpu for one in done) * 1e6,
             },
+            "CPU of archive and projector (microseconds an event)": (
+                statistics.median(one.books for one in done) * 1e6 if archive else None
+            ),
+            "cores of archive and projector while handlers were busy": (
+                statistics.median(one.share for one in done) if archive else None
+            ),
             "archive caught up after (s)": max(one.behind for one in done) if archive else None,
         }
 
@@ -88,11 +99,17 @@ def made_events(kind: str, count: int, first: int = 0) -> list[Event]:
 
 
 class Delivered(NamedTuple):
-    """One round: events a second, CPU seconds per event, and how long the archive took beyond it."""
+    """One round: events a second, and CPU seconds per event.
+
+    Then of the archive and the projector: how long they took beyond it, their CPU seconds per
+    event, and how many cores they had while handlers were busy.
+    """
 
     rate: float
     cpu: float
     behind: float = 0.0
+    books: float = 0.0
+    share: float = 0.0
 
 
 def _reference(ours: Machine, kind: str, events: int) -> Delivered:
@@ -110,33 +127,37 @@ def _reference(ours: Machine, kind: str, events: int) -> Delivered:
 
 
 def deliver(
-    ours: Machine, kind: str, events: int, pids: Sequence[int], archive: bool = False
+    ours: Machine, kind: str, events: int, pids: Sequence[int], books: int | None = None
 ) -> Delivered:
     """Publish a backlog while the gate is shut, open it, and wait until all is settled.
 
-    CPU is that of the processes `pids` and their descendants, while the gate is open.
+    CPU is that of the processes `pids` and their descendants, while the gate is open; `books` is the
+    worker that archives, which is waited for.
     """
     name = f"bench.{kind}"
-    gates = [name, *(("penstock.archive", "penstock.projector") if archive else ())]
+    gates = [name, *(("penstock.archive", "penstock.projector") if books else ())]
     control = ours.platform.subscriptions
     for gate in gates:
         control.pause(gate, "bench")
     stream = publish(ours, kind, events)
     ours.calm()
     used = sum(map(cpu_seconds, pids))
+    of_books = cpu_seconds(books) if books else 0.0
     begun = time.perf_counter()
     for gate in gates:
         control.resume(gate, "bench")
     drained(ours, name, stream)
     taken = time.perf_counter() - begun
     used = sum(map(cpu_seconds, pids)) - used
-    behind = 0.0
-    if archive:
+    behind = share = 0.0
+    if books:
+        share = (cpu_seconds(books) - of_books) / taken
         drained(ours, "penstock.archive", stream)
         behind = time.perf_counter() - begun - taken
         drained(ours, "penstock.projector", RECORDS)
+        of_books = (cpu_seconds(books) - of_books) / events
     ours.client.xtrim(stream, maxlen=0, approximate=False)
-    return Delivered(events / taken, used / events, behind)
+    return Delivered(events / taken, used / events, behind, of_books, share)
 
 
 def publish(ours: Machine, kind: str, events: int) -> str:

@@ -29,6 +29,7 @@ from app.subscriptions.priority import Precedence
 from app.subscriptions.roster import Roster
 from app.subscriptions.slots import Slot, Slots
 from app.subscriptions.turn import Turn
+from app.subscriptions.yielding import Yielding
 
 LINGER = 0.2
 """Seconds that a lease waits for work before it ends."""
@@ -48,7 +49,13 @@ class Lease:
     """Serves the roster's subscriptions as one consumer. Belongs to one thread; may `run` many times."""
 
     def __init__(
-        self, roster: Roster, broker: Broker, doorbell: Doorbell, consumer: str, worker: str
+        self,
+        roster: Roster,
+        broker: Broker,
+        doorbell: Doorbell,
+        consumer: str,
+        worker: str,
+        yields: bool = False,
     ):
         self.roster = roster
         self.broker = broker
@@ -59,6 +66,7 @@ class Lease:
         self.prefetch = Prefetch()
         self.agenda: deque[str] = deque()
         self.precedence = Precedence()
+        self.yielding = Yielding(self.clock) if yields else None
         self.slot: Slot = NO_SLOT
         self.parent = os.getppid()
         self._refused: set[str] = set()
@@ -81,8 +89,12 @@ class Lease:
                     if self.agenda:
                         if self.roster.ranks:
                             self.precedence.arrange(self.agenda, self.roster.ranks)
+                        begun = self.clock.monotonic()
                         handled += self.turn(self.agenda[0])
                         self._look_around()
+                        if self.yielding:
+                            taken = self.clock.monotonic() - begun
+                            self.yielding.after_turn(taken, bool(self.agenda))
                     elif not self._wait() and not slot.slots.detached:
                         break
                 except LOST as error:
