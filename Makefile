@@ -6,9 +6,9 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime-installed
 DEVELOPMENT := .venv/.development-installed
 
-# The suite waits more than it computes: three files of tests at once, in the order of their names,
-# which has the long ones begin before the end.
-PARALLEL ?= -n 3 --dist loadfile --no-loadscope-reorder
+# Tests of real processes wait while others compute: two files of tests for each of two cores, in the
+# order of their names, which has the long ones begin before the end.
+PARALLEL ?= -n 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test check format requirements clean
 
