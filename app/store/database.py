@@ -217,6 +217,8 @@ class Database:
             connect_args={
                 "connect_timeout": 10,
                 "application_name": "penstock",
+                # A database without an encoding (initdb where LC_ALL=C) answers in bytes otherwise.
+                "client_encoding": "utf8",
                 "prepare_threshold": None,
             },
         )

@@ -126,6 +126,22 @@ def test_no_server_is_unavailable_and_hides_the_password(tmp_path):
     assert "secret-word" not in str(caught.value)
 
 
+def test_a_database_without_an_encoding_answers_in_words(postgres_url):
+    """As `initdb` makes it where LC_ALL is C: such a server names no encoding to its clients."""
+    with Database(postgres_url).engine.connect() as connection:
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(
+            text(
+                "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+            )
+        )
+        database = Database(postgres_url.replace(connection.engine.url.database, "ascii"))
+        with database.read() as session:
+            assert session.execute(text("SELECT 'Zürich'")).scalar() == "Zürich"
+        database.dispose()
+        connection.execute(text("DROP DATABASE ascii"))
+
+
 def test_a_read_only_standby_says_so(postgres_url):
     database = Database(postgres_url)
 
