@@ -26,13 +26,13 @@ NAVIGATION = (
     ("/datasets", "Datasets", "d"),
     ("/models", "Models", "m"),
     ("/aggregates", "History", "h"),
+    ("/commands", "Commands", "c"),
     ("/projections", "Projections", "j"),
     ("/workers", "Workers", "w"),
 )
 # What is not in the navigation: kind, path, name, and who may open it.
 MORE = (
     ("page", "/tail", "Live events", "viewer"),
-    ("page", "/commands", "Commands", "viewer"),
     ("page", "/sessions", "Sessions", "viewer"),
     ("page", "/people", "People", "administrator"),
     ("page", "/tokens", "Tokens", "administrator"),
