@@ -10,7 +10,7 @@ twice, which its readers don't mind. A row with a count of 0 says that nothing f
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from sqlmodel import Session
@@ -43,8 +43,8 @@ def keep(
         )
 
 
-def after(database: Database, number: int, limit: int) -> list[Kept]:
-    """The next batches in the order in which they were kept."""
+def after(database: Database, number: int, limit: int, without: Collection[int] = ()) -> list[Kept]:
+    """The next batches in the order in which they were kept; of those `without`, no records."""
     with database.read() as session:
         rows = Bulk(session).rows(
             "SELECT number, body FROM settled_records WHERE number > ? AND count > 0"
@@ -52,10 +52,11 @@ def after(database: Database, number: int, limit: int) -> list[Kept]:
             number,
             limit,
         )
-    return [
-        Kept(number, [Event.from_bytes(line) for line in zlib.decompress(body).split(b"\n")])
-        for number, body in rows
-    ]
+    return [Kept(number, [] if number in without else _read(body)) for number, body in rows]
+
+
+def _read(body: bytes) -> list[Event]:
+    return [Event.from_bytes(line) for line in zlib.decompress(body).split(b"\n")]
 
 
 def newest(database: Database) -> int:

@@ -20,7 +20,7 @@ from tests.web.real_data import archived
 @pytest.fixture
 def filled(platform, monkeypatch):
     """Six runs that ended."""
-    for name, few in (("EVENTS", 2), ("BATCHES", 1), ("RUNS", 2)):
+    for name, few in (("EVENTS", 2), ("BATCHES", 1), ("RUNS", 2), ("GAP", 0)):
         monkeypatch.setattr(rebuilding, name, few)
     platform.followers = Followers()
     platform.subscription_store.declare([declared()])
@@ -91,3 +91,10 @@ def test_killed_in_between_every_run_is_whole_and_the_next_one_ends_it(filled) -
             break
         step += 97
     assert len(seen) > 1  # before and after some were replaced
+
+
+def test_a_part_is_as_large_as_others_may_wait_for():
+    assert rebuilding.sized(400, 1.0) == 200
+    assert rebuilding.sized(400, 0.0) == 800
+    assert rebuilding.sized(1900, 0.1) == 2000
+    assert rebuilding.sized(100, 60.0) == 50

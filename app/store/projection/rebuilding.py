@@ -2,9 +2,10 @@
 
 1. Temporary tables of the same names as the live ones stand before them on one connection, so the
    projection's own code fills them, from the first event and record that are kept.
-2. A few thousand runs at a time, their live rows are replaced by the new ones, in one transaction
-   that holds the appliers' lock and first takes in what has come meanwhile. So each run is the old
-   or the new one, whole; nothing is missed or doubled; readers and workers wait for no long time.
+2. A few hundred runs at a time (as many as half a second takes), their live rows are replaced by the
+   new ones, in one transaction that holds the appliers' lock and first takes in what has come
+   meanwhile. So each run is the old or the new one, whole; nothing is missed or doubled; readers and
+   workers wait for no long time.
 3. The figures of minutes are replaced in the last transaction.
 
 Kept as they are: runs that began before the archive is complete; what an operator did that no
@@ -50,6 +51,12 @@ EVENTS, BATCHES, RUNS = 2000, 5, 2000
 """How much one transaction takes: events, batches of records, runs."""
 AGAIN = 2 * EVENTS, 2 * BATCHES
 """How far each look at what came meanwhile goes back: two who add at once may commit in any order."""
+FEWEST = 50
+"""Runs that are replaced at once at least."""
+HELD = 0.5
+"""Seconds for which others may be held up at once: so many runs are replaced."""
+GAP = 0.12
+"""Seconds between two parts: who waits for SQLite's lock looks for it every 0.1 s."""
 LOOK_BACK = 50
 """Batches of records in which one is looked for that the projector has yet to apply."""
 NEVER = 2**31 - 1
@@ -69,6 +76,7 @@ class Rebuilding:
         self._clock = clock
         self._known = Known()
         self._events = self._records = 0
+        self._taken: tuple[set[int], set[int]] = set(), set()
         self.since = settled_records.complete_since(archived)
         self.replaced = 0
 
@@ -101,9 +109,11 @@ class Rebuilding:
     def _take_in(self, bulk: Bulk) -> bool:
         """The next events and records; whether there were any."""
         self._known.refresh(bulk)
+        events, records = self._taken
         found = self._archive.after(self._events, EVENTS)
-        arrivals.apply(bulk, [arrival for _, arrival in found], self._known)
-        batches = settled_records.after(self._archived, self._records, BATCHES)
+        fresh = [arrival for number, arrival in found if number not in events]
+        arrivals.apply(bulk, fresh, self._known)
+        batches = settled_records.after(self._archived, self._records, BATCHES, without=records)
         new = counts.not_applied(
             bulk, [Record.read(event) for _, events in batches for event in events],
             self._clock.now(),
@@ -113,11 +123,22 @@ class Rebuilding:
         counts.apply(bulk, [record for record in new if record.at >= self.since])
         if found:
             self._events = found[-1][0]
+            events.update(number for number, _ in found)
         if batches:
             self._records = batches[-1].number
+            records.update(batch.number for batch in batches)
+        self._forget_old()
         return bool(found or batches)
 
+    def _forget_old(self) -> None:
+        """Of what was taken in, as much is remembered as is looked at again."""
+        since = self._events - AGAIN[0], self._records - AGAIN[1]
+        for taken, first, most in zip(self._taken, since, AGAIN, strict=True):
+            if len(taken) > 4 * most:
+                taken.intersection_update(range(first, first + 2 * most))
+
     def _catch_up(self, bulk: Bulk) -> None:
+        """Take in what came meanwhile; what was taken in already is passed over, or a lock is held long."""
         self._events = max(0, self._events - AGAIN[0])
         self._records = max(0, self._records - AGAIN[1])
         while self._take_in(bulk):
@@ -128,13 +149,16 @@ class Rebuilding:
     def _replace(self, connection: Connection) -> Iterator[float]:
         with self._transaction(connection) as bulk:
             total = bulk.rows("SELECT count(DISTINCT correlationid) FROM run_events")[0][0] or 1
-        done, after = 0, ""
+        done, after, size = 0, "", RUNS
         while True:
+            with self._transaction(connection) as bulk:
+                self._catch_up(bulk)  # most of it while nobody waits
+            began = self._clock.monotonic()
             with self._transaction(connection, writes=True) as bulk:
                 self._catch_up(bulk)
                 found = bulk.rows(
                     "SELECT DISTINCT correlationid FROM run_events WHERE correlationid > ?"
-                    f" ORDER BY correlationid LIMIT {RUNS}",
+                    f" ORDER BY correlationid LIMIT {size}",
                     after,
                 )
                 ids = [id for (id,) in found]
@@ -143,7 +167,9 @@ class Rebuilding:
                     break
                 self._replace_runs(bulk, ids)
             done, after = done + len(ids), ids[-1]
+            size = sized(size, self._clock.monotonic() - began)
             yield 0.7 + 0.3 * min(1.0, done / total)
+            self._clock.sleep(GAP)
         yield 1.0
 
     def _replace_runs(self, bulk: Bulk, ids: Sequence[str]) -> None:
@@ -239,6 +265,12 @@ class Rebuilding:
             bulk.lock(LOCK)
             bulk.by_index()
             yield bulk
+
+
+def sized(size: int, took: float) -> int:
+    """How many runs the next part replaces, after one of this size took so long: at most twice as many."""
+    fits = size * HELD / max(took, HELD / 2)
+    return int(min(RUNS, max(FEWEST, fits)))
 
 
 def _columns(table: type[SQLModel]) -> list[str]:
