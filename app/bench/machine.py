@@ -96,6 +96,7 @@ class Machine:
             lambda: pids <= {one["pid"] for one in self.platform.workers.list()},
             60 * len(pids),
             "a worker to start",
+            every=0.05,
         )
         return started
 
