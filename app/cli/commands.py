@@ -11,7 +11,7 @@ from app.cli.platform import ACTOR, opened
 from app.cli.render import ago, json_option, show_json, show_page, show_table
 from app.cqrs import refusals
 from app.cqrs.command import COMMANDS, LEVELS
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.store.commands import STATES
 
 WAIT = 30.0
@@ -56,7 +56,7 @@ def given(as_json: bool, **filters: Any) -> None:
         "given": lambda row: ago(row["at"]),
         "position": "position",
         "key": "key",
-        "why not": lambda row: (row["problem"] or {}).get("detail", ""),
+        "why not": _why_not,
     }
     show_page(page, columns, as_json, "None yet: `python -m app commands run` gives one.")
 
@@ -87,6 +87,11 @@ def run(name: str, asked: Any, key: str | None, send: bool, as_json: bool) -> No
             told = platform.commands.execute(name, asked, actor=ACTOR, may=LEVELS, key=key)
     if told.get("problem"):
         raise refusals.raised(told["problem"])
+    if letter := told.get("letter"):
+        raise Conflict(
+            f"{name} is {told['state']}, and nothing was done: its code failed."
+            f" `python -m app dead-letters show {letter}` says with what."
+        )
     if as_json:
         show_json(told)
     elif told.get("state") == "waiting":
@@ -97,6 +102,12 @@ def run(name: str, asked: Any, key: str | None, send: bool, as_json: bool) -> No
 
 def _fields(row: dict[str, Any]) -> str:
     return ", ".join(row["schema"].get("properties", {}))
+
+
+def _why_not(row: dict[str, Any]) -> str:
+    if row["letter"]:
+        return f"its code failed: dead letter {row['letter']}"
+    return str((row["problem"] or {}).get("detail", ""))
 
 
 def _first(row: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Collection
 from typing import Any
 
 import msgspec
+import structlog
 from pydantic import BaseModel, ValidationError
 from sqlmodel import Session
 
@@ -38,12 +39,13 @@ from app.events.schema import field_problems
 from app.events.topics import COMMAND_GIVEN
 from app.store import commands as store
 from app.store.columns import key as key_of
-from app.store.commands import CommandRow
+from app.store.commands import SUBSCRIPTION, CommandRow, Given
 from app.store.moments import iso
 from app.store.page import Page, paged, read_cursor
 
+log = structlog.get_logger(__name__)
+
 SOURCE = "/commands"
-SUBSCRIPTION = "penstock.commands"
 KEPT = 14 * 86_400.0
 """Seconds for which answers are kept (`app.store.retention`): what is older is not carried out any more."""
 LOOKS = (0.003, 0.05)
@@ -148,7 +150,8 @@ class Commands:
     ) -> str:
         """Have a worker carry it out; the id to `wait` for. The same `key` of an actor is the same command.
 
-        Raises what can be told without the author's code, as `execute` does, and `Unavailable`.
+        Where Redis is away it waits in the outbox. Raises what can be told without the author's
+        code, as `execute` does, `EventTooLarge`, and `Unavailable` where SQL is away.
         """
         known = self.get(name)
         _refuse_level(name, known["level"], actor, may)
@@ -166,8 +169,23 @@ class Commands:
         }  # fmt: skip
         now = instant(self.platform.clock.now())
         event = Event(type=COMMAND_GIVEN, id=id, source=SOURCE, subject=name, data=data, time=now)
-        self.platform.publisher.publish([event], ours=True)
+        self._publish(event)
         return id
+
+    def _publish(self, event: Event) -> None:
+        """By way of the outbox where Redis is away: the row says that it was given, so it is."""
+        try:
+            self.platform.publisher.publish([event], ours=True)
+        except Unavailable as error:
+            log.warning("a command waits in the outbox", id=event.id, error=str(error))
+            handle = f"command {event.id}"
+            with self.platform.database.session() as session:
+                self.platform.outbox.call_back(session, handle)  # of an earlier try
+                self.platform.outbox.add(session, [event], handle=handle)
+        except PenstockError:
+            with self.platform.database.session() as session:
+                store.forget(session, event.id)
+            raise
 
     def carry_out(self, event: Event) -> dict[str, Any]:
         """What a `command.given` asks for, once; what `state` tells of it then.
@@ -187,7 +205,7 @@ class Commands:
                     one = self._allowed(given.command, given.actor, may)
                     wanted = _validated(one, given.asked)
                     self._do(session, one, wanted, given.actor, row, given.key, event)
-                return _told(row)
+                return _told(Given(row, None, None))
 
         try:
             with origin.of(here):
@@ -201,21 +219,23 @@ class Commands:
             if row.given == _digest(given.asked) and _settled(row) is None:
                 row.problem = problem
                 session.add(row)
-            return {**_told(row), "state": "refused", "problem": problem}
+            return {**_told(Given(row, None, None)), "state": "refused", "problem": problem}
 
     def state(self, id: str, actor: str | None = None) -> dict[str, Any]:
-        """`{"id", "command", "actor", "state", "answer", "position", "problem"}`; only of this actor, if given.
+        """`{"id", "command", "actor", "state", "answer", "position", "problem", "letter"}`.
 
-        `state` is waiting, done or refused; `problem` is `{"kind", "detail"}`. Raises `NotFound`.
+        Only of this actor, if one is given.
+        `state` is waiting, done, refused (`problem` is `{"kind", "detail"}`), or, where its code
+        failed, parked or discarded: `letter` is its dead letter. Raises `NotFound`.
         """
         with self.platform.database.read() as session:
-            row = store.found(session, id)
-        if row is None or (actor is not None and row.actor != key_of(actor)):
+            found = store.found(session, id)
+        if found is None or (actor is not None and found.row.actor != key_of(actor)):
             raise NotFound(f"No command was given under the id {id}, or its answer was forgotten.")
-        return _told(row)
+        return _told(found)
 
     def trouble(self, id: str) -> dict[str, Any] | None:
-        """What holds up a command that waits: `{"state", "attempts", "error", "letter"}`; None where nothing does.
+        """What holds a command up: `{"state", "attempts", "error", "letter"}`; None where nothing does.
 
         `state` is retrying or parked; `letter` is then the id of its dead letter: replayed, it is carried out.
         """
@@ -231,7 +251,7 @@ class Commands:
         return None
 
     def wait(self, id: str, seconds: float) -> dict[str, Any]:
-        """Its `state` when it is done or refused, or as it is after so many seconds."""
+        """Its `state` when it doesn't wait any more, or as it is after so many seconds."""
         clock, (pause, longest) = self.platform.clock, LOOKS
         end = clock.monotonic() + seconds
         while (told := self.state(id))["state"] == "waiting" and clock.monotonic() < end:
@@ -253,7 +273,7 @@ class Commands:
         before = (*read_cursor(cursor, float, str),) if cursor else None
         with self.platform.database.read() as session:
             rows = store.newest(session, limit + 1, before, command, state)
-        return paged(rows, limit, lambda row: (row.at, row.id or ""), _listed)
+        return paged(rows, limit, lambda one: (one.row.at, one.row.id or ""), _listed)
 
     # -- what both need
 
@@ -325,17 +345,19 @@ def _settled(row: CommandRow | None) -> dict[str, Any] | None:
     return dict(row.problem) if row.problem else dict(row.answer) if row.answer else None
 
 
-def _told(row: CommandRow) -> dict[str, Any]:
-    state = "refused" if row.problem else "done" if row.answer else "waiting"
+def _told(given: Given) -> dict[str, Any]:
+    row, letter, parked = given
+    state = "refused" if row.problem else "done" if row.answer else parked or "waiting"
     done = row.answer or {"answer": None, "position": None}
     return {
         "id": row.id, "command": row.command, "actor": row.actor, "state": state,
-        **done, "problem": row.problem,
+        **done, "problem": row.problem, "letter": letter if state == parked else None,
     }  # fmt: skip
 
 
-def _listed(row: CommandRow) -> dict[str, Any]:
-    told = {name: value for name, value in _told(row).items() if name != "answer"}
+def _listed(given: Given) -> dict[str, Any]:
+    row = given.row
+    told = {name: value for name, value in _told(given).items() if name != "answer"}
     return {**told, "key": None if row.key == row.id else row.key, "at": iso(row.at)}
 
 

@@ -7,10 +7,10 @@ fails is tried again, and parked like any delivery: replayed, it is carried out.
 
 from __future__ import annotations
 
-from app.cqrs.commands import SUBSCRIPTION
 from app.cqrs.events import CommandDone, CommandRefused
 from app.events.event import Event
 from app.events.topics import COMMAND_DONE, COMMAND_GIVEN, COMMAND_REFUSED
+from app.store.commands import SUBSCRIPTION
 from app.subscriptions.context import Context
 from app.subscriptions.declaration import on
 from app.subscriptions.retry import RetryPolicy

@@ -7,15 +7,18 @@ code. An answer is written in the transaction of what was done; a refusal by its
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, text
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from app.store.bulk import Bulk
 from app.store.columns import JsonText, Key, LongText, Moment, key
+from app.store.deliveries import DeadLetter
 
 LOCK = 0x70656E04
+SUBSCRIPTION = "penstock.commands"
+"""Which carries them out (`app.cqrs.giving`)."""
 
 
 class KnownRow(SQLModel, table=True):
@@ -82,12 +85,39 @@ def opened(
     return session.exec(query.with_for_update()).one()
 
 
-def found(session: Session, id: str) -> CommandRow | None:
-    """The row of the command that was given under this id."""
-    return session.exec(select(CommandRow).where(col(CommandRow.id) == key(id))).first()
+class Given(NamedTuple):
+    """A command's row, and the dead letter that it was left as: parked or discarded."""
+
+    row: CommandRow
+    letter: str | None
+    parked: str | None
 
 
-STATES = ("waiting", "done", "refused")
+STATES = ("waiting", "parked", "discarded", "done", "refused")
+OPEN = ("waiting", "parked")
+"""It may still be carried out."""
+_LEFT = (
+    (col(DeadLetter.event_id) == col(CommandRow.id))
+    & (col(DeadLetter.subscription) == SUBSCRIPTION)
+    & col(DeadLetter.state).in_(("parked", "discarded"))
+)
+
+
+def _given() -> Any:
+    columns: Any = (CommandRow, DeadLetter.id, DeadLetter.state)
+    return select(*columns).outerjoin(DeadLetter, _LEFT)
+
+
+def found(session: Session, id: str) -> Given | None:
+    """The command that was given under this id."""
+    row = session.exec(_given().where(col(CommandRow.id) == key(id))).first()
+    return Given(*row) if row else None
+
+
+def forget(session: Session, id: str) -> None:
+    """This one was not given after all."""
+    open_ = col(CommandRow.answer).is_(None) & col(CommandRow.problem).is_(None)
+    session.execute(delete(CommandRow).where(col(CommandRow.id) == key(id), open_))
 
 
 def newest(
@@ -96,9 +126,9 @@ def newest(
     before: tuple[float, str] | None,
     command: str | None,
     state: str | None,
-) -> list[CommandRow]:
+) -> list[Given]:
     """Those that were given last; `before` is the place of one, in time and by its id."""
-    query = select(CommandRow).order_by(col(CommandRow.at).desc(), col(CommandRow.id).desc())
+    query = _given().order_by(col(CommandRow.at).desc(), col(CommandRow.id).desc())
     if command:
         query = query.where(CommandRow.command == key(command))
     if state:
@@ -106,12 +136,19 @@ def newest(
             col(CommandRow.answer).is_not(None),
             col(CommandRow.problem).is_not(None),
         )
-        query = query.where({"done": answered, "refused": refused}.get(state, ~answered & ~refused))
+        left = col(DeadLetter.state)
+        query = query.where(
+            {
+                "done": answered,
+                "refused": refused,
+                "waiting": ~answered & ~refused & left.is_(None),
+            }.get(state, ~answered & ~refused & (left == state))
+        )
     if before:
         at, id = before
         older = (col(CommandRow.at) == at) & (col(CommandRow.id) < id)
         query = query.where((col(CommandRow.at) < at) | older)
-    return list(session.exec(query.limit(limit)))
+    return [Given(*row) for row in session.exec(query.limit(limit))]
 
 
 def prune(session: Session, before: float) -> int:

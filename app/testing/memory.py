@@ -20,6 +20,7 @@ from sqlmodel import SQLModel
 
 from app.bootstrap import Platform
 from app.clock import Clock
+from app.cqrs.command import COMMANDS
 from app.domain.trainer import Trainer, train_here
 from app.errors import NotFound, Refused
 from app.events.catalogue import Catalogue
@@ -34,6 +35,7 @@ from app.subscriptions.schedule import Schedule, Schedules
 from app.subscriptions.streams import subscription_streams
 from app.testing.blobs import MemoryBlobs
 from app.testing.broker import MemoryBroker
+from app.testing.commands import MemoryCommands
 from app.testing.publisher import MemoryPublisher
 from app.testing.streams import MemoryStreams
 from config.settings import Settings
@@ -86,6 +88,10 @@ class MemoryPlatform(Platform):
     @cached_property
     def schedules(self) -> Schedules:
         return MemorySchedules(self)
+
+    @cached_property
+    def commands(self) -> MemoryCommands:
+        return MemoryCommands(self, COMMANDS)
 
     @cached_property
     def blobs(self) -> MemoryBlobs:

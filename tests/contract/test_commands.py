@@ -10,7 +10,16 @@ from app import Decider, Event, RetryPolicy, command
 from app.cqrs.command import Registry
 from app.cqrs.commands import Commands
 from app.cqrs.giving import NAME
-from app.errors import Conflict, InvalidCommand, InvalidEvents, NotAllowed, NotFound, Refused
+from app.errors import (
+    Conflict,
+    EventTooLarge,
+    InvalidCommand,
+    InvalidEvents,
+    NotAllowed,
+    NotFound,
+    Refused,
+    Unavailable,
+)
 from app.store.commands import KnownRow
 from app.subscriptions.declaration import HANDLERS
 from tests.contract.worker import Killed
@@ -39,7 +48,7 @@ def shop(world):
         return {"version": ctx.append(f"item-{asked.item}", [sold])}
 
     world.broken = None
-    world.platform.commands = Commands(world.platform, registry)
+    world.platform.commands = type(world.platform.commands)(world.platform, registry)
     world.platform.commands.declare()
     world.declare()
     return world
@@ -131,13 +140,35 @@ def test_code_that_fails_is_tried_again_and_its_command_is_parked_and_replayed(s
     id = send(shop)
     for _ in range(8):
         shop.advance(600)
-    assert [one.subscription for one in shop.letters] == [NAME]
-    assert shop.platform.commands.state(id)["state"] == "waiting"
+    (letter,) = shop.letters
+    shop.project()
+    told = shop.platform.commands.state(id)
+    assert (letter.subscription, told["state"], told["letter"]) == (NAME, "parked", letter.id)
     shop.broken = None
     shop.replay(*shop.letters)
     shop.run()
     assert shop.platform.commands.state(id)["state"] == "done"
     assert sold(shop) == 1
+
+
+def test_given_while_redis_is_away_it_waits_in_the_outbox(shop, monkeypatch):
+    def away(*_, **__):
+        raise Unavailable("no server")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(shop.platform.publisher, "publish", away)
+        id = send(shop, key="k")
+        assert send(shop, key="k") == id
+    assert shop.platform.commands.state(id)["state"] == "waiting"
+    shop.run()
+    assert shop.platform.commands.state(id)["state"] == "done"
+    assert len(shop.events("command.given")) == 1
+
+
+def test_one_that_is_too_large_was_never_given(shop):
+    with pytest.raises(EventTooLarge):
+        send(shop, item="x" * 2_000_000)
+    assert shop.platform.commands.given().items == []
 
 
 def test_a_handler_gives_one_with_its_settle(shop):

@@ -103,6 +103,10 @@ class World(ABC):
     # -- an operator's hand
 
     @abstractmethod
+    def project(self) -> None:
+        """Have what was settled told where people look."""
+
+    @abstractmethod
     def replay(self, *letters: DeadLetter) -> str: ...
 
     @abstractmethod
@@ -236,6 +240,9 @@ class MemoryWorld(World):
         self.clock.sleep(seconds)
         self.twin.streams.release_due()
 
+    def project(self) -> None:
+        """In memory it is read from where it is."""
+
     def replay(self, *letters: DeadLetter) -> str:
         return self.twin.replay(*letters)
 
@@ -308,17 +315,17 @@ class RedisWorld(World):
         release_due(self.platform.wire())
 
     def replay(self, *letters: DeadLetter) -> str:
-        self._project()
+        self.project()
         platform = self.platform
         id = platform.replays.start({"dead_letters": [one.id for one in letters]}, {}, "test")
         platform.replays.advance()
         return id
 
     def replay_is_over(self, id: str) -> bool:
-        self._project()
+        self.project()
         return self.platform.replays.get(id)["state"] in ("succeeded", "failed", "cancelled")
 
-    def _project(self) -> None:
+    def project(self) -> None:
         """What the projector does with the records."""
         records = self.entries(RECORDS)
         new = [Event.from_bytes(fields[1]) for _, fields in records[self._projected :]]

@@ -30,9 +30,10 @@ class FakeCommands:
             "cmd-1": self._done("cmd-1", "user:operator"),
             "cmd-w": {
                 **self._done("cmd-w", "user:operator"),
-                "state": "waiting",
+                "state": "parked",
                 "answer": None,
                 "position": None,
+                "letter": "l-1",
             },
         }
 
@@ -97,4 +98,4 @@ class FakeCommands:
     @staticmethod
     def _done(id: str, actor: str) -> Json:
         return {"id": id, "command": "item.sell", "actor": actor, "state": "done",
-                "answer": {"sold": 3}, "position": 42, "problem": None}  # fmt: skip
+                "answer": {"sold": 3}, "position": 42, "problem": None, "letter": None}  # fmt: skip

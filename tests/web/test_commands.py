@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -140,12 +141,22 @@ def test_where_no_worker_comes_the_answer_is_fetched_later(api, platform, reques
     assert api.get(later).get_json()["trouble"] is None
     (given,) = archived(platform)
     parked(platform, given, error="ZeroDivisionError: a bug", subscription="penstock.commands")
-    trouble = api.get(later).get_json()["trouble"]
+    told = api.get(later).get_json()
+    trouble = told["trouble"]
+    assert (told["state"], told["letter"]) == ("parked", trouble["letter"])
+    assert [one["id"] for one in api.get("/commands/answers?state=parked").get_json()["items"]] == [
+        told["id"]
+    ]
+    assert api.get("/commands/answers?state=waiting").get_json()["items"] == []
     assert (trouble["state"], trouble["error"]) == ("parked", "ZeroDivisionError: a bug")
     assert api.get(f"/dead-letters/{trouble['letter']}").get_json()["event"]["id"] == given.id
-    worker = request.getfixturevalue("worker")
-    worker.wait(answer.get_json()["id"], 30)
-    assert api.get(later).get_json()["answer"] == {"sold": 1}
+    api.post("/dead-letters/discard", {"dead_letters": [told["letter"]]})
+    assert api.get(later).get_json()["state"] == "discarded"
+    request.getfixturevalue("worker")
+    end = time.monotonic() + 60
+    while (told := api.get(later).get_json())["answer"] is None and time.monotonic() < end:
+        time.sleep(0.05)
+    assert (told["state"], told["answer"], told["letter"]) == ("done", {"sold": 1}, None)
 
 
 def test_what_was_given_is_listed_newest_first(api, worker, platform) -> None:

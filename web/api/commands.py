@@ -11,7 +11,8 @@ from typing import Any
 from flask import Response, request, url_for
 
 from app.cqrs import refusals
-from app.store.commands import STATES
+from app.errors import Conflict
+from app.store.commands import OPEN, STATES
 from web import waiting
 from web.api.pages import rendered, sliced
 from web.api.parameters import PAGE, Parameter
@@ -23,12 +24,13 @@ from web.platform import current_platform
 from web.rendering import answer
 
 COMMAND = obj({"name": TEXT, "level": TEXT, "schema": ANY_OBJECT, "doc": TEXT})
-STATE = obj({"id": TEXT, "command": TEXT, "actor": TEXT, "state": {"enum": ["waiting", "done", "refused"]},
+STATE = obj({"id": TEXT, "command": TEXT, "actor": TEXT, "state": {"enum": [*STATES]},
              "answer": {}, "position": MAYBE_COUNT,
-             "problem": {"type": ["object", "null"]}},
+             "problem": {"type": ["object", "null"]}, "letter": MAYBE_TEXT},
             trouble={"type": ["object", "null"]})  # fmt: skip
 GIVEN = obj({"id": TEXT, "command": TEXT, "actor": TEXT, "state": {"enum": [*STATES]}, "key": MAYBE_TEXT,
-             "position": MAYBE_COUNT, "problem": {"type": ["object", "null"]}, "at": TIME})  # fmt: skip
+             "position": MAYBE_COUNT, "problem": {"type": ["object", "null"]}, "letter": MAYBE_TEXT,
+             "at": TIME})  # fmt: skip
 WAIT = 10.0
 
 
@@ -58,7 +60,8 @@ def get_command(name: str) -> dict[str, Any]:
 def give_command(name: str, body: dict[str, Any]) -> Response:
     """Give a command; the same `Idempotency-Key` again gets the same answer, and does nothing more.
 
-    202 where no worker has come to it yet: `Location` says where to ask again.
+    202 where it is not carried out yet: `Location` says where to ask again. 409 too where its
+    code failed and a person has discarded it.
     """
     identity, seconds = current_identity(), patience(WAIT)
     commands = current_platform().commands
@@ -70,7 +73,11 @@ def give_command(name: str, body: dict[str, Any]) -> Response:
         told = commands.wait(id, seconds)
     if told["state"] == "refused":
         raise refusals.raised(told["problem"])
-    response = answer(told, 202 if told["state"] == "waiting" else 200)
+    if told["state"] == "discarded":
+        raise Conflict(
+            "Its code failed, and it was discarded: nothing was done. Give it under another key."
+        )
+    response = answer(told, 202 if told["state"] in OPEN else 200)
     response.headers["Location"] = url_for("api.get_answer", id=id)
     return with_position(response, told["position"])
 
@@ -79,12 +86,12 @@ def give_command(name: str, body: dict[str, Any]) -> Response:
 def get_answer(id: str) -> Response:
     """What became of a command: of one's own; an operator sees everybody's.
 
-    Of one that waits, `trouble` says whether its code failed, and where it is parked.
+    Of one that waits or is parked, `trouble` says with what its code failed, and where it is parked.
     """
     identity = current_identity()
     own = None if identity and identity.may("operator") else current_actor()
     commands = current_platform().commands
     told = commands.state(id, own)
-    if told["state"] == "waiting":
+    if told["state"] in OPEN:
         told = {**told, "trouble": commands.trouble(id)}
     return with_position(answer(told), told["position"])

@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import Conflict, InvalidCommand, NotAllowed, Refused
 from app.events.ids import uuid7
+from app.store.commands import OPEN
 from web import waiting
 from web.auth import current_actor, current_identity, requires, unaudited
 from web.console import words
@@ -69,7 +70,7 @@ def command_given(id: str) -> ResponseReturnValue:
     own = None if identity and identity.may(SEES_ALL) else current_actor()
     commands = current_platform().commands
     given = commands.state(id, own)
-    trouble = commands.trouble(id) if given["state"] == "waiting" else None
+    trouble = commands.trouble(id) if given["state"] in OPEN else None
     return render_template("command-given.html", given=given, trouble=trouble)
 
 
