@@ -34,6 +34,8 @@ NOT_PAGES = {
     "/api/v1/models/<name>/versions/<int:version>/evaluation": "a file from the blob store",
     "/projections/<path:name>": "the code of this benchmark declares no projection",
     "/api/v1/projections/<path:name>": "the code of this benchmark declares no projection",
+    "/projections/<path:name>/as-of/<id>": "the code of this benchmark declares no projection",
+    "/api/v1/projections/<path:name>/as-of/<id>": "the code of this benchmark declares no projection",
     "/api/v1/commands/<name>": "the code of this benchmark declares no command",
     "/commands/given/<id>": "the code of this benchmark declares no command",
     "/api/v1/commands/answers/<id>": "the code of this benchmark declares no command",
