@@ -94,7 +94,7 @@ def test_killed_in_between_every_run_is_whole_and_the_next_one_ends_it(filled) -
 
 
 def test_a_part_is_as_large_as_others_may_wait_for():
-    assert rebuilding.sized(400, 1.0) == 200
-    assert rebuilding.sized(400, 0.0) == 800
-    assert rebuilding.sized(1900, 0.1) == 2000
-    assert rebuilding.sized(100, 60.0) == 50
+    assert rebuilding.sized(1600, 0.8) == 1000
+    assert rebuilding.sized(1200, 0.4) == 1500
+    assert rebuilding.sized(1000, 0.0) == rebuilding.sized(1900, 0.1) == 2000
+    assert rebuilding.sized(1000, 60.0) == 1000

@@ -2,10 +2,10 @@
 
 1. Temporary tables of the same names as the live ones stand before them on one connection, so the
    projection's own code fills them, from the first event and record that are kept.
-2. A few hundred runs at a time (as many as half a second takes), their live rows are replaced by the
-   new ones, in one transaction that holds the appliers' lock and first takes in what has come
-   meanwhile. So each run is the old or the new one, whole; nothing is missed or doubled; readers and
-   workers wait for no long time.
+2. 1,000 to 2,000 runs at a time, their live rows are replaced by the new ones, in one transaction
+   that holds the appliers' lock and first takes in what has come meanwhile. So each run is the old
+   or the new one, whole; nothing is missed or doubled. Readers wait for nothing, workers and
+   operators for one part at a time.
 3. The figures of minutes are replaced in the last transaction.
 
 Kept as they are: runs that began before the archive is complete; what an operator did that no
@@ -51,10 +51,10 @@ EVENTS, BATCHES, RUNS = 2000, 5, 2000
 """How much one transaction takes: events, batches of records, runs."""
 AGAIN = 2 * EVENTS, 2 * BATCHES
 """How far each look at what came meanwhile goes back: two who add at once may commit in any order."""
-FEWEST = 50
-"""Runs that are replaced at once at least."""
+FEWEST = 1000
+"""Runs that are replaced at once at least: a part costs more than a second on a large database, however few."""
 HELD = 0.5
-"""Seconds for which others may be held up at once: so many runs are replaced."""
+"""Seconds for which others may be held up at once, where so many runs or more are replaced in them."""
 GAP = 0.12
 """Seconds between two parts: who waits for SQLite's lock looks for it every 0.1 s."""
 LOOK_BACK = 50
