@@ -35,6 +35,9 @@ class Readings:
             "silent-topics": self._silent_topics,
             "dead-workers": self._dead_workers,
             "unserved-lanes": self._unserved_lanes,
+            "stopped-projections": lambda: {
+                row["name"]: 1.0 for row in self._platform.projections.stopped()
+            },
         }
 
     def of(self, measure: str) -> Values:

@@ -41,6 +41,12 @@ MEASURES = {
         Measure("silent-topics", "how long no event came", "topic", "seconds"),
         Measure("dead-workers", "how many died in the last ten minutes", "all", "count"),
         Measure("unserved-lanes", "1 where no live worker serves a lane in use", "lane", "count"),
+        Measure(
+            "stopped-projections",
+            "1 where one is stopped, or what is built beside it",
+            "projection or reactor",
+            "count",
+        ),
     )
 }
 SEVERITIES = ("warning", "critical")
@@ -130,6 +136,8 @@ DEFAULTS = {
         Rule("dead-workers", "dead-workers", above=0, clear=0),
         Rule("unserved-lanes", "unserved-lanes", above=0, clear=0, lasting=30, clear_lasting=10,
              severity="critical"),
+        Rule("stopped-projections", "stopped-projections", above=0, clear=0, lasting=30,
+             clear_lasting=10, severity="critical"),
     )
 }  # fmt: skip
 """In force without anybody's doing; a change or a removal by a person counts instead."""

@@ -42,6 +42,8 @@ def summary(measure: str, target: str, value: float | None, above: float) -> str
             return f"{text} worker{'' if value == 1 else 's'} died in the last ten minutes"
         case "unserved-lanes":
             return f"no live worker serves the lane {target}"
+        case "stopped-projections":
+            return f"{target} is stopped, and its rows or its answers get late"
     return f"{measure} of {target} is {text} ({limit})"
 
 
@@ -57,4 +59,6 @@ def page(measure: str, target: str) -> str:
             return "/runs?state=running"
         case "silent-topics":
             return f"/topics/{name}"
+        case "stopped-projections":
+            return f"/projections/{name}"
     return "/workers"

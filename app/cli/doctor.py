@@ -249,7 +249,7 @@ def _outbox(settings: Settings) -> Iterator[Finding]:
         if migrate.missing(platform.database):
             return  # said above
         told = platform.outgoing.status()
-        stopped = [one for one in platform.projections.list() if one["problem"]]
+        stopped = platform.projections.stopped()
     finally:
         platform.close()
     if told["refused"]:
@@ -262,7 +262,7 @@ def _outbox(settings: Settings) -> Iterator[Finding]:
         yield Finding("outbox", "ok", f"{told['waiting']} wait")
     for one in stopped:
         cure = f"mend it, then python -m app projections resume {one['name']}, or skip"
-        yield Finding("projection", "problem", f"{one['name']} stopped: {one['problem']}", cure)
+        yield Finding("projection", "problem", f"{one['name']} is stopped. {one['why']}", cure)
 
 
 def _show(finding: Finding) -> None:

@@ -45,6 +45,14 @@ class Projections:
         names = dict.fromkeys(row.name for row in rows)
         return [self._told([row for row in rows if row.name == name], head) for name in names]
 
+    def stopped(self) -> Rows:
+        """Those that need a hand, each with its `name`, its `kind` and `why`: without what an error says."""
+        with self.platform.database.read() as session:
+            rows = [row for row in followers.builds(session) if row.kind != CONSOLE]
+        found = [row for row in rows if row.problem and not row.paused]
+        told = {row.name: {"name": row.name, "kind": row.kind, "why": _why(row)} for row in found}
+        return list(told.values())
+
     def all(self) -> Rows:
         """These, and after them the console's own read models, of the kind `console`."""
         ours = self.platform.subscriptions.projections()
@@ -243,6 +251,15 @@ def _changing(platform: Any, name: str) -> Iterator[tuple[Session, list[Follower
         if not rows:
             raise _absent(name)
         yield session, rows
+
+
+def _why(row: FollowerRow) -> str:
+    """What stopped it, of an event its place and its type: an error may hold people's data."""
+    problem = str(row.problem)
+    if problem[:1].isdigit():
+        position, type, *_ = problem.split(" ", 2)
+        problem = f"Its code fails on {type} at the position {position}."
+    return problem if row.state == LIVE else f"A build stands still beside it. {problem}"
 
 
 def _live(rows: list[FollowerRow], name: str) -> FollowerRow:

@@ -144,12 +144,18 @@ def state_of(row: FollowerRow) -> str:
     return "paused" if row.paused else "stopped" if row.problem else "running"
 
 
+def is_beyond(told: Told) -> bool:
+    """Whether what was asked for is a position that the event store hasn't come to."""
+    asked, head = told["asked"], told["head"]
+    return head is not None and asked.isdigit() and int(asked) > head
+
+
 def sentence(told: Told) -> str:
     """What `wait_for` told, for people: where it is, and why it isn't there."""
     asked, name = told["asked"], told["projection"]
     if told["reached"]:
         return f"{name} has come to {asked}."
-    if told["head"] is not None and asked.isdigit() and int(asked) > told["head"]:
+    if is_beyond(told):
         return f"{name} can't come to {asked}: the event store ends at {told['head']}, so no write was there yet."
     return f"{name} is {told['state']} and has not come to {asked} yet{distance(told['behind'])}."
 

@@ -13,7 +13,7 @@ from app.sourcing.history import Step, tell
 from app.sourcing.kind import KINDS, Kind, Kinds
 from app.store.eventstore.recorded import Recorded
 from app.store.eventstore.store import EventStore
-from app.store.moments import iso
+from app.store.moments import iso, seconds
 from app.store.page import Page, cursor_of, read_cursor
 
 
@@ -39,7 +39,7 @@ class Past:
             raise Refused(f"{stream} has versions from 1 to {newest}: {version} is none of them.")
         events = list(self._store.read(stream, until_version=version, at=at))
         if not events or (version is not None and version > newest):
-            when = f"at version {version}" if version is not None else f"at {at}"
+            when = f"at version {version}" if version is not None else f"at {iso(seconds(at))}"
             raise NotFound(
                 f"{stream} wasn't there {when}: its versions are 1 to {newest}, and it began "
                 f"{iso(self._began(stream))}."

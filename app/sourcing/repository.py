@@ -30,6 +30,7 @@ from app.store.eventstore import snapshots
 from app.store.eventstore.recorded import Appended, VersionConflict
 from app.store.eventstore.snapshots import Snapshot
 from app.store.eventstore.store import EventStore
+from app.store.moments import iso, seconds
 
 log = structlog.get_logger(__name__)
 A = TypeVar("A", bound=Aggregate)
@@ -205,4 +206,4 @@ class Repository:
 def _when(version: int | None, at: Any) -> str:
     if version is not None:
         return f" at version {version}"
-    return f" at {at}" if at is not None else ""
+    return f" at {iso(seconds(at))}" if at is not None else ""

@@ -46,6 +46,17 @@ RETRYING = Declared("penstock_retrying", "Deliveries waiting for a retry.", ("su
 PARKED = Declared("penstock_parked", "Dead letters not replayed or discarded.", ("subscription",))
 PAUSED = Declared("penstock_paused", "1 where an operator paused it.", ("subscription",))
 
+# Projections and reactors: an alarm on `stopped`, and on seconds where readers need fresh rows.
+FOLLOWER_EVENTS = Declared(
+    "penstock_follower_lag_events", "Events of the store not read yet.", ("follower",)
+)
+FOLLOWER_SECONDS = Declared(
+    "penstock_follower_lag_seconds", "Age of the oldest of these.", ("follower",)
+)
+FOLLOWER_STOPPED = Declared(
+    "penstock_follower_stopped", "1 where it, or a build beside it, is stopped.", ("follower",)
+)
+
 _FIELDS = {
     BACKLOG: "backlog",
     OLDEST: "oldest",
@@ -87,6 +98,13 @@ def exposition(platform: Any) -> bytes:
     if health["redis"] == health["database"] == "ok":
         for subscription in platform.subscriptions.list():
             _describe(metrics, subscription)
+    if health["database"] == "ok":
+        stopped = {row["name"] for row in platform.projections.stopped()}
+        for follower in platform.projections.list():
+            name = follower["name"]
+            metrics.set(FOLLOWER_EVENTS, follower["behind"]["events"], name)
+            metrics.set(FOLLOWER_SECONDS, follower["behind"]["seconds"], name)
+            metrics.set(FOLLOWER_STOPPED, name in stopped, name)
     return generate_latest(metrics)
 
 

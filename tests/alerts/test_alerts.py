@@ -60,6 +60,8 @@ class World:
         self.stream_topics = SimpleNamespace(describe=lambda: [])
         self.redis = SimpleNamespace(zcount=lambda *a: 0)
         self.workers = SimpleNamespace(list=lambda: [{"alive": self.alive, "lanes": ["default"]}])
+        self.stopped: list[dict[str, Any]] = []
+        self.projections = SimpleNamespace(stopped=lambda: self.stopped)
         self.alerts = Alerts(self)
 
     def _parked(self) -> dict[str, int]:
@@ -99,6 +101,17 @@ def test_on_postgresql_too(postgres_url: str, tmp_path: Path) -> None:
     world.after(5)
     assert [type for type, _ in world.publisher.told] == ["alert.raised", "alert.resolved"]
     world.database.dispose()
+
+
+def test_a_projection_that_stays_stopped_is_raised(world: World) -> None:
+    world.stopped = [{"name": "sales"}]
+    world.after(60)
+    (alert,) = world.alerts.up()
+    assert (alert["severity"], alert["page"]) == ("critical", "/projections/sales")
+    assert alert["summary"] == "sales is stopped, and its rows or its answers get late"
+    world.stopped = []
+    world.after(60)
+    assert world.alerts.up() == []
 
 
 def test_a_lag_that_lasts_is_raised_told_and_resolved(world: World) -> None:

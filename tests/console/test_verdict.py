@@ -65,6 +65,14 @@ def test_what_fails_is_named_with_its_cause_its_share_and_its_start() -> None:
     ]
 
 
+def test_a_projection_that_is_stopped_is_named_and_opened() -> None:
+    one = {"name": "sales", "kind": "projection", "why": "Its code fails on item.sold."}
+    told = verdict([], [], WELL, {}, 1, [one, {**one, "name": "other"}])
+    assert (told.state, told.headline) == ("failing", "sales is stopped")
+    assert "item.sold" in told.detail and "1 other stopped too" in told.detail
+    assert told.actions[0].href == "/projections/sales"
+
+
 def test_what_is_late_comes_before_what_is_parked() -> None:
     found = judged(one(state="late", oldest=90.0, backlog=None), groups=[{"count": 4}])
     assert (found.state, found.headline) == ("late", "charge is 1 m 30 s behind")

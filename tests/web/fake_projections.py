@@ -90,6 +90,13 @@ class FakeProjections:
     def list(self) -> list[Json]:
         return list(self._rows.values())
 
+    def stopped(self) -> list[Json]:
+        return [
+            {"name": row["name"], "kind": row["kind"], "why": "Its code fails on item.sold."}
+            for row in self._rows.values()
+            if row["state"] == "stopped"
+        ]
+
     def all(self) -> list[Json]:
         runs = {
             "name": "runs", "kind": "console", "version": 1, "state": "healthy", "lag": 0.0,

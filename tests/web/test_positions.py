@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from app import origin
+from app.alerts.readings import Readings
 from app.cqrs.reaching import ARCHIVE
 from app.errors import Refused
 from app.events.event import Event
 from app.events.position import Position
 from app.streams.keys import topic_stream
+from app.telemetry.metrics import exposition
 from tests.cqrs.test_projections import follow, shop
 from tests.support.platforms import platform
 from tests.web.conftest import Api, csrf_of, sign_in
@@ -59,6 +61,9 @@ def test_a_paused_projection_and_a_client_with_a_token(shop, api) -> None:
     assert (stale.status_code, stale.get_json()["lag"]) == (200, 1)
     assert stale.headers["X-Stale"].startswith("events=1, seconds=")
     assert not shop.projections.wait("sales", token, 0.05)
+    unknown = {"Prefer": "wait=0, stale"}
+    beyond = api.get("/projections/sales?after=999", headers=unknown).headers["X-Stale"]
+    assert beyond == f"beyond-head=?1, head={token}"
     never = api.get("/projections/sales?after=999", headers=NOW).get_json()
     assert f"the event store ends at {token}" in never["detail"]
 
@@ -70,6 +75,23 @@ def test_a_paused_projection_and_a_client_with_a_token(shop, api) -> None:
     follow(shop)
     asking.join(30)
     assert (answers[0].status_code, answers[0].get_json()["position"]) == (200, int(token))
+
+
+def test_of_one_that_is_stopped_it_is_said_what_lets_it_go_on(shop, api) -> None:
+    done = shop.event_store.append("x", Event(type="item.sold", subject="tea", data="poison"))
+    follow(shop)
+    late = api.get("/projections/sales", headers={"X-Min-Position": str(done.position), **NOW})
+    detail = late.get_json()["detail"]
+    assert late.status_code == 202 and "Retry-After" not in late.headers
+    assert "/sales/resume, or /skip" in detail and "Ask again" not in detail
+    (one,) = shop.projections.stopped()
+    assert one["why"] == f"Its code fails on item.sold at the position {done.position}."
+    shown = exposition(shop).decode()
+    assert 'penstock_follower_stopped{follower="sales"} 1.0' in shown
+    assert 'penstock_follower_lag_events{follower="sales"} 1.0' in shown
+    assert Readings(shop).of("stopped-projections") == {"sales": 1.0}
+    api.post("/projections/sales/pause")
+    assert shop.projections.stopped() == []
 
 
 def test_a_published_event_is_waited_for_in_the_runs(platform, api) -> None:

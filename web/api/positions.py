@@ -16,7 +16,7 @@ from typing import Any
 from flask import Flask, Response, request
 
 from app import origin
-from app.cqrs.reaching import sentence
+from app.cqrs.reaching import is_beyond, sentence
 from app.errors import Refused
 from app.events.position import WRITTEN, Position
 from web import waiting
@@ -115,16 +115,24 @@ def takes_stale() -> bool:
 
 def behind(told: dict[str, Any]) -> Response:
     """202: not there yet, and how far behind."""
-    ways = "Ask again, wait longer (Prefer: wait=10), or take what there is (Prefer: stale)."
-    detail = f"{sentence(told)} {ways}"
+    name, ask = told["projection"], "Ask again, wait longer (Prefer: wait=10)"
+    if told["state"] == "stopped":
+        ask = (f"It doesn't go on by itself: an operator mends what stopped it and resumes it, or skips the event "
+               f"(POST /api/v1/projections/{name}/resume, or /skip). Then ask again")  # fmt: skip
+    elif is_beyond(told):
+        ask = "Ask with the position that a write answered"
+    detail = f"{sentence(told)} {ask}, or take what there is (Prefer: stale)."
     response = problem(202, detail, "behind", **told)
-    response.headers["Retry-After"] = "1"
+    if told["state"] != "stopped":
+        response.headers["Retry-After"] = "1"
     return response
 
 
 def marked_stale(response: Response, told: dict[str, Any]) -> Response:
     """The answer as it is, and how far behind it is."""
     known = {name: value for name, value in told["behind"].items() if value is not None}
+    if is_beyond(told):
+        known = {"beyond-head": "?1", "head": told["head"]}
     response.headers[STALE] = ", ".join(f"{name}={value}" for name, value in known.items()) or "?1"
     response.headers["Preference-Applied"] = "stale"
     return response

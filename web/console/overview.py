@@ -40,6 +40,7 @@ class Snapshot:
     flowed: bool
     stuck: list[dict[str, Any]]
     alerts: list[dict[str, Any]]
+    stopped: list[dict[str, Any]]
 
 
 @blueprint.get("/")
@@ -61,6 +62,7 @@ def overview() -> ResponseReturnValue:
         loads=loads,
         load_text=load_text,
         stuck=shot.stuck,
+        stopped=shot.stopped,
         failed={name: sum(r["failed"] for r in rows) for name, rows in shot.each.items()},
     )
 
@@ -93,6 +95,7 @@ def snapshot() -> Snapshot:
         flowed=bool(platform.archive.find(limit=1).items),
         stuck=platform.runs.stuck(),
         alerts=platform.alerts.up(),
+        stopped=platform.projections.stopped(),
     )
 
 
@@ -110,7 +113,9 @@ def in_order(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def judge(shot: Snapshot) -> Verdict:
-    return verdict(shot.subscriptions, shot.groups, shot.health, shot.each, int(shot.flowed))
+    return verdict(
+        shot.subscriptions, shot.groups, shot.health, shot.each, int(shot.flowed), shot.stopped
+    )
 
 
 def note(subscription: Mapping[str, Any], load: flow.Load) -> str:

@@ -1,7 +1,7 @@
 """The overview's one sentence: what is wrong, since when, why, and what to press. Pure.
 
-The worst thing wins: Penstock itself first, then what fails, what is late,
-what nobody works on, what is paused, what is parked; and then that all is well.
+The worst thing wins: Penstock itself first, then what fails, which projection is stopped, what is
+late, what nobody works on, what is paused, what is parked; and then that all is well.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def verdict(
     health: Row,
     series: Mapping[str, Sequence[Row]],
     events: int,
+    stopped: Sequence[Row] = (),
 ) -> Verdict:
     """The sentence for these readings, all of one moment."""
     active = [s for s in subscriptions if s["active"]]
@@ -72,6 +73,8 @@ def verdict(
         )
     if by_state["failing"]:
         return _failing(by_state, groups, series, names, len(active))
+    if stopped:
+        return _stopped(stopped)
     if by_state["late"]:
         return _late(by_state["late"], names, len(active))
     if not events:
@@ -162,6 +165,18 @@ def failing_since(series: Sequence[Row]) -> tuple[datetime | None, float]:
 def _share(rows: Sequence[Row]) -> float:
     failed = sum(row["failed"] for row in rows)
     return failed / max(failed + sum(row["done"] for row in rows), 1)
+
+
+def _stopped(stopped: Sequence[Row]) -> Verdict:
+    one = stopped[0]
+    more = len(stopped) - 1
+    others = f" {words.plural(more, 'other')} stopped too." if more else ""
+    return Verdict(
+        "failing",
+        f"{one['name']} is stopped",
+        f"{one['why']} Its page has the error, and what lets it go on.{others}",
+        [Action(f"Open {one['name']}", f"/projections/{words.segment(one['name'])}")],
+    )
 
 
 def _late(late: Sequence[Row], names: Mapping[str, str], total: int) -> Verdict:
