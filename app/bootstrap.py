@@ -25,6 +25,7 @@ from app.cqrs.commands import Commands
 from app.cqrs.declaration import FOLLOWERS
 from app.cqrs.following import Following
 from app.cqrs.operating import Projections
+from app.cqrs.remembering import Remembering
 from app.domain.datasets import Datasets
 from app.domain.models import Models
 from app.domain.trainer import TrainApart, Trainer
@@ -232,6 +233,10 @@ class Platform:
     @cached_property
     def past(self) -> Past:
         return Past(self.event_store)
+
+    @cached_property
+    def remembering(self) -> Remembering:
+        return Remembering(self)
 
     @cached_property
     def schemas(self) -> SchemaStore:

@@ -1,4 +1,4 @@
-"""The events by which workers are asked: `command.given`, its `.done` and `.refused`; `projection.asked`."""
+"""The events by which workers are asked: `command.given`, its `.done` and `.refused`; what is `.asked`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from pydantic import BaseModel
 
 from app.events.schema import event_type
 from app.events.sensitive import sensitive
-from app.events.topics import COMMAND_DONE, COMMAND_GIVEN, COMMAND_REFUSED, PROJECTION_ASKED
+from app.events.topics import (
+    AGGREGATE_ASKED,
+    COMMAND_DONE,
+    COMMAND_GIVEN,
+    COMMAND_REFUSED,
+    PROJECTION_ASKED,
+)
 
 
 @event_type(COMMAND_GIVEN, version=1)
@@ -43,6 +49,15 @@ class CommandRefused(BaseModel):
     kind: str
     detail: str
     problems: list[dict[str, Any]] = []
+
+
+@event_type(AGGREGATE_ASKED, version=1, topic="command")
+class AggregateAsked(BaseModel):
+    """Somebody wants to see an aggregate's fields as of a version."""
+
+    stream: str
+    version: int
+    actor: str
 
 
 @event_type(PROJECTION_ASKED, version=1, topic="command")

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from app.clock import instant
 from app.cqrs import refusals
 from app.cqrs.as_of import built_as_of
@@ -19,31 +17,26 @@ from app.cqrs.bounded import Bound
 from app.cqrs.comparing import compared
 from app.cqrs.declaration import is_ours
 from app.cqrs.events import ProjectionAsked
-from app.errors import NotFound, PenstockError, Refused
+from app.cqrs.kept import Kept, Told
+from app.errors import PenstockError, Refused
 from app.events.catalogue import plain_data
 from app.events.event import Event
 from app.events.ids import uuid7
 from app.events.topics import PROJECTION_ASKED
 from app.store.moments import iso, seconds
-from app.streams import keys
-from app.streams.client import refusals_explained
 
 SOURCE = "/projections"
-KEPT = 3600
-"""Seconds for which an answer is there."""
 SECONDS = 60.0
 """For which a worker builds and compares."""
-LOOKS = (0.01, 0.1)
-"""Seconds between two looks for an answer: at first, and at most."""
-
-Told = dict[str, Any]
 
 
-class Looking:
-    """What `platform.projections` knows of the past."""
+class Looking(Kept):
+    """What `platform.projections` knows of the past.
 
-    def __init__(self, platform: Any):
-        self.platform = platform
+    An answer is `{"id", "projection", "actor", "asked": {"position", "at"}, "state", "progress", "answer", "problem"}`:
+    `state` is waiting, working, done or refused; `answer` is what `app.cqrs.comparing.compared` tells,
+    `problem` is `{"kind", "detail"}`.
+    """
 
     def ask(self, name: str, actor: str, position: int | None = None, at: Any = None) -> str:
         """Have a worker build its rows as of a position, or a time; the id to ask `answer` for.
@@ -62,32 +55,6 @@ class Looking:
             change.after = {"position": until, "at": iso(asked.at)}
             self.platform.publisher.publish([event], ours=True)
         return id
-
-    def answer(self, id: str) -> Told:
-        """`{"id", "projection", "actor", "asked": {"position", "at"}, "state", "progress", "answer", "problem"}`.
-
-        `state` is waiting, working, done or refused; `answer` is what `app.cqrs.comparing.compared` tells,
-        `problem` is `{"kind", "detail"}`. Raises `NotFound`, also when an hour is over.
-        """
-        with refusals_explained():
-            kept = self.platform.redis.get(keys.looked(id))
-        if kept is None:
-            raise NotFound(
-                f"There is no answer {id}. What a projection was is kept for an hour: ask again."
-            )
-        told: Told = msgspec.json.decode(kept)
-        return told
-
-    def wait(self, id: str, limit: float) -> Told:
-        """Its `answer` when it is done or refused, or as it is after so many seconds."""
-        clock, (pause, longest) = self.platform.clock, LOOKS
-        end = clock.monotonic() + limit
-        while (told := self.answer(id))["state"] in ("waiting", "working"):
-            if clock.monotonic() >= end:
-                break
-            clock.sleep(pause)
-            pause = min(longest, pause * 1.5)
-        return told
 
     def look(self, event: Event) -> None:
         """What a `projection.asked` asks for; in a worker, outside of any transaction."""
@@ -145,5 +112,4 @@ class Looking:
             "asked": {"position": asked.position, "at": iso(asked.at)},
             "state": state, "progress": progress, "answer": answer, "problem": problem,
         }  # fmt: skip
-        with refusals_explained():
-            self.platform.redis.set(keys.looked(id), msgspec.json.encode(told), ex=KEPT)
+        self.keep(told)

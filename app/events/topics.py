@@ -11,8 +11,10 @@ from app.errors import Refused
 SYSTEM_TOPIC = "penstock"
 SETTLED = "penstock.settled"
 COMMAND_GIVEN, COMMAND_DONE, COMMAND_REFUSED = "command.given", "command.done", "command.refused"
-PROJECTION_ASKED = "projection.asked"
-RESERVED = frozenset((COMMAND_GIVEN, COMMAND_DONE, COMMAND_REFUSED, PROJECTION_ASKED))
+PROJECTION_ASKED, AGGREGATE_ASKED = "projection.asked", "aggregate.asked"
+RESERVED = frozenset(
+    (COMMAND_GIVEN, COMMAND_DONE, COMMAND_REFUSED, PROJECTION_ASKED, AGGREGATE_ASKED)
+)
 """Types that nobody may publish by hand: whoever could would give commands in another's name."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")

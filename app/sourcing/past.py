@@ -34,16 +34,7 @@ class Past:
         `why` names for each field the event that gave it its value, and the actor.
         Raises `NotFound` where there was nothing then, `Refused` for a time that is none.
         """
-        newest = self._newest(stream)
-        if version is not None and version < 1:
-            raise Refused(f"{stream} has versions from 1 to {newest}: {version} is none of them.")
-        events = list(self._store.read(stream, until_version=version, at=at))
-        if not events or (version is not None and version > newest):
-            when = f"at version {version}" if version is not None else f"at {iso(seconds(at))}"
-            raise NotFound(
-                f"{stream} wasn't there {when}: its versions are 1 to {newest}, and it began "
-                f"{iso(self._began(stream))}."
-            )
+        newest, events = self._events(stream, version, at)
         kind = self._kinds.of(stream)
         told = tell(kind, stream.partition(":")[2], events) if kind else None
         return {
@@ -56,6 +47,24 @@ class Past:
             "state": told.fields if told else None,
             "why": {path: _place(by) for path, by in told.why.items()} if told else {},
         }
+
+    def version_at(self, stream: str, version: int | None = None, at: Any = None) -> int:
+        """The version that `get` would tell of; no code of the aggregate runs. Raises as `get` does."""
+        return self._events(stream, version, at)[1][-1].version
+
+    def _events(self, stream: str, version: int | None, at: Any) -> tuple[int, list[Recorded]]:
+        """The newest version, and the events up to the one asked for."""
+        newest = self._newest(stream)
+        if version is not None and version < 1:
+            raise Refused(f"{stream} has versions from 1 to {newest}: {version} is none of them.")
+        events = list(self._store.read(stream, until_version=version, at=at))
+        if not events or (version is not None and version > newest):
+            when = f"at version {version}" if version is not None else f"at {iso(seconds(at))}"
+            raise NotFound(
+                f"{stream} wasn't there {when}: its versions are 1 to {newest}, and it began "
+                f"{iso(self._began(stream))}."
+            )
+        return newest, events
 
     def history(
         self, stream: str, limit: int = 50, cursor: str | None = None

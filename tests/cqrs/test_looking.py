@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import Field, SQLModel
 
-from app import projection
+from app import Aggregate, applies, projection
 from app.cqrs import answering
 from app.cqrs.declaration import Followers
 from app.errors import NotFound, Refused
@@ -172,3 +172,42 @@ def test_what_takes_too_long_is_given_up_and_the_command_line_named(shop, monkey
     told = asked(shop, position=then)
     assert told["state"] == "refused"
     assert "projections as-of stock --position 1 > rows.jsonl" in told["problem"]["detail"]
+
+
+class Shelf(Aggregate):
+    books: list[str] = []  # noqa: RUF012 (copied for each)
+
+    @applies("shelf.filled")
+    def _filled(self, event):
+        self.books.append(event.data["book"])
+
+
+def test_an_aggregate_as_it_was_is_asked_of_a_worker(platform):
+    shelf = "shelf:1"
+    for book in ("Emma", "Ulysses", None):
+        data = {"book": book} if book else {}
+        platform.event_store.append(shelf, Event(type="shelf.filled", data=data), actor="user:ada")
+    asking = platform.remembering
+
+    class Context:
+        pass
+
+    Context.platform = platform
+
+    def asked(version):
+        id = asking.ask(shelf, "user:ann", version)
+        assert asking.answer(id)["state"] == "waiting"
+        topic = platform.catalogue.topic_of("aggregate.asked")
+        stored = platform.redis.xrevrange(f"penstock:topic:{topic}:0", count=1)[0][1][b"e"]
+        answering.remember(Event.from_bytes(stored), Context)
+        return asking.wait(id, 0)
+
+    told = asked(2)
+    assert (told["state"], told["answer"]["state"]) == ("done", {"books": ["Emma", "Ulysses"]})
+    assert told["answer"]["why"]["books"]["actor"] == "user:ada"
+    assert told["answer"]["step"]["changes"][0]["before"] == ["Emma"]
+    told = asked(3)
+    assert told["state"] == "refused" and "KeyError: 'book'" in told["problem"]["detail"]
+    with pytest.raises(NotFound):
+        asking.ask("shelf:2", "user:ann")
+    assert platform.audit.find(action="aggregate.asked").items[0]["target"] == "aggregate:shelf:1"

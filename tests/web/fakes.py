@@ -28,7 +28,7 @@ from tests.web.fake_control import FakeReplays, FakeSubscriptions
 from tests.web.fake_flow import FakeArchive, FakePublisher, FakeTopics
 from tests.web.fake_ml import FakeDatasets, FakeModels
 from tests.web.fake_parts import FakeBlobs, FakeChanges, FakeSchemas, FakeWorkers
-from tests.web.fake_past import fake_past
+from tests.web.fake_past import FakeRemembering, fake_past
 from tests.web.fake_people import API_TOKEN, TOKENS, FakeAudit, FakeSessions, FakeTokens, FakeUsers
 from tests.web.fake_projections import FakeProjections
 from tests.web.fake_subscriptions import SUBSCRIPTIONS
@@ -72,6 +72,7 @@ class FakePlatform:
 
     def __init__(self, **settings: Any) -> None:
         self.past = fake_past()
+        self.remembering: Any = FakeRemembering(self)
         invented = fake_data.invent()
         done = next(r for r in invented["runs"] if r["outcome"] == "deployment.finished")
         cid = done["correlationid"]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from app.sourcing.kind import Kinds
+from app.sourcing.past import Past
+from tests.web.conftest import csrf_of
 from tests.web.problems import assert_problem
 
 
@@ -41,3 +44,30 @@ def test_the_page_has_a_slider_steps_a_diff_and_why(browser_of) -> None:
     assert "its start value" not in page
     assert "its start value" in browser_of("viewer").get("/aggregates/lamp:1?version=1").text
     assert "lamp:1" in browser_of("viewer").get("/aggregates").text
+
+
+def test_of_a_class_that_only_workers_have_one_is_asked(platform, browser_of, api_as) -> None:
+    platform.past = Past(platform.past._store, Kinds())
+    assert "Show its fields" not in browser_of("viewer").get("/aggregates/lamp:1").text
+    browser = browser_of("operator")
+    page = browser.get("/aggregates/lamp:1?version=2").text
+    assert "Show its fields" in page and 'method="post" action="/aggregates/lamp%3A1/as-of"' in page
+    form = {"csrf_token": csrf_of(page), "version": "2"}
+    sent = browser.post("/aggregates/lamp:1/as-of", data=form)
+    assert (sent.status_code, sent.headers["Location"]) == (
+        303,
+        "/aggregates/lamp%3A1/as-of/look-3",
+    )
+    shown = browser.get("/aggregates/lamp:1/as-of/look-3").text
+    assert "version 2 of 3" in shown and "&lt;b&gt;desk" in shown and "its start value" not in shown
+    assert "No worker has come" in browser.get("/aggregates/lamp:1/as-of/look-2").text
+    assert browser.get("/aggregates/lamp:2/as-of/look-1").status_code == 404
+    browser.post("/aggregates/lamp:1/as-of", data={**form, "version": "9"})
+    assert "wasn" in browser.get("/aggregates/lamp:1").text
+
+    api = api_as("operate")
+    told = api.post("/aggregates/lamp:1/as-of", {"version": 1})
+    assert told.get_json()["answer"]["state"]["on"] is True
+    assert told.headers["Location"].startswith("/api/v1/aggregates/lamp:1/as-of/look-")
+    assert api_as("read").post("/aggregates/lamp:1/as-of", {}).status_code == 403
+    assert_problem(api.post("/aggregates/lamp:1/as-of", {"version": 9}), 404)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import render_template
 from flask.typing import ResponseReturnValue
 
+from app.errors import PenstockError
 from app.sourcing.history import paths
-from web.api.aggregates import whole
+from web import waiting
+from web.api.aggregates import answer_about, whole
 from web.api.parameters import parse_time
-from web.auth import requires
-from web.console.pages import blueprint, text_filter
+from web.auth import current_actor, requires
+from web.console import words
+from web.console.pages import blueprint, field, go, say, text_filter
 from web.platform import current_platform
+from web.problems import BadInput
+
+PATIENCE = 3.0
+"""Seconds for which what a worker finds is waited for before the page that shows it."""
 
 
 @blueprint.get("/aggregates")
@@ -32,10 +41,48 @@ def aggregate(stream: str) -> ResponseReturnValue:
         version=None if at else whole("version", text_filter("version")),
         at=parse_time("at", at) if at else None,
     )
+    return _page(found, past.step(stream, found["version"]))
+
+
+@blueprint.post("/aggregates/<stream>/as-of")
+@requires("operator")
+def ask_aggregate(stream: str) -> ResponseReturnValue:
+    """Have a worker, which has its class, replay it to a version or a time."""
+    remembering, page = current_platform().remembering, f"/aggregates/{words.segment(stream)}"
+    version, at = field("version") or None, field("at") or None
+    try:
+        id = remembering.ask(
+            stream, current_actor(), whole("version", version), parse_time("at", at) if at else None
+        )
+    except (PenstockError, BadInput) as error:
+        say(str(error), "error")
+        return go(page)
+    with waiting.at_most(PATIENCE) as seconds:
+        remembering.wait(id, seconds)
+    return go(f"{page}/as-of/{words.segment(id)}")
+
+
+@blueprint.get("/aggregates/<stream>/as-of/<id>")
+@requires("operator")
+def aggregate_as_of(stream: str, id: str) -> ResponseReturnValue:
+    """What a worker found, on the page of that version."""
+    told, past = answer_about(stream, id), current_platform().past
+    found = told["answer"]
+    if found:
+        found = {**found, "newest": past.get(stream)["newest"]}
+        return _page(found, found["step"], told)
+    version = told["asked"]["version"]
+    return _page(past.get(stream, version=version), past.step(stream, version), told)
+
+
+def _page(
+    found: dict[str, Any], step: dict[str, Any], told: dict[str, Any] | None = None
+) -> ResponseReturnValue:
     return render_template(
         "aggregate.html",
         aggregate=found,
         fields=list(paths(found["state"] or {})),
-        step=past.step(stream, found["version"]),
-        history=past.history(stream, 50, text_filter("cursor")),
+        step=step,
+        history=current_platform().past.history(found["stream"], 50, text_filter("cursor")),
+        told=told,
     )
