@@ -32,9 +32,15 @@ def lint(kind: Kind[Any]) -> list[str]:
     """The fields that no snapshot can hold, as far as types and start values show it: a sentence each."""
     if kind.snapshot_every is None:
         return []
+    try:
+        hints = kind.hints()
+    except NameError as error:  # a name that is imported for type checkers only
+        return [
+            f"{kind.category} has snapshots, but the types of its fields can't be told: {error}"
+        ]
     found = [
         f"{name} is declared as {named}, which no JSON is read as"
-        for name, hint in kind.hints().items()
+        for name, hint in hints.items()
         if (named := unreadable(hint))
     ]
     if not found and (problem := unlike(kind, "lint", 0, kind.start("lint"))):
