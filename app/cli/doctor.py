@@ -28,7 +28,8 @@ from app.store import migrate
 from app.store.database import Database
 from app.store.schemas import SchemaStore
 from app.store.users import Users
-from app.subscriptions.declaration import LANES
+from app.subscriptions import process_lint
+from app.subscriptions.declaration import HANDLERS, LANES
 from config.settings import Settings
 
 State = Literal["ok", "note", "problem"]
@@ -86,6 +87,7 @@ def examine() -> Iterator[Finding]:
         _database,
         _types,
         _aggregates,
+        _processes,
         _people,
         _workers,
         _outbox,
@@ -204,6 +206,14 @@ def _aggregates(_: Settings) -> Iterator[Finding]:
         yield Finding("aggregates", "problem", problem, cure)
     if not found:
         yield Finding("aggregates", "ok", "snapshots can hold their fields")
+
+
+def _processes(_: Settings) -> Iterator[Finding]:
+    found = process_lint.problems(HANDLERS.subscriptions.values())
+    for problem in found:
+        yield Finding("processes", "problem", problem, "correct it in the class of the process")
+    if not found:
+        yield Finding("processes", "ok", "each state that a step waits in is entered")
 
 
 def _people(settings: Settings) -> Iterator[Finding]:
