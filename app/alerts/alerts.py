@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from sqlmodel import Session
 
@@ -86,7 +85,7 @@ class Alerts:
             {
                 **show_alert(row),
                 "summary": words.summary(row.measure, row.target, row.value, row.above),
-                "page": words.page(row.measure, quote(row.target, safe="")),
+                "page": words.page(row.measure, row.target),
                 "muted": show_mute(mute) if (mute := mute_of(mutes, row)) else None,
             }
             for row in rows

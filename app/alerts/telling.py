@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 import structlog
 
@@ -61,7 +60,7 @@ def _events(row: AlertRow) -> list[Event]:
         "value": row.value,
         "above": row.above,
         "summary": words.summary(row.measure, row.target, row.value, row.above),
-        "page": words.page(row.measure, quote(row.target, safe="")),
+        "page": words.page(row.measure, row.target),
         "raised": iso(row.raised),
     }
     raised = Event(type="alert.raised", id=row.id, data=facts, **_about(row))

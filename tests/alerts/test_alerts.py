@@ -104,11 +104,11 @@ def test_on_postgresql_too(postgres_url: str, tmp_path: Path) -> None:
 
 
 def test_a_projection_that_stays_stopped_is_raised(world: World) -> None:
-    world.stopped = [{"name": "sales"}]
+    world.stopped = [{"name": "my sales"}]
     world.after(60)
     (alert,) = world.alerts.up()
-    assert (alert["severity"], alert["page"]) == ("critical", "/projections/sales")
-    assert alert["summary"] == "sales is stopped, and its rows or its answers get late"
+    assert (alert["severity"], alert["page"]) == ("critical", "/projections/my%20sales")
+    assert alert["summary"] == "my sales is stopped, and its rows or its answers get late"
     world.stopped = []
     world.after(60)
     assert world.alerts.up() == []
