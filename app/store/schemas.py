@@ -11,6 +11,7 @@ from typing import Any
 from sqlmodel import Field, SQLModel, col, select
 
 from app.clock import Clock, SystemClock
+from app.errors import Unavailable
 from app.events.catalogue import StoredSchema
 from app.store.bulk import Bulk
 from app.store.columns import JsonText, Key, LongText, Moment
@@ -87,19 +88,25 @@ class KeptSchemas:
         self._schemas = schemas
         self._clock = clock
         self._looked = float("-inf")
-        self._known: Mapping[str, StoredSchema] = {}
+        self._known: Mapping[str, StoredSchema] | None = None
 
     def newest(self) -> Mapping[str, StoredSchema]:
+        """As they last were where SQL can't be asked now: a delivery is settled all the same."""
         if self._clock.monotonic() - self._looked > KEPT:
-            # The newest of a type comes last in this order, and stays.
-            self._known = {
-                row["type"]: StoredSchema(
-                    row["version"], row["topic"], row["tracking"], row["schema"]
-                )
-                for row in reversed(self._schemas.all())
-            }
+            try:
+                self._known = self._read()
+            except Unavailable:
+                if self._known is None:
+                    raise
             self._looked = self._clock.monotonic()
-        return self._known
+        return self._known or {}
+
+    def _read(self) -> Mapping[str, StoredSchema]:
+        # The newest of a type comes last in this order, and stays.
+        return {
+            row["type"]: StoredSchema(row["version"], row["topic"], row["tracking"], row["schema"])
+            for row in reversed(self._schemas.all())
+        }
 
 
 def _show(row: SchemaRow) -> dict[str, Any]:
