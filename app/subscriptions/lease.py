@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from app.errors import Unavailable
 from app.streams import keys
 from app.streams.broker import Broker
 from app.streams.client import LOST
@@ -31,6 +32,7 @@ from app.subscriptions.slots import Slot, Slots
 from app.subscriptions.turn import Turn
 from app.subscriptions.yielding import Yielding
 
+AWAY = (*LOST, Unavailable)
 LINGER = 0.2
 """Seconds that a lease waits for work before it ends."""
 REFUSED_WAIT = 0.02
@@ -97,7 +99,7 @@ class Lease:
                             self.yielding.after_turn(taken, bool(self.agenda))
                     elif not self._wait() and not slot.slots.detached:
                         break
-                except LOST as error:
+                except AWAY as error:
                     self._recover(error)
         except Exception:
             # A mistake of ours: what is held must not stay with a worker that lives on, and an
@@ -215,13 +217,17 @@ class Lease:
             drained = drained and empty
         return total, drained
 
-    # -- when the server was away
+    # -- when Redis or the database was away
 
     def _recover(self, error: BaseException) -> None:
-        """Wait for the server, and give back what may have been read without our knowing."""
-        log.warning("lost Redis; waiting for it", error=str(error))
+        """Wait for what is away, and give back what may have been read without our knowing.
+
+        That is nobody's loss: an outage says nothing about the event in hand.
+        """
+        away = "the database" if isinstance(error, Unavailable) else "Redis"
+        log.warning(f"lost {away}; waiting for it", error=str(error))
         self._polled = 0.0
-        wait = 0.05
+        wait = 1.0 if isinstance(error, Unavailable) else 0.05
         # The lease's time may pass meanwhile: what it holds would stay with a worker that lives on.
         while not (self.slot.slots.closing or self.orphaned()):
             self.clock.sleep(wait)
@@ -229,9 +235,9 @@ class Lease:
             try:
                 self._give_back_everything()
                 self.refresh()
-            except LOST:
+            except AWAY:
                 continue
-            log.info("Redis is back")
+            log.info(f"{away} is back")
             return
 
     def _give_back_after_mistake(self) -> None:

@@ -14,6 +14,7 @@ from app.errors import Unavailable
 from app.events.event import Event
 from app.streams import keys
 from app.subscriptions import model_in_use, opening
+from app.subscriptions.delivery import Handling
 from tests.contract.world import World
 
 STEADY = RetryPolicy(attempts=3, base=10.0, factor=2.0, jitter=False)
@@ -382,6 +383,30 @@ def test_a_failing_upcaster_parks(world: World):
     (letter,) = world.letters
     assert letter.reason == "invalid"
     assert "KeyError" in letter.error
+
+
+def test_a_database_that_is_away_while_settling_is_no_loss_of_the_event(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outages = [Unavailable("The database is away.")] * 5
+    tracking_of = Handling.tracking_of
+
+    def away_at_first(handling: Handling, event_type: str) -> str:
+        if outages:
+            raise outages.pop()
+        return tracking_of(handling, event_type)
+
+    @world.on("order.placed", name="check", emits=["order.checked"])
+    def check(event, ctx):
+        return {"n": event.data}
+
+    monkeypatch.setattr(Handling, "tracking_of", away_at_first)
+    world.publish("order.placed", 1)
+    world.run()
+
+    assert not outages
+    assert world.letters == [] and world.states() == ["succeeded"]
+    assert [event.data for event in world.events("order.checked")] == [{"n": 1}]
 
 
 def test_a_mistake_of_ours_while_opening_costs_one_delivery(
