@@ -32,6 +32,8 @@ NOT_PAGES = {
     "/models/<name>/batches/<correlationid>.csv": "a download of a file",
     "/api/v1/models/<name>/batches/<correlationid>/result": "a download of a file",
     "/api/v1/models/<name>/versions/<int:version>/evaluation": "a file from the blob store",
+    "/aggregates/<stream>/as-of/<id>": "an answer that a worker gives, kept for an hour",
+    "/api/v1/aggregates/<stream>/as-of/<id>": "an answer that a worker gives, kept for an hour",
     "/projections/<path:name>": "the code of this benchmark declares no projection",
     "/api/v1/projections/<path:name>": "the code of this benchmark declares no projection",
     "/projections/<path:name>/as-of/<id>": "the code of this benchmark declares no projection",

@@ -9,24 +9,22 @@ finds the answer, and does nothing. The answer bears the position that a reader 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from typing import Any
 
-import msgspec
 import structlog
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from sqlmodel import Session
 
 from app import origin
 from app.clock import instant
 from app.cqrs import deciding, refusals
+from app.cqrs.asked import absent, checked_key, digest, id_of, invalid, refuse_level, validated
 from app.cqrs.command import LEVELS, Command, CommandContext, Registry
 from app.cqrs.events import CommandGiven
+from app.cqrs.told import listed, settled, told
 from app.errors import (
     Conflict,
-    InvalidCommand,
-    NotAllowed,
     NotFound,
     PenstockError,
     Refused,
@@ -34,13 +32,11 @@ from app.errors import (
 )
 from app.events.catalogue import plain_data, schema_problems
 from app.events.event import Event
-from app.events.ids import derived_id, letter_id, uuid7
-from app.events.schema import field_problems
+from app.events.ids import letter_id
 from app.events.topics import COMMAND_GIVEN
 from app.store import commands as store
 from app.store.columns import key as key_of
 from app.store.commands import SUBSCRIPTION, CommandRow, Given
-from app.store.moments import iso
 from app.store.page import Page, paged, read_cursor
 
 log = structlog.get_logger(__name__)
@@ -50,7 +46,6 @@ KEPT = 14 * 86_400.0
 """Seconds for which answers are kept (`app.store.retention`): what is older is not carried out any more."""
 LOOKS = (0.003, 0.05)
 """Seconds between two looks for an answer: at first, and at most."""
-LONGEST_KEY = 200
 
 
 class UnknownCommand(PenstockError):
@@ -87,7 +82,7 @@ class Commands:
         """One of them. Raises `NotFound`."""
         found = next((one for one in self.list() if one["name"] == name), None)
         if found is None:
-            raise _absent(name)
+            raise absent(name)
         return found
 
     # -- here and now
@@ -108,18 +103,18 @@ class Commands:
         the command raises undoes all of it. `app.cqrs.deciding` tells of those who give at once.
         """
         one = self._allowed(name, actor, may)
-        wanted = _validated(one, asked)
-        id = _id(name, actor, _checked(key))
+        wanted = validated(one, asked)
+        id = id_of(name, actor, checked_key(key))
 
         def decide() -> dict[str, Any]:
             with self.platform.database.session() as session:
                 row = self._row(session, name, actor, key, id, asked) if key else None
-                return _settled(row) or self._do(session, one, wanted, actor, row, key)
+                return settled(row) or self._do(session, one, wanted, actor, row, key)
 
-        told = deciding.again(decide)
-        if "kind" in told:
-            raise refusals.raised(told)
-        return told
+        found = deciding.again(decide)
+        if "kind" in found:
+            raise refusals.raised(found)
+        return found
 
     def _do(
         self, session: Session, one: Command, wanted: BaseModel, actor: str,
@@ -127,15 +122,15 @@ class Commands:
     ) -> dict[str, Any]:  # fmt: skip
         ctx = CommandContext(self.platform, session, actor, cause)
         answer = plain_data(one.function(wanted, ctx))
-        told = {"answer": answer, "position": ctx.position}
+        done = {"answer": answer, "position": ctx.position}
         if row is not None:
-            row.answer = told
+            row.answer = done
             session.add(row)
         self.platform.audit.record(
             actor, f"command.{one.name}", one.name, ctx.before, ctx.after, session=session,
             asked=wanted.model_dump(mode="json"), position=ctx.position, key=key,
         )  # fmt: skip
-        return told
+        return done
 
     # -- by a worker
 
@@ -154,13 +149,13 @@ class Commands:
         code, as `execute` does, `EventTooLarge`, and `Unavailable` where SQL is away.
         """
         known = self.get(name)
-        _refuse_level(name, known["level"], actor, may)
+        refuse_level(name, known["level"], actor, may)
         if problems := schema_problems(known["schema"], asked):
-            raise _invalid(name, problems)
-        id = _id(name, actor, _checked(key))
+            raise invalid(name, problems)
+        id = id_of(name, actor, checked_key(key))
         with self.platform.database.session() as session:
             row = self._row(session, name, actor, key or id, id, asked)
-            if _settled(row) is not None:
+            if settled(row) is not None:
                 return id
         here = origin.current()
         data = {
@@ -199,13 +194,13 @@ class Commands:
         def decide() -> dict[str, Any]:
             with self.platform.database.session() as session:
                 row = self._row(session, given.command, given.actor, key, id, given.asked)
-                if _settled(row) is None:
+                if settled(row) is None:
                     self._refuse_old(event)
                     self._check_here(given.command)
                     one = self._allowed(given.command, given.actor, may)
-                    wanted = _validated(one, given.asked)
+                    wanted = validated(one, given.asked)
                     self._do(session, one, wanted, given.actor, row, given.key, event)
-                return _told(Given(row, None, None))
+                return told(Given(row, None, None))
 
         try:
             with origin.of(here):
@@ -216,10 +211,10 @@ class Commands:
                 raise
         with self.platform.database.session() as session:
             row = self._row(session, given.command, given.actor, key, id, given.asked, check=False)
-            if row.given == _digest(given.asked) and _settled(row) is None:
+            if row.given == digest(given.asked) and settled(row) is None:
                 row.problem = problem
                 session.add(row)
-            return {**_told(Given(row, None, None)), "state": "refused", "problem": problem}
+            return {**told(Given(row, None, None)), "state": "refused", "problem": problem}
 
     def state(self, id: str, actor: str | None = None) -> dict[str, Any]:
         """`{"id", "command", "actor", "state", "answer", "position", "problem", "letter"}`.
@@ -232,7 +227,7 @@ class Commands:
             found = store.found(session, id)
         if found is None or (actor is not None and found.row.actor != key_of(actor)):
             raise NotFound(f"No command was given under the id {id}, or its answer was forgotten.")
-        return _told(found)
+        return told(found)
 
     def trouble(self, id: str) -> dict[str, Any] | None:
         """What holds a command up: `{"state", "attempts", "error", "letter"}`; None where nothing does.
@@ -254,10 +249,10 @@ class Commands:
         """Its `state` when it doesn't wait any more, or as it is after so many seconds."""
         clock, (pause, longest) = self.platform.clock, LOOKS
         end = clock.monotonic() + seconds
-        while (told := self.state(id))["state"] == "waiting" and clock.monotonic() < end:
+        while (found := self.state(id))["state"] == "waiting" and clock.monotonic() < end:
             clock.sleep(pause)
             pause = min(longest, pause * 1.5)
-        return told
+        return found
 
     def given(
         self,
@@ -273,19 +268,19 @@ class Commands:
         before = (*read_cursor(cursor, float, str),) if cursor else None
         with self.platform.database.read() as session:
             rows = store.newest(session, limit + 1, before, command, state)
-        return paged(rows, limit, lambda one: (one.row.at, one.row.id or ""), _listed)
+        return paged(rows, limit, lambda one: (one.row.at, one.row.id or ""), listed)
 
     # -- what both need
 
     def check(self, name: str, asked: Any, key: str | None = None) -> None:
         """What our own code is about to give. Raises `NotFound`, `InvalidCommand` or `Refused`."""
-        _checked(key)
+        checked_key(key)
         asked = plain_data(asked)
         one = self.registry.commands.get(name)
         if one is not None:
-            _validated(one, asked)
+            validated(one, asked)
         elif problems := schema_problems(self.get(name)["schema"], asked):
-            raise _invalid(name, problems)
+            raise invalid(name, problems)
 
     def _check_here(self, name: str) -> None:
         """That this worker has the code. No refusal to be kept where not: in a deploy another has it."""
@@ -303,15 +298,15 @@ class Commands:
     def _allowed(self, name: str, actor: str, may: Collection[str]) -> Command:
         one = self.registry.commands.get(name)
         if one is None:
-            raise _absent(name)
-        _refuse_level(name, one.level, actor, may)
+            raise absent(name)
+        refuse_level(name, one.level, actor, may)
         return one
 
     def _row(
         self, session: Session, name: str, actor: str, key: str, id: str, asked: Any,
         *, check: bool = True,
     ) -> CommandRow:  # fmt: skip
-        given = _digest(asked)
+        given = digest(asked)
         row = store.opened(session, name, actor, key, id, given, self.platform.clock.now())
         if check and row.given != given:
             raise Conflict(f"The idempotency key {key!r} was used for another {name} before.")
@@ -321,65 +316,3 @@ class Commands:
         """Its answer may be forgotten, so nobody knows whether it was done."""
         if event.time and self.platform.clock.now() - event.time.timestamp() > KEPT:
             raise Refused("This command was given more than 14 days ago: give it anew.")
-
-
-def _checked(key: str | None) -> str | None:
-    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
-        raise Refused(f"An idempotency key is printable, and has 1 to {LONGEST_KEY} characters.")
-    return key
-
-
-def _id(name: str, actor: str, key: str | None) -> str:
-    return derived_id("command", name, actor, key) if key else uuid7()
-
-
-def _digest(asked: Any) -> str:
-    plain = msgspec.json.encode(plain_data(asked), order="deterministic")
-    return hashlib.sha256(plain).hexdigest()
-
-
-def _settled(row: CommandRow | None) -> dict[str, Any] | None:
-    """The answer, or the refusal, that there is already."""
-    if row is None:
-        return None
-    return dict(row.problem) if row.problem else dict(row.answer) if row.answer else None
-
-
-def _told(given: Given) -> dict[str, Any]:
-    row, letter, parked = given
-    state = "refused" if row.problem else "done" if row.answer else parked or "waiting"
-    done = row.answer or {"answer": None, "position": None}
-    return {
-        "id": row.id, "command": row.command, "actor": row.actor, "state": state,
-        **done, "problem": row.problem, "letter": letter if state == parked else None,
-    }  # fmt: skip
-
-
-def _listed(given: Given) -> dict[str, Any]:
-    row = given.row
-    told = {name: value for name, value in _told(given).items() if name != "answer"}
-    return {**told, "key": None if row.key == row.id else row.key, "at": iso(row.at)}
-
-
-def _refuse_level(name: str, level: str, actor: str, may: Collection[str]) -> None:
-    if level not in may:
-        raise NotAllowed(f"{actor} may not give {name}: it takes the role {level}.")
-
-
-def _validated(one: Command, asked: Any) -> BaseModel:
-    try:
-        return one.takes.model_validate(asked)
-    except ValidationError as error:
-        raise _invalid(one.name, field_problems(error)) from error
-
-
-def _invalid(name: str, problems: list[dict[str, str]]) -> InvalidCommand:
-    found = [{**one, "field": one["field"].removeprefix("data.")} for one in problems]
-    faults = "; ".join(f"{one['field']}: {one['problem']}" for one in found)
-    return InvalidCommand(f"{name}: {faults}", found)
-
-
-def _absent(name: str) -> NotFound:
-    return NotFound(
-        f"There is no command {name!r}: `python -m app commands list` shows those that a worker knows."
-    )

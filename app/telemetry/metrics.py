@@ -98,7 +98,7 @@ def exposition(platform: Any) -> bytes:
     if health["redis"] == health["database"] == "ok":
         for subscription in platform.subscriptions.list():
             _describe(metrics, subscription)
-    if health["database"] == "ok":
+    if health["migrations"] == "ok":
         stopped = {row["name"] for row in platform.projections.stopped()}
         for follower in platform.projections.list():
             name = follower["name"]

@@ -201,7 +201,13 @@ def test_it_is_rebuilt_beside_the_live_one_while_events_keep_coming(shop, monkey
 def test_a_rebuild_calls_no_mailer(shop):
     mails = []
 
-    @reactor("item.sold", emits=["mail.wanted"], name="mailer", followers=shop.followers)
+    @reactor(
+        "item.sold",
+        emits=["mail.wanted"],
+        name="mailer",
+        start="earliest",
+        followers=shop.followers,
+    )
     def mailer(event, view):
         mails.append(event.data)
 
