@@ -83,6 +83,8 @@ class View:
         returned = function(event, self)
         if self._holds and self._has_moved():
             self._stop_holding()
+        elif not self._holds and self._session.deleted:
+            self._session.flush()  # SQLAlchemy deletes last: the next event may use such a key again
         self._touched.clear()
         return returned
 

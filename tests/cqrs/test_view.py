@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import JSON, Column, DateTime, func
 from sqlalchemy.exc import IntegrityError
@@ -101,6 +101,7 @@ STEPS = st.one_of(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.lists(STEPS, max_size=8), max_size=3))
+@example([[("count", "a"), ("count", "c"), ("delete", "c"), ("rename", "a", "c")]])
 def test_any_mixture_of_its_ways_is_what_a_dictionary_would_be(database, batches):
     with database.session() as session:
         tables.empty(session.connection(), [Count.__tablename__])
