@@ -175,6 +175,7 @@ class FakePlatform:
         self.healthy: Callable[[], Json] = lambda: {
             "redis": "ok",
             "database": "ok",
+            "migrations": "ok",
             "workers": 2,
             "archive_lag": 0.4,
         }

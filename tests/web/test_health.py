@@ -33,7 +33,7 @@ def test_not_ready_says_what_is_missing(platform, anonymous) -> None:
 
 def test_ready_without_workers_since_events_are_accepted_all_the_same(platform, anonymous) -> None:
     platform.healthy = lambda: {
-        "redis": "ok", "database": "ok", "workers": 0, "archive_lag": None}  # fmt: skip
+        "redis": "ok", "database": "ok", "migrations": "ok", "workers": 0, "archive_lag": None}  # fmt: skip
     assert anonymous.get("/readyz").status_code == 200
 
 
