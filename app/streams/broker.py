@@ -225,8 +225,4 @@ def create_groups(wire: Wire, group: str, streams: Sequence[str], start: str = "
     """Create the group on each stream that lacks it, from the earliest event kept unless `start` says otherwise."""
     for stream in streams:
         begin = "0" if keys.is_again(stream) else start
-        try:
-            wire("XGROUP", "CREATE", stream, group, begin, "MKSTREAM")
-        except ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):
-                raise
+        wire.script("group", (stream,), (group, begin))

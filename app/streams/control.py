@@ -6,12 +6,14 @@ rises with every change, so that a lease compares one number with each read.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 import redis
 
 from app.streams import keys
+from app.streams.client import run_script
 
 _FIELD = "sub:"
 
@@ -66,26 +68,27 @@ def decision(client: redis.Redis, subscription: str) -> Decision:
 
 def decide(client: redis.Redis, subscription: str, value: Decision) -> None:
     """Put a decision in force."""
-    with client.pipeline(transaction=True) as pipe:
-        add_decision(pipe, subscription, value)
-        pipe.execute()
+    _tell(client, word(subscription, value))
 
 
-def add_decision(pipe: Any, subscription: str, value: Decision) -> None:
-    """The same, as a part of a caller's transaction."""
-    pipe.hset(keys.CONTROL, _FIELD + subscription, msgspec.json.encode(value))
-    add_change(pipe)
+def be_present(client: redis.Redis, subscriptions: Iterable[str]) -> None:
+    """Take back the word that subscriptions of these names were deleted: there are some again."""
+    _tell(client, [part for name in subscriptions for part in (gone_field(name), "")])
+
+
+def _tell(client: redis.Redis, words: Sequence[Any]) -> None:
+    run_script(client, "decide", (keys.CONTROL, keys.BELL), (keys.EVERYBODY, *words))
+
+
+def word(subscription: str, value: Decision) -> tuple[str, bytes]:
+    """A decision as it is written: its field, and itself."""
+    return _FIELD + subscription, msgspec.json.encode(value)
 
 
 def add_gone(pipe: Any, subscription: str) -> None:
     """Leave word that a subscription was deleted: who has not heard of it makes no group for it."""
     pipe.hset(keys.CONTROL, gone_field(subscription), 1)
     pipe.hdel(keys.CONTROL, _FIELD + subscription)
-
-
-def add_present(pipe: Any, subscription: str) -> None:
-    """Take that word back: there is one of this name again."""
-    pipe.hdel(keys.CONTROL, gone_field(subscription))
 
 
 def gone_field(subscription: str) -> str:

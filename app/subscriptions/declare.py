@@ -12,7 +12,7 @@ from typing import Any
 
 from app.events.topics import SYSTEM_TOPIC
 from app.streams.broker import create_groups
-from app.streams.control import add_change, add_present
+from app.streams.control import be_present
 from app.subscriptions.streams import subscription_streams
 
 
@@ -52,11 +52,7 @@ def declare(platform: Any) -> None:
     wire.drop()
     platform.schedules.declare()
     platform.subscriptions.mirror()
-    with platform.redis.pipeline(transaction=True) as pipe:
-        for one in declared:
-            add_present(pipe, one.name)
-        add_change(pipe)
-        pipe.execute()
+    be_present(platform.redis, [one.name for one in declared])
 
 
 def _retire(platform: Any) -> None:

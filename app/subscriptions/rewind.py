@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from app.errors import NotFound, Refused
 from app.events.arrival import Arrival
 from app.streams import control, keys
 from app.streams.broker import create_groups
-from app.streams.client import script_source
+from app.streams.client import run_script
 from app.streams.entry import Entry
 from app.streams.topics import position_order
 from app.subscriptions.streams import row_streams
@@ -49,13 +50,14 @@ def rewind(platform: Any, name: str, row: Mapping[str, Any], to: str) -> int:
     skipped = to == "now"
     decision = msgspec.structs.replace(was, generation=generation, rewound=target, skipped=skipped)
     position = f"{target - 1}-{LAST}" if target else "0"
-    with platform.redis.pipeline(transaction=True) as pipe:
-        control.add_decision(pipe, name, msgspec.structs.replace(decision, paused=True))
-        for stream in streams:
-            again = keys.again_stream(name, keys.partition_of(stream))
-            script = script_source("rewind"), 3, stream, again, keys.BELL
-            pipe.eval(*script, name, position, was.generation, "skip" if skipped else "")
-        pipe.execute()
+    pairs = [(one, keys.again_stream(name, keys.partition_of(one))) for one in streams]
+    written = control.word(name, msgspec.structs.replace(decision, paused=True))
+    run_script(
+        platform.redis,
+        "rewind",
+        (keys.CONTROL, keys.BELL, *chain.from_iterable(pairs)),
+        (name, position, was.generation, "skip" if skipped else "", keys.EVERYBODY, *written),
+    )
     for stream in streams:
         _send_archived(platform, name, stream, target, decision.generation)
     control.decide(platform.redis, name, decision)

@@ -20,7 +20,7 @@ from app.events.event import Event, plain
 from app.events.filters import compile_filter
 from app.events.topics import RESERVED, SYSTEM_TOPIC, check_type
 from app.streams.broker import create_groups
-from app.streams.control import add_change, add_present
+from app.streams.control import be_present
 from app.subscriptions.declaration import Subscription
 from app.subscriptions.retry import RetryPolicy
 from app.subscriptions.streams import row_streams
@@ -202,10 +202,7 @@ class Webhooks:
         wire.drop()
 
     def _announce(self, name: str) -> None:
-        with self.platform.redis.pipeline(transaction=True) as pipe:
-            add_present(pipe, name)
-            add_change(pipe)
-            pipe.execute()
+        be_present(self.platform.redis, [name])
         self.platform.changes.announce("subscriptions")
 
     def _secret(self, name: str, number: int) -> str:

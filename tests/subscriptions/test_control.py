@@ -101,3 +101,19 @@ def test_decisions_that_redis_lost_come_back(platform: Platform) -> None:
     platform.redis.flushall()
     platform.subscriptions.mirror()
     assert in_force(platform).paused
+
+
+def test_full_memory_keeps_no_decision_from_being_in_force(platform: Platform) -> None:
+    """To resume and to skip are what makes room; what is declared again needs none."""
+    platform.subscriptions.pause(NAME, "user:ann")
+    version = control.version(platform.redis)
+    platform.redis.config_set("maxmemory", 1)
+    try:
+        declare(platform)
+        platform.subscriptions.resume(NAME, "user:ann")
+        platform.subscriptions.rewind(NAME, "now", "user:ann")
+    finally:
+        platform.redis.config_set("maxmemory", 0)
+    assert not in_force(platform).paused
+    assert in_force(platform).skipped
+    assert control.version(platform.redis) == version + 4
