@@ -24,6 +24,8 @@ from app.subscriptions.slots import Slots
 _PR_SET_PDEATHSIG = 1
 YIELD = 10
 """How nice the children are that do nothing but our own bookkeeping (docs/decisions/0025)."""
+TOLD_WITHIN = 5.0
+"""Seconds for a parent to say that it closes, after the platform has told its whole group to end."""
 
 
 class Runtime:
@@ -77,8 +79,10 @@ class Runtime:
         """A platform signals whole groups of processes: the parent's shutdown is no reason to die here.
 
         What is meant for this child alone (`revoke --terminate`) comes while the worker is not closing.
+        On a busy machine the parent may take a while to say that it is.
         """
-        for _wait in range(20):
+        end = time.monotonic() + TOLD_WITHIN
+        while time.monotonic() < end:
             if self.slots.closing:
                 return
             time.sleep(0.05)

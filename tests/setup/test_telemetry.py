@@ -77,7 +77,7 @@ def test_what_is_not_known_is_left_out():
 def test_a_part_that_is_away_is_shown_and_the_scrape_still_answers():
     platform = FakePlatform()
     platform.healthy = lambda: {
-        "redis": "Connection refused", "database": "ok", "workers": None, "archive_lag": None,
+        "redis": "Connection refused", "database": "ok", "migrations": "ok", "workers": None, "archive_lag": None,
     }  # fmt: skip
     text = metrics.exposition(platform).decode()
     assert 'penstock_up{part="redis"} 0.0' in text
