@@ -44,12 +44,25 @@ def rows_as_of(
 
     What the live projection left out is left out here, too. Raises `NotFound`, and `Refused`.
     """
-    until = platform.event_store.position_at(at) if position is None else position
+    until = moment(platform, position, at)
     with (
         built_as_of(platform, name, until) as past,
         platform.database.on(past.connection, writes=False) as session,
     ):
         yield from _rows(session, tables.own(past.declared.tables))
+
+
+def moment(platform: Any, position: int | None, at: Any) -> int:
+    """The position that is meant. Raises `Refused` for one that is not there, and for no moment or two."""
+    if (position is None) == (at is None):
+        raise Refused("Say either `position`, or `at` for a time.")
+    store = platform.event_store
+    if position is None:
+        return int(store.position_at(at))
+    head = store.head()
+    if not 0 <= position <= head:
+        raise Refused(f"The positions are 0 to {head}: there is no {position}.")
+    return position
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.clock import instant
 from app.cqrs import refusals
-from app.cqrs.as_of import built_as_of
+from app.cqrs.as_of import built_as_of, moment
 from app.cqrs.bounded import Bound
 from app.cqrs.comparing import compared
 from app.cqrs.declaration import is_ours
@@ -93,15 +93,7 @@ class Looking(Kept):
             )
         if told["kind"] != "projection":
             raise Refused(f"{name} is a reactor: it has no rows.")
-        if (position is None) == (at is None):
-            raise Refused("Say either `position`, or `at` for a time.")
-        store = self.platform.event_store
-        if position is None:
-            return int(store.position_at(at))
-        head = store.head()
-        if not 0 <= position <= head:
-            raise Refused(f"The positions are 0 to {head}: there is no {position}.")
-        return position
+        return moment(self.platform, position, at)
 
     def _keep(
         self, id: str, asked: ProjectionAsked, state: str, *, progress: float = 0.0,

@@ -437,6 +437,8 @@ def test_its_rows_as_they_were_are_told_and_the_live_ones_stay(shop, monkeypatch
     assert sold(shop) == {"tea": 6, "milk": 5}
     with pytest.raises(NotFound):
         next(shop.projections.rows_as_of("nothing", position=1))
+    with pytest.raises(Refused, match="there is no 9999"):
+        next(shop.projections.rows_as_of("sales", position=9999))
 
 
 def test_a_row_is_read_once_in_a_batch_however_often_it_changes(shop):
