@@ -44,6 +44,7 @@ def rows_as_of(
 
     What the live projection left out is left out here, too. Raises `NotFound`, and `Refused`.
     """
+    _declared(platform, name)
     until = moment(platform, position, at)
     with (
         built_as_of(platform, name, until) as past,
@@ -71,11 +72,7 @@ def built_as_of(platform: Any, name: str, until: int, bound: Bound | None = None
 
     Raises `NotFound`, and `Refused` where its code fails, or where a `bound` is given and passed.
     """
-    declared = platform.followers.declared.get(name)
-    if declared is None:
-        raise NotFound(f"No projection {name!r} is declared in the modules of PENSTOCK_HANDLERS.")
-    if declared.kind != "projection":
-        raise Refused(f"{name} is a reactor: it has no rows.")
+    declared = _declared(platform, name)
     left_out = _left_out(platform, name)
     with platform.database.apart() as connection:
         if bound:
@@ -102,6 +99,15 @@ def built_as_of(platform: Any, name: str, until: int, bound: Bound | None = None
                 break
             after = found[-1].position
         yield past
+
+
+def _declared(platform: Any, name: str) -> Declared:
+    declared: Declared | None = platform.followers.declared.get(name)
+    if declared is None:
+        raise NotFound(f"No projection {name!r} is declared in the modules of PENSTOCK_HANDLERS.")
+    if declared.kind != "projection":
+        raise Refused(f"{name} is a reactor: it has no rows.")
+    return declared
 
 
 @contextmanager
