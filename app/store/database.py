@@ -2,44 +2,27 @@
 
 Guarantees: `session()` commits whole or not at all; a forked child never
 touches its parent's connections; a condition of the database (lost, full,
-read-only, not migrated) is raised as `Unavailable` in words. SQLite runs in
-WAL, its writers take the lock at the start (a transaction that reads first and
-writes later can't wait for the lock: it fails at once).
+read-only, not migrated) is raised as `Unavailable` in words. On SQLite writers
+take the lock at the start (a transaction that reads first and writes later
+can't wait for the lock: it fails at once). How its connections are made is told
+in `app.store.engines`.
 """
 
 from __future__ import annotations
 
 import os
-import select
-import sqlite3
-import threading
-import time
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import Connection, Engine, event, make_url, text
 from sqlmodel import Session
 
-from app.errors import Refused, Unavailable
-from app.store import turns
+from app.store.engines import BEGIN, postgres, sqlite
 from app.store.failures import mark, translated
 from app.store.forking import GATE
-
-BUSY_SECONDS = 30
-QUIET_SECONDS = 30.0
-"""A connection that was idle for longer is asked whether it is there, before it is used."""
-_BEGIN = "penstock_begin"
-_LOCKED_OUT = (
-    "This thread holds a write transaction of {name} open already, and SQLite has one writer at a "
-    "time: it would wait for itself. Take part in the open one (`session=ctx.session` in a handler, "
-    "`session=` elsewhere), or end it first."
-)
 
 
 class Database:
@@ -51,7 +34,7 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, connections: int = 10, synchronous: Literal["FULL", "NORMAL"] = "FULL"
+        self, url: str, *, connections: int = 10, synchronous: sqlite.Synchronous = "FULL"
     ):
         self.url = make_url(url)
         self.on_sqlite = self.url.get_backend_name() == "sqlite"
@@ -61,7 +44,7 @@ class Database:
         self._engine: Engine | None = None
         self._process: int | None = None
         self._inherited: list[Engine] = []
-        self._writing = threading.local()
+        self._writer = sqlite.OneWriter(self.name)
         self._together: ContextVar[Session | None] = ContextVar("together", default=None)
 
     @property
@@ -131,19 +114,17 @@ class Database:
     def _transaction(self, begin: str) -> Iterator[Session]:
         with translated(self.name), GATE.inside() if self.on_sqlite else nullcontext():
             writing = begin == "IMMEDIATE"
-            engine = (
-                self.engine.execution_options(**{_BEGIN: begin}) if writing else self._reading()
-            )
+            engine = self.engine.execution_options(**{BEGIN: begin}) if writing else self._reading()
             with Session(engine, expire_on_commit=False) as session:
                 yield session
 
     def _reading(self) -> Engine:
         """The engine for what only reads."""
-        engine = self.engine.execution_options(**{_BEGIN: "DEFERRED"})
+        engine = self.engine.execution_options(**{BEGIN: "DEFERRED"})
         if self.on_sqlite:
             return engine
         # Each statement sees what is committed when it starts, in a transaction or not:
-        # without one it is one round trip and not three (see `_on_statement`).
+        # without one it is one round trip and not three (see `app.store.engines.postgres`).
         return engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
@@ -163,7 +144,7 @@ class Database:
     @contextmanager
     def on(self, connection: Connection, *, writes: bool) -> Iterator[Session]:
         """A transaction on a connection `apart`; on SQLite only one that `writes` holds others back."""
-        begin = {_BEGIN: "IMMEDIATE" if writes else "DEFERRED"}
+        begin = {BEGIN: "IMMEDIATE" if writes else "DEFERRED"}
         gate = GATE.inside() if self.on_sqlite else nullcontext()
         with translated(self.name), gate, Session(connection.execution_options(**begin)) as session:
             yield session
@@ -177,10 +158,7 @@ class Database:
 
     def check_free(self) -> None:
         """Raises `Refused` where this thread would wait for a lock that it holds itself (SQLite)."""
-        process, find = getattr(self._writing, "by", (None, None))
-        writing = find() if find and process == os.getpid() else None
-        if writing is not None and not writing.closed and writing.in_transaction():
-            raise Refused(_LOCKED_OUT.format(name=self.name))
+        self._writer.check_free()
 
     def ping(self) -> None:
         """Returns where the database answers. Raises `Unavailable` where it doesn't."""
@@ -199,152 +177,17 @@ class Database:
         self._engine = None
 
     def _make(self) -> Engine:
-        engine = self._make_sqlite() if self.on_sqlite else self._make_postgresql()
+        if self.on_sqlite:
+            engine = sqlite.make(
+                self.url,
+                connections=self._connections,
+                synchronous=self._synchronous,
+                writer=self._writer,
+            )
+        else:
+            engine = postgres.make(self.url, connections=self._connections)
         event.listen(engine, "handle_error", mark)
         return engine
-
-    def _make_postgresql(self) -> Engine:
-        kept = min(5, self._connections)
-        # Without prepared statements: the server keeps the plan of one from when its tables were
-        # almost empty (measured: 27 s for a batch of 5,000 that takes 0.3), and PgBouncer can't
-        # share them.
-        engine = create_engine(
-            self.url,
-            pool_size=kept,
-            max_overflow=self._connections - kept,
-            pool_timeout=15,
-            pool_recycle=1800,
-            connect_args={
-                "connect_timeout": 10,
-                "application_name": "penstock",
-                # A database without an encoding (initdb where LC_ALL=C) answers in bytes otherwise.
-                "client_encoding": "utf8",
-                "prepare_threshold": None,
-            },
-        )
-        event.listen(engine, "checkin", _on_checkin)
-        event.listen(engine, "checkout", _on_checkout)
-        event.listen(engine, "before_cursor_execute", _on_statement)
-        return engine
-
-    def _make_sqlite(self) -> Engine:
-        if self.file is not None:
-            try:
-                self.file.parent.mkdir(parents=True, exist_ok=True)
-                # It holds password hashes and people's data: for its owner only.
-                if not self.file.exists():
-                    os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
-            except OSError as error:
-                raise Unavailable(
-                    f"The database {self.file} can't be made ({error.strerror}): "
-                    "make its folder writable, or set PENSTOCK_DATA_DIR to one that is."
-                ) from error
-        engine = create_engine(
-            self.url,
-            pool_size=self._connections,
-            max_overflow=0,
-            pool_timeout=15,
-            connect_args={
-                "timeout": BUSY_SECONDS,
-                "check_same_thread": False,
-                "factory": turns.patient(BUSY_SECONDS),
-            },
-        )
-        event.listen(engine, "connect", self._on_sqlite_connect)
-        event.listen(engine, "begin", self._on_sqlite_begin)
-        return engine
-
-    def _on_sqlite_connect(self, connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # transactions begin where we say, not where Python does
-        cursor = connection.cursor()
-        try:
-            _use_wal(cursor)
-            cursor.execute(f"PRAGMA synchronous = {self._synchronous}")
-            cursor.execute("PRAGMA foreign_keys = ON")
-            cursor.execute("PRAGMA temp_store = MEMORY")
-            cursor.execute("PRAGMA cache_size = -32000")
-            cursor.execute("PRAGMA journal_size_limit = 67108864")
-            if self._synchronous == "NORMAL":
-                # The disk is waited for, and what changed is copied, at each checkpoint: every
-                # 32 MB and not every 4, since a batch of the archive writes half of that.
-                cursor.execute("PRAGMA wal_autocheckpoint = 8000")
-        finally:
-            cursor.close()
-
-    def _on_sqlite_begin(self, connection: Connection) -> None:
-        mode = connection.get_execution_options().get(_BEGIN, "DEFERRED")
-        if mode == "IMMEDIATE":
-            self.check_free()
-        driver: Any = connection.connection.driver_connection
-        try:
-            driver.begin(mode)
-        except sqlite3.Error as error:
-            raise DBAPIError("BEGIN", None, error) from error
-        if mode == "IMMEDIATE":
-            self._writing.by = os.getpid(), weakref.ref(connection)
-
-
-def _on_checkin(_driver: Any, record: ConnectionPoolEntry) -> None:
-    record.info["idle since"] = time.monotonic()
-
-
-def _on_checkout(driver: Any, record: ConnectionPoolEntry, _: Any) -> None:
-    """Leave a connection that has ended meanwhile.
-
-    The system knows of most that have, since the server says goodbye: asking it costs nothing.
-    Only what a firewall may have forgotten is asked for an answer, which is a round trip.
-    """
-    since = record.info.get("idle since")
-    if driver is None or since is None:
-        return
-    if time.monotonic() - since < QUIET_SECONDS and not _has_news(driver):
-        return
-    import psycopg  # SQLAlchemy has loaded it, where the database is PostgreSQL
-
-    try:
-        driver.autocommit = True
-        driver.execute("SELECT 1")
-        driver.autocommit = False
-    except psycopg.Error as error:
-        record.info.clear()
-        raise InvalidatePoolError() from error
-
-
-def _on_statement(
-    connection: Connection, _cursor: Any, sql: str, _parameters: Any, _context: Any, _many: bool
-) -> None:
-    """What may write in a transaction that only reads gets one after all, to be rolled back."""
-    if connection.get_execution_options().get(_BEGIN) == "DEFERRED" and sql[:6] != "SELECT":
-        driver: Any = connection.connection.driver_connection
-        if driver.autocommit:
-            driver.autocommit = False
-
-
-def _has_news(driver: Any) -> bool:
-    """Whether the server has sent something that nobody asked for, such as the end."""
-    if driver.closed:
-        return True
-    waiting = select.poll()
-    waiting.register(driver.fileno(), select.POLLIN)
-    return bool(waiting.poll(0))
-
-
-def _use_wal(cursor: Any) -> None:
-    """Switch the file to WAL once.
-
-    The switch takes a lock without waiting for it, so where several processes open a new
-    file at once, all but one may be refused; by then it is done, and reading it says so.
-    """
-    for _ in range(100):
-        if cursor.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
-            return
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL").fetchone()
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
-                raise
-            cursor.execute("BEGIN IMMEDIATE")  # waits for the lock
-            cursor.execute("ROLLBACK")
 
 
 def open_databases(

@@ -209,7 +209,7 @@ def test_a_writer_never_blocks_a_reader(tmp_path):
 
 
 def test_a_lock_that_never_comes_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("app.store.database.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("app.store.engines.sqlite.BUSY_SECONDS", 0.05)
     database = Database(f"sqlite:///{tmp_path / 'x.db'}")
     other = Database(f"sqlite:///{tmp_path / 'x.db'}")
     with database.session() as session:
