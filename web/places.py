@@ -49,6 +49,7 @@ _PATHS = {
     "run": "/runs", "event": "/events", "dead-letter": "/failures", "replay": "/replays",
     "subscription": "/subscriptions", "topic": "/topics", "dataset": "/datasets",
     "model": "/models", "projection": "/projections", "worker": "/workers",
+    "aggregate": "/aggregates",
 }  # fmt: skip
 _FILTERS = {"group": "/failures?group", "type": "/events?type", "subject": "/events?subject",
             "key": "/events?key"}  # fmt: skip
@@ -79,12 +80,25 @@ def _places() -> list[tuple[str, str, str, str]]:
 
 def href(found: Found) -> str:
     """The page of something that was found."""
-    if found.kind in ("page", "action"):
-        return found.id
-    if found.kind in _FILTERS:
-        path, _, name = _FILTERS[found.kind].partition("?")
-        return f"{path}?{urlencode({name: found.id})}"
-    return f"{_PATHS[found.kind]}/{quote(found.id, safe='')}"
+    return found.id if found.kind in ("page", "action") else _address(found.kind, found.id)
+
+
+def _address(kind: str, id: str) -> str:
+    if kind in _FILTERS:
+        path, _, name = _FILTERS[kind].partition("?")
+        return f"{path}?{urlencode({name: id})}"
+    return f"{_PATHS[kind]}/{quote(id, safe='')}"
+
+
+def of_target(action: str, target: str) -> str | None:
+    """The page of what an audit line is about: `projection:sales`, or `digits` of `dataset.uploaded`.
+
+    None where it has no page of its own.
+    """
+    kind, colon, id = target.partition(":")
+    if not colon:
+        kind, id = action.partition(".")[0], target
+    return _address(kind, id) if id and (kind in _PATHS or kind in _FILTERS) else None
 
 
 def word(kind: str) -> str:

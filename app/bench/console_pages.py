@@ -145,6 +145,7 @@ def _known(story: Story) -> dict[str, list[str]]:
         ],
         "/aggregates": ["/aggregates", "/aggregates?category=order"],
         "/aggregates/<stream>": [f"/aggregates/{one}" for one in streams],
+        "/positions/<int:position>": ["/positions/1"],
         "/api/v1/aggregates": ["/api/v1/aggregates?category=order"],
         "/api/v1/aggregates/<stream>": [f"/api/v1/aggregates/{one}" for one in streams],
         "/api/v1/aggregates/<stream>/history": [

@@ -21,6 +21,7 @@ from typing import Any
 from pydantic import BaseModel
 from sqlmodel import Session
 
+from app.cqrs.changed import Fields, changed
 from app.errors import Refused
 from app.events.event import Event
 
@@ -86,7 +87,8 @@ def command(
 class CommandContext:
     """What a command works with: its transaction, who gave it, and the event store.
 
-    `cause` is the event that brought the command, where one did.
+    `cause` is the event that brought the command, where one did. `streams` are those that it
+    appended to, with their new versions; `before` and `after` what it changed of aggregates.
     """
 
     def __init__(self, platform: Any, session: Session, actor: str, cause: Event | None = None):
@@ -95,8 +97,10 @@ class CommandContext:
         self.actor = actor
         self.cause = cause
         self.position: int | None = None
+        self.streams: dict[str, int] = {}
         self.before: Any = None
         self.after: Any = None
+        self._said = False
 
     def append(
         self, stream: str, events: Sequence[Event] | Event, expected_version: int | None = None
@@ -106,31 +110,47 @@ class CommandContext:
         done = self.platform.event_store.append(
             stream, self._caused(given), expected_version, actor=self.actor, session=self.session
         )
-        self.position = done.position
+        self._appended(stream, done)
         return int(done.version)
 
     @contextmanager
     def edit(self, cls: Any, id: str) -> Iterator[Any]:
         """An aggregate, saved in the command's transaction at the end of the block."""
-        one = self.platform.aggregates.load(cls.kind(), id, session=self.session)
+        aggregates, kind = self.platform.aggregates, cls.kind()
+        one = aggregates.load(kind, id, session=self.session)
+        before = aggregates.fields(kind, one)
         yield one
         one.pending = self._caused(one.pending)
-        done = self.platform.aggregates.save(one, actor=self.actor, session=self.session)
+        done = aggregates.save(one, actor=self.actor, session=self.session)
         if done is not None:
-            self.position = done.position
+            self._appended(kind.stream(id), done)
+            self._changed(kind.stream(id), before, aggregates.fields(kind, one))
 
     def decide(self, decider: Any, id: str, command: Any) -> Any:
         """Have a decider decide in the command's transaction; its `state` and `version` after that."""
-        held, done = self.platform.aggregates.decided(
+        aggregates, kind = self.platform.aggregates, decider.kind
+        before, held, done = aggregates.decided(
             decider, id, command, caused=self._caused, actor=self.actor, session=self.session
         )
         if done is not None:
-            self.position = done.position
+            self._appended(kind.stream(id), done)
+            fields = aggregates.fields
+            self._changed(kind.stream(id), fields(kind, before), fields(kind, held))
         return held
 
     def changed(self, before: Any, after: Any) -> None:
-        """What the audit log is to show of it: plain JSON values."""
-        self.before, self.after = before, after
+        """What the audit log is to show of it, instead of the aggregates' fields: plain JSON values."""
+        self.before, self.after, self._said = before, after, True
+
+    def _appended(self, stream: str, done: Any) -> None:
+        self.position, self.streams[stream] = done.position, int(done.version)
+
+    def _changed(self, stream: str, before: Fields, after: Fields) -> None:
+        if self._said:
+            return
+        was, now = changed(before, after)
+        self.before = {**(self.before or {}), stream: was}
+        self.after = {**(self.after or {}), stream: now}
 
     def _caused(self, events: Sequence[Event]) -> list[Event]:
         if self.cause is None:

@@ -128,7 +128,8 @@ class Commands:
             session.add(row)
         self.platform.audit.record(
             actor, f"command.{one.name}", one.name, ctx.before, ctx.after, session=session,
-            asked=wanted.model_dump(mode="json"), position=ctx.position, key=key,
+            asked=wanted.model_dump(mode="json"), streams=ctx.streams or None, position=ctx.position,
+            key=key, command=row.id if row else None,
         )  # fmt: skip
         return done
 
@@ -214,6 +215,11 @@ class Commands:
             if row.given == digest(given.asked) and settled(row) is None:
                 row.problem = problem
                 session.add(row)
+                with origin.of(here):
+                    self.platform.audit.record(
+                        given.actor, "command.refused", given.command, session=session,
+                        refused=problem["detail"], asked=given.asked, key=given.key, command=id,
+                    )  # fmt: skip
             return {**told(Given(row, None, None)), "state": "refused", "problem": problem}
 
     def state(self, id: str, actor: str | None = None) -> dict[str, Any]:

@@ -55,11 +55,20 @@ def tell(kind: Kind[Any], id: str, events: Iterable[Recorded]) -> Told:
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
+    """What differs; a mapping that was or gets empty is told by its fields, where it has some."""
     return [
         Change(path, before.get(path), after.get(path))
         for path in {**before, **after}
         if path not in before or path not in after or before[path] != after[path]
+        if not _fills(path, before, after) and not _fills(path, after, before)
     ]
+
+
+def _fills(path: str, empty: dict[str, Any], full: dict[str, Any]) -> bool:
+    """Whether the empty mapping at this path is the one that has fields in `full`."""
+    return (
+        path not in full and empty.get(path) == {} and any(f.startswith(f"{path}.") for f in full)
+    )
 
 
 def paths(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:

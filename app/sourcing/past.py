@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.errors import NotFound, Refused
+from app.events.event import PRIVATE
 from app.sourcing.history import Step, tell
 from app.sourcing.kind import KINDS, Kind, Kinds
 from app.store.eventstore.recorded import Recorded
@@ -69,7 +70,10 @@ class Past:
     def history(
         self, stream: str, limit: int = 50, cursor: str | None = None
     ) -> Page[dict[str, Any]]:
-        """Each event with its data, its actor and the fields that it changed, newest first."""
+        """Each event with its data, its actor, its cause and the fields that it changed, newest first.
+
+        `published` is whether the relay brings it to its topic, so that the archive has it.
+        """
         newest = self._newest(stream)
         last = read_cursor(cursor, int)[0] if cursor else newest
         steps = self._steps(self._kinds.of(stream), stream, last)
@@ -117,6 +121,8 @@ def _place(recorded: Recorded) -> dict[str, Any]:
 def _show(step: Step) -> dict[str, Any]:
     return {
         **_place(step.recorded),
+        "cause": step.recorded.event.causationid,
+        "published": PRIVATE not in step.recorded.event.extensions,
         "position": step.recorded.position,
         "data": step.recorded.event.to_dict().get("data"),
         "changes": [change._asdict() for change in step.changes],

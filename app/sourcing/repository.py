@@ -23,6 +23,7 @@ from app.errors import NotFound, PenstockError
 from app.events.event import Event
 from app.sourcing.aggregate import Aggregate
 from app.sourcing.decider import Decider, Held, State
+from app.sourcing.history import paths
 from app.sourcing.kind import Kind
 from app.sourcing.written import unlike
 from app.store.database import Database
@@ -112,7 +113,7 @@ class Repository:
         while True:
             tries -= 1
             try:
-                return self.decided(decider, id, command, actor=actor, session=session)[1]
+                return self.decided(decider, id, command, actor=actor, session=session)[2]
             except VersionConflict:
                 if tries <= 0:
                     raise
@@ -126,21 +127,33 @@ class Repository:
         caused: Callable[[Sequence[Event]], Sequence[Event]] = list,
         actor: str | None = None,
         session: Session | None = None,
-    ) -> tuple[Held[State], Appended | None]:
-        """The state after it, and what was appended; `caused` gives the events their cause.
+    ) -> tuple[Held[State], Held[State], Appended | None]:
+        """The state before and after it, and what was appended; `caused` gives the events their cause.
 
         Raises `VersionConflict`, and what the decider does.
         """
         held = self.load(decider.kind, id, session=session)
-        events = caused(list(decider.decide(command, held.state)))
+        decision = [
+            event if event.subject else event.but(subject=id)
+            for event in decider.decide(command, held.state)
+        ]
+        events = caused(decision)
         if not events:
-            return held, None
+            return held, held, None
         done = self._store.append(
             decider.kind.stream(id), events, held.version, actor=actor, session=session
         )
         after = reduce(decider.kind.step, events, held)
         self._snapshot(decider.kind, id, held.version, after, session)
-        return after, done
+        return held, after, done
+
+    def fields(self, kind: Kind[State], state: State) -> dict[str, Any]:
+        """The state's fields by path, as history tells them; none where they can't be written as JSON."""
+        try:
+            return dict(paths(kind.dump(state)))
+        except (TypeError, ValueError) as error:  # the author's types: the change itself is sound
+            log.warning("fields not told", category=kind.category, error=str(error))
+            return {}
 
     def load(
         self,

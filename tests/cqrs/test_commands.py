@@ -7,7 +7,7 @@ import threading
 import pytest
 from pydantic import BaseModel, Field
 
-from app import command, origin
+from app import Aggregate, Decider, applies, command, origin
 from app.cqrs.command import Registry
 from app.cqrs.commands import Commands
 from app.errors import Conflict, NotFound, Refused
@@ -91,3 +91,56 @@ def test_what_is_not_valid_or_not_allowed_is_refused(commands, platform):
     with pytest.raises(NotFound):
         commands.execute("nothing", {}, actor="cli", may=OPERATOR)
     assert platform.event_store.head() == 0
+
+
+class Crate(Aggregate):
+    category = "commands-crate"
+    items: dict[str, int] = {}  # noqa: RUF012
+    log: list[str] = []  # noqa: RUF012
+
+    @applies("crate.packed")
+    def _packed(self, event):
+        self.items[event.data] = self.items.get(event.data, 0) + 1
+        self.log.append(event.data * 600)
+
+
+def test_its_line_says_what_it_changed_of_an_aggregate(platform):
+    registry = Registry()
+    limit = Decider("commands-limit", start=0, evolve=lambda total, event: total + event.data,
+                    decide=lambda asked, total: [Event(type="limit.spent", data=asked)])  # fmt: skip
+
+    @command("crate.pack", takes=Sell, registry=registry)
+    def pack(asked, ctx):
+        with ctx.edit(Crate, "1") as crate:
+            crate.record("crate.packed", asked.item)
+        with ctx.edit(Crate, "2"):
+            pass  # unchanged: not in the line
+        ctx.decide(limit, "2026", asked.pieces)
+        if asked.item == "cup":
+            ctx.changed("mine", "own")
+
+    commands = Commands(platform, registry)
+    for item in ("tea", "pot", "cup"):
+        commands.execute("crate.pack", {"item": item, "pieces": 3}, actor="user:ann", may=OPERATOR)
+    said, second, _ = platform.audit.find(action="command.crate.pack").items
+    assert (said["before"], said["after"]) == ("mine", "own")
+    assert second["details"]["streams"] == {"commands-crate:1": 2, "commands-limit:2026": 2}
+    assert second["before"]["commands-limit:2026"] == {"state": 3}
+    assert second["after"]["commands-limit:2026"] == {"state": 6}
+    assert second["before"]["commands-crate:1"] == {"log": "(1,804 bytes of JSON: see its history)"}
+    assert second["after"]["commands-crate:1"]["items.pot"] == 1
+    (spent,) = platform.event_store.read("commands-limit:2026", until_version=1)
+    assert spent.event.subject == "2026"
+
+
+def test_what_a_worker_refuses_is_written_down_once(commands, platform):
+    asked = {"item": "tea", "pieces": 3}
+    data = {"command": "item.sell", "asked": asked, "actor": "user:bob", "may": ["viewer"],
+            "key": None, "interface": "console", "address": "10.0.0.7"}  # fmt: skip
+    given = Event(type="command.given", id="given-1", source="/commands", data=data)
+    for _ in range(2):
+        assert commands.carry_out(given)["state"] == "refused"
+    (line,) = platform.audit.find(action="command.refused", target="item.sell").items
+    assert (line["actor"], line["address"], line["cause"]) == ("user:bob", "10.0.0.7", "given-1")
+    assert "takes the role operator" in line["details"]["refused"]
+    assert (line["details"]["asked"], line["details"]["command"]) == (asked, "given-1")

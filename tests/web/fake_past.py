@@ -49,6 +49,12 @@ class _Store:
     ) -> Iterator[Recorded]:
         return iter(self.rows[:until_version] if stream == "lamp:1" else [])
 
+    def read_all(self, after: int = 0, limit: int = 1000, *, typed: bool = True) -> list[Recorded]:
+        return self.rows[after : after + limit]
+
+    def head(self) -> int:
+        return len(self.rows)
+
     def streams(self, category: str | None, limit: int, cursor: str | None) -> Page[dict[str, Any]]:
         row = {
             "stream": "lamp:1",

@@ -72,6 +72,7 @@ class FakePlatform:
 
     def __init__(self, **settings: Any) -> None:
         self.past = fake_past()
+        self.event_store: Any = self.past._store
         self.remembering: Any = FakeRemembering(self)
         invented = fake_data.invent()
         done = next(r for r in invented["runs"] if r["outcome"] == "deployment.finished")

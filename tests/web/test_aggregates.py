@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from app.sourcing.kind import Kinds
 from app.sourcing.past import Past
@@ -71,3 +72,27 @@ def test_of_a_class_that_only_workers_have_one_is_asked(platform, browser_of, ap
     assert told.headers["Location"].startswith("/api/v1/aggregates/lamp:1/as-of/look-")
     assert api_as("read").post("/aggregates/lamp:1/as-of", {}).status_code == 403
     assert_problem(api.post("/aggregates/lamp:1/as-of", {"version": 9}), 404)
+
+
+def test_a_position_leads_to_its_event(browser_of) -> None:
+    browser = browser_of("viewer")
+    sent = browser.get("/positions/2")
+    assert (sent.status_code, sent.headers["Location"]) == (
+        302, "/aggregates/lamp%3A1?version=2#step",
+    )  # fmt: skip
+    for absent in ("0", "4", "99999999999999999999999"):
+        answer = browser.get(f"/positions/{absent}")
+        assert answer.status_code == 404 and "ends at 3" in answer.text
+
+
+def test_a_step_leads_to_its_event_its_cause_and_the_audit(browser_of, platform) -> None:
+    row = platform.event_store.rows[1]
+    caused = row.event.but(causationid="cmd-1")
+    platform.event_store.rows[1] = replace(row, event=caused)
+    page = browser_of("admin").get("/aggregates/lamp:1?version=2").text
+    assert f'href="/events/{caused.id}"' in page and 'href="/events/cmd-1"' in page
+    assert 'href="/audit?cause=cmd-1"' in page
+    assert "/audit?" not in browser_of("viewer").get("/aggregates/lamp:1?version=2").text
+    kept = caused.but(extensions={"private": True})
+    platform.event_store.rows[1] = replace(row, event=kept)
+    assert kept.id not in browser_of("admin").get("/aggregates/lamp:1?version=2").text

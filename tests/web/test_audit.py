@@ -9,6 +9,7 @@ import json
 import pytest
 
 from app.store.audit_export import lines
+from web.places import of_target
 
 
 def row(**over):
@@ -52,3 +53,30 @@ def test_only_administrators_look_into_it(api_as, browser_of) -> None:
         assert api_as(scope).get("/audit").status_code == 403
         assert api_as(scope).get("/audit/export").status_code == 403
     assert browser_of("operator").get("/audit/export/csv").status_code == 403
+
+
+def test_a_line_leads_to_what_it_is_about(browser_of, platform) -> None:
+    platform.audit.record("user:ann", "projection.paused", "projection:sales")
+    platform.audit.record(
+        "user:ann", "command.item.sell", "item.sell", {"crate:1": {"n": 1}}, {"crate:1": {"n": 2}},
+        command="cmd-1", position=1042, streams={"crate:1": 7},
+    )  # fmt: skip
+    page = browser_of("admin").get("/audit").text
+    for address in ("/projections/sales", "/commands/given/cmd-1", "/positions/1042",
+                    "/aggregates/crate%3A1?version=7"):  # fmt: skip
+        assert f'href="{address}"' in page
+
+
+@pytest.mark.parametrize(
+    ("action", "target", "place"),
+    [
+        ("dataset.uploaded", "digits", "/datasets/digits"),
+        ("failure-group.ignored", "group:ab", "/failures?group=ab"),
+        ("aggregate.asked", "aggregate:crate:1", "/aggregates/crate%3A1"),
+        ("user.signed-in", "admin", None),
+        ("command.model", "model", None),
+        ("projection.paused", "projection:", None),
+    ],
+)
+def test_the_page_of_a_target(action: str, target: str, place: str | None) -> None:
+    assert of_target(action, target) == place

@@ -14,6 +14,17 @@ def test_the_list_says_how_far_each_is_and_who_follows(browser_of) -> None:
     assert "<b>&#39;buyer" not in page and "<b>'buyer" not in page
 
 
+def test_what_stopped_it_leads_to_its_event(browser_of, platform) -> None:
+    platform.projections._rows["thanks"]["problem"] += "\n[SQL: INSERT]"
+    for path in ("/projections", "/projections/thanks"):
+        page = browser_of("operator").get(path).text
+        assert 'href="/positions/31"' in page and "KeyError: &lt;b&gt;&#39;buyer" in page
+        assert ("[SQL" in page) is path.endswith("thanks")
+    assert 'href="/events/e-31"' in page and 'href="/positions/7"' in page
+    platform.projections._rows["thanks"]["problem"] = "no code: version 2"
+    assert "no code: version 2" in browser_of("operator").get("/projections").text
+
+
 def test_an_empty_list_teaches(browser_of, platform) -> None:
     platform.projections.list = lambda: []
     platform.projections.all = lambda: []

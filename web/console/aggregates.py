@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import render_template
+from flask import redirect, render_template
 from flask.typing import ResponseReturnValue
 
-from app.errors import PenstockError
+from app.errors import NotFound, PenstockError
 from app.sourcing.history import paths
 from web import waiting
 from web.api.aggregates import answer_about, whole
@@ -42,6 +42,20 @@ def aggregate(stream: str) -> ResponseReturnValue:
         at=parse_time("at", at) if at else None,
     )
     return _page(found, past.step(stream, found["version"]))
+
+
+@blueprint.get("/positions/<int:position>")
+@requires("viewer")
+def at_position(position: int) -> ResponseReturnValue:
+    """The event at this position of the event store, which a projection, a command or the audit names."""
+    store = current_platform().event_store
+    found = store.read_all(after=position - 1, limit=1, typed=False) if position else []
+    if not found or found[0].position != position:
+        raise NotFound(
+            f"The event store has no event at {position:,}: it ends at {store.head():,}."
+        )
+    stream = words.segment(found[0].stream)
+    return redirect(f"/aggregates/{stream}?version={found[0].version}#step")
 
 
 @blueprint.post("/aggregates/<stream>/as-of")

@@ -15,6 +15,7 @@ from web.auth import requires
 from web.console.highlight import as_json
 from web.console.pages import blueprint, chosen, since, text_filter
 from web.console.schema_form import fields
+from web.places import may
 from web.platform import current_platform
 
 FILTERS = ("type", "subject", "key", "correlationid", "q", "expression")
@@ -78,6 +79,7 @@ def event(id: str) -> ResponseReturnValue:
         data_only=whole.get("data"),
         envelope={k: v for k, v in whole.items() if k not in ("data", "data_base64")},
         letters=[x for x in letters_of(id) if x["event"]["id"] == id],
+        audited=audited(id, whole.get("causationid")),
         **schema_beside(whole),
     )
 
@@ -104,6 +106,14 @@ def schema_beside(event: dict[str, Any]) -> dict[str, Any]:
         "fields": [(one, one.name in given) for one in shown],
         "unnamed": sorted(given - {one.name for one in shown}),
     }
+
+
+def audited(*causes: str | None) -> str | None:
+    """Of an event and its cause the first at whose request something was written to the audit."""
+    if not may("administrator"):
+        return None
+    find = current_platform().audit.find
+    return next((cause for cause in causes if cause and find(cause=cause, limit=1).items), None)
 
 
 def fetch(id: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from web.console import highlight, icons, own_writes, words
 from web.console.recent import forget, recent
 from web.drawing.graph import STATE_ICONS
 from web.drawing.svg import clip
-from web.places import NAVIGATION, shortcuts
+from web.places import NAVIGATION, of_target, shortcuts
 from web.platform import current_platform
 
 blueprint = Blueprint("console", __name__)
@@ -46,12 +46,14 @@ MORE_ICONS = {
     "canary": "play",
     "champion": "trophy",
     "discarded": "trash",
+    "done": "circle-check",
     "expired": "clock",
     "idle": "circle",
     "ignored": "ban",
     "open": "octagon-x",
     "preparing": "list",
     "registered": "box",
+    "refused": "ban",
     "rejected": "octagon-x",
     "replayed": "circle-check",
     "replaying": "rotate-cw",
@@ -270,6 +272,7 @@ GLOBALS: dict[str, Any] = {
     "state_icon": state_icon,
     "ended_as": words.ended_as,
     "url_with": url_with,
+    "of_target": of_target,
 }
 
 
