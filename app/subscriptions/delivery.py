@@ -125,7 +125,7 @@ class Handling:
             outcome = Done(self._outputs(returned, context.emitted, entry, event))
             return self._commit(context, [(entry, event, outcome)])[0]
         except RAISED as error:
-            return self._failed(context, entry, error)
+            return self._failed(context, entry, event, error)
 
     # -- steps 3 to 6, a batch
 
@@ -143,7 +143,7 @@ class Handling:
             results = self._split(returned, context, len(events))
         except RAISED as error:
             if len(entries) == 1:
-                return [self._failed(context, entries[0], error)]
+                return [self._failed(context, entries[0], events[0], error)]
             self._abandon(context, error)
             return [
                 self.attempt(entry, event) for entry, event in zip(entries, events, strict=True)
@@ -155,7 +155,10 @@ class Handling:
         try:
             return self._commit(context, work)
         except Exception as error:
-            return [self._failed(context, entry, error) for entry in entries]
+            return [
+                self._failed(context, entry, event, error)
+                for entry, event in zip(entries, events, strict=True)
+            ]
 
     @staticmethod
     def _split(returned: Any, context: Context, count: int) -> list[tuple[Any, list[Any]]]:
@@ -209,7 +212,8 @@ class Handling:
     ) -> list[Outcome] | None:
         """The outcomes of suspects from an execution whose database effects are committed, if any.
 
-        Only a suspect can have one: a fresh entry was never begun, and a failed attempt rolled back.
+        Only a suspect can have one: a fresh entry was never begun, and a failed attempt rolled back
+        (where that is in doubt, it comes back as a suspect).
         """
         if self.database is None:
             return None
@@ -258,8 +262,22 @@ class Handling:
         """Roll back what the handler wrote; what it failed with."""
         return error if context.effects is None else context.effects.abandon(error)
 
-    def _failed(self, context: Context, entry: Entry, error: BaseException) -> Outcome:
-        return self._judged(entry, self._abandon(context, error))
+    def _failed(
+        self, context: Context, entry: Entry, event: Event, error: BaseException
+    ) -> Outcome:
+        """What follows; where another execution may have committed, only after a look at that.
+
+        That one's effects may be what this one failed with, and its outputs are still to be published.
+        """
+        outcome = self._judged(entry, self._abandon(context, error))
+        if not (entry.suspect or (context.effects and context.effects.uncertain)):
+            return outcome
+        try:
+            if done := self._done_before([entry], [event]):
+                return done[0]
+        except Unavailable as away:
+            outcome = self._judged(entry, away)
+        return outcome._replace(doubtful=True) if isinstance(outcome, Again) else outcome
 
     def _judged(self, entry: Entry, error: BaseException) -> Outcome:
         """Step 6."""

@@ -36,6 +36,8 @@ class Effects:
         self.database = database
         self._transaction: AbstractContextManager[Session] | None = None
         self._session: Session | None = None
+        self.uncertain = False
+        """Whether the commit was asked for and failed: where only its answer was lost, it holds."""
 
     @property
     def begun(self) -> bool:
@@ -68,7 +70,9 @@ class Effects:
             raise AlreadyDone(done) from error
         transaction, self._transaction, self._session = self._transaction, None, None
         if transaction is not None:
+            self.uncertain = True
             transaction.__exit__(None, None, None)
+            self.uncertain = False
 
     def abandon(self, error: BaseException) -> BaseException:
         """Roll back what was begun; what the attempt failed with.

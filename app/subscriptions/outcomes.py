@@ -58,11 +58,13 @@ class Again(NamedTuple):
     """Failed: to be tried again after `wait` seconds.
 
     `counts` is False where our surroundings are to blame: then it is no attempt of the event's.
+    `doubtful`: an execution may have committed its database effects all the same.
     """
 
     failure: Failure
     wait: float
     counts: bool = True
+    doubtful: bool = False
 
 
 class Park(NamedTuple):

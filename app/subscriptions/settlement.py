@@ -88,11 +88,11 @@ class Settlement:
                     ["add", prepared.stream, "e", prepared.stored] for prepared in events
                 ]
                 return outputs + self._next_of_key(one)
-            case Again(failure, wait, counts):
+            case Again(failure, wait, counts, doubtful):
                 attempts = (
                     [*one.entry.attempts, failure.attempt()] if counts else one.entry.attempts
                 )
-                return self._delay(one, wait, attempts)
+                return self._delay(one, wait, attempts, doubtful)
             case Park():
                 return self._next_of_key(one)
             case Held(key):
@@ -102,9 +102,11 @@ class Settlement:
                 return self._next_of_key(one)
         raise AssertionError(f"unknown outcome {one.outcome!r}")
 
-    def _delay(self, one: Settled, wait: float, attempts: Sequence[dict[str, Any]]) -> list[Step]:
+    def _delay(
+        self, one: Settled, wait: float, attempts: Sequence[dict[str, Any]], suspect: bool
+    ) -> list[Step]:
         key = self._ordered_key(one)
-        fields = self._fields(one.entry, attempts=attempts, suspect=False, head=key is not None)
+        fields = self._fields(one.entry, attempts=attempts, suspect=suspect, head=key is not None)
         partition = keys.partition_of(one.entry.stream)
         again = keys.again_stream(self.handling.name, partition)
         # The member is derived: a settle that is repeated after a lost reply delays nothing twice.

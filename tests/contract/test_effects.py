@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from app import Reject, RetryPolicy
+from app.errors import Unavailable
 from app.events.event import Event
+from app.store import effects
 from app.store.database import Database
 from tests.contract.worker import Killed
 from tests.contract.world import MemoryWorld, World
@@ -210,6 +212,71 @@ def test_a_killed_attempt_that_did_not_commit_leaves_nothing(world: World, ledge
 
     assert calls == [7, 7]
     assert ledger() == [7]
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+def test_a_commit_whose_answer_was_lost_holds(world: World, ledger: Count, batch):
+    """Done again, its own effects would be in its way until it is parked, without its outputs."""
+    lost = []
+
+    @world.on("order.placed", emits=["order.booked"], batch=batch, retry=RetryPolicy(attempts=1))
+    def book(given, ctx):
+        events = given if batch else [given]
+        for event in events:
+            assert event.data not in ledger(), "that has been done"
+            _write(ctx, event.data)
+        if not lost:
+            commit = ctx.session.commit
+            ctx.session.commit = lambda: lost.append(commit()) or _away()
+        booked = [{"n": event.data} for event in events]
+        return booked if batch else booked[0]
+
+    _make(world)
+    world.publish_many(Event(type="order.placed", data=number) for number in range(2))
+    world.run()
+    world.advance(5)
+
+    assert ledger() == [0, 1]
+    assert sorted(event.data["n"] for event in world.events("order.booked")) == [0, 1]
+    assert world.letters == []
+
+
+def _away() -> None:
+    raise Unavailable("the connection was lost")
+
+
+@pytest.mark.parametrize("when", ["as it fails", "after it failed"])
+def test_what_another_execution_committed_counts_though_this_one_failed(
+    world: World, ledger: Count, when
+):
+    """As where a process stood still, was taken for dead, and goes on while its successor works."""
+    calls = []
+
+    def others_commit() -> None:
+        with world.platform.database.session() as session:
+            session.execute(text("INSERT INTO ledger VALUES (7)"))
+            outputs = [Event(type="order.booked", data=7).to_dict()]
+            effects.add(session, calls[0].delivery_id, outputs, world.clock.now())
+
+    @world.on("order.placed", emits=["order.booked"], retry=RetryPolicy(attempts=2, base=10))
+    def book(event, ctx):
+        calls.append(ctx)
+        if len(calls) == 1:
+            raise Killed
+        if when == "as it fails":
+            others_commit()
+        raise Reject("booked already") if when == "as it fails" else ValueError
+
+    _make(world)
+    world.publish("order.placed")
+    world.worker().run_until_killed()
+    world.run()
+    if when == "after it failed":
+        others_commit()
+    world.advance(10)
+
+    assert (len(calls), ledger(), world.letters) == (2, [7], [])
+    assert [event.data for event in world.events("order.booked")] == [7]
 
 
 def test_a_table_that_is_not_there_is_the_handlers_own_mistake(world: World):
