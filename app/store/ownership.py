@@ -15,6 +15,8 @@ from app.store.columns import Key, Moment, Serial, key
 
 TERM = 5.0
 """Seconds after which another takes over from one that is gone without a word."""
+SKEW = 60.0
+"""Seconds by which clocks may differ: a term that ends later was given before a clock was set back."""
 
 
 class Fenced(Exception):
@@ -46,7 +48,7 @@ def claim(session: Session, what: str, owner: str, now: float, term: float) -> i
         select(OwnerRow).where(col(OwnerRow.what) == key(what)).with_for_update()
     ).one()
     if row.owner != owner:
-        if row.until > now:
+        if _lasts(row, now):
             return None
         row.owner, row.fence = owner, row.fence + 1
     row.until = now + term
@@ -57,7 +59,11 @@ def claim(session: Session, what: str, owner: str, now: float, term: float) -> i
 def is_taken(session: Session, what: str, owner: str, now: float) -> bool:
     """Whether somebody else is the owner now; a look that blocks nobody."""
     row = session.get(OwnerRow, key(what))
-    return row is not None and row.owner != owner and row.until > now
+    return row is not None and row.owner != owner and _lasts(row, now)
+
+
+def _lasts(row: OwnerRow, now: float) -> bool:
+    return now < row.until <= now + TERM + SKEW
 
 
 def holding(session: Session, what: str, fence: int) -> OwnerRow:

@@ -10,12 +10,14 @@ import pytest
 
 from app import bootstrap
 from app.bootstrap import Platform
+from app.cqrs.following import Following
 from app.events.event import Event
 from app.events.schema import EventTypes
 from app.streams import keys
 from app.subscriptions.caretaker import TERM, Caretaker
 from app.subscriptions.declaration import Handlers
 from app.subscriptions.reclaim import Reaper
+from app.subscriptions.relay import Relay
 from app.subscriptions.schedule import FIRED, every
 from app.testing import FakeClock
 from config.settings import Settings
@@ -121,3 +123,22 @@ def _caretaker(platform: Platform, worker: str) -> Caretaker:
 
 def _reaper(platform: Any, worker: str) -> Reaper:
     return Reaper(platform.redis, platform.broker(), list, platform.clock, worker)
+
+
+def test_who_died_while_the_clock_was_ahead_is_followed_when_it_is_set_right(
+    platform: Platform, clock: JumpingClock
+) -> None:
+    def put(number: int) -> None:
+        with platform.database.session() as session:
+            platform.outbox.add(session, [Event(type="order.placed", data=number)])
+
+    clock.jump(3600.0)
+    put(1)
+    assert Relay(platform, "dead").drain() == 1
+    assert Following(platform, "dead").is_active()
+    put(2)
+    assert Relay(platform, "other").drain() == 0
+    clock.jump(-3600.0)
+    assert Relay(platform, "other").drain() == 1
+    assert Following(platform, "other").is_active()
+    assert not Following(platform, "third").is_active()
