@@ -124,7 +124,7 @@ def _letters(platform: Any, q: str, each: int) -> list[Found]:
 
 def _groups(platform: Any, q: str, each: int) -> list[Found]:
     return [
-        Found("group", row["id"], row["title"], f"{row['subscription']} · {row['state']}",
+        Found("group", row["id"], row.get("error") or row["title"], f"{row['subscription']} · {row['state']}",
               row["last"], _exact(row["id"], q))
         for row in platform.failures.beginning(q, each)
     ]  # fmt: skip

@@ -25,7 +25,7 @@ NAVIGATION = (
     ("/subscriptions", "Subscriptions", "s"),
     ("/datasets", "Datasets", "d"),
     ("/models", "Models", "m"),
-    ("/aggregates", "History", "h"),
+    ("/aggregates", "Aggregates", "g"),
     ("/commands", "Commands", "c"),
     ("/projections", "Projections", "j"),
     ("/workers", "Workers", "w"),

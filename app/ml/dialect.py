@@ -73,7 +73,8 @@ def detect(
     width = Counter(map(len, rows)).most_common(1)[0][0]
     decimal = number_style(rows, delimiter)
     if header is None:
-        header = _looks_like_header(rows, width, decimal, target)
+        named = like is None  # a file to score may be one row without names
+        header = _looks_like_header(rows, width, decimal, target, named and len(rows) == 1)
     names = rows[0] if header else [f"column_{i}" for i in range(width)]
     if header and not any(names):
         raise Unreadable("The first line should name the columns, and it is blank.")
@@ -143,12 +144,14 @@ def _delimiter(lines: list[str]) -> str:
     return best
 
 
-def _looks_like_header(rows: list[list[str]], width: int, decimal: str, target: str | None) -> bool:
-    """Names are filled in, differ, and aren't numbers; and the columns below look different."""
+def _looks_like_header(
+    rows: list[list[str]], width: int, decimal: str, target: str | None, alone: bool
+) -> bool:
+    """Names are filled in, differ, and aren't numbers; and the columns below, if any, look different."""
     first, body = rows[0], [row for row in rows[1:] if len(row) == width]
     if target is not None and target in first and number(target) is None:
         return True
-    if len(first) != width or not body:
+    if len(first) != width or not (body or alone):
         return False
     if any(number(cell, decimal) is not None for cell in first) or len(set(first)) < width:
         return False

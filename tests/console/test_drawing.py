@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from web.console import figures
-from web.drawing import chart, graph, sparkline, waterfall
+from web.drawing import chart, graph, plane, sparkline, waterfall
 from web.drawing.scale import seconds_ticks, short, ticks
 from web.drawing.svg import clip, tag
 
@@ -188,3 +188,7 @@ def test_a_waterfall_stays_within_its_track() -> None:
         assert start >= 0
         assert width >= waterfall.THINNEST - 0.01
         assert start + width <= 100.01
+
+
+def test_curves_that_share_a_colour_differ_in_their_line() -> None:
+    assert len({plane.series_of(n) for n in range(12)}) == 12

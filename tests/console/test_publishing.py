@@ -69,8 +69,24 @@ def test_a_command_is_given_and_its_answer_shown(
     assert 'name="data.pieces"' in page and 'name="key" value="' in page
     form = {"command": "item.sell", "data.item": "tea", "data.pieces": "3", "key": "order-7"}
     shown = send(operator, "/commands/give", **form)
-    assert "<h2>Answer</h2>" in shown and "sold" in shown and "position 42" in shown
+    assert "<h2>Answer</h2>" in shown and "sold" in shown and 'href="/positions/42"' in shown
     assert platform.commands.sent == [({"item": "tea", "pieces": 3}, "order-7")]
+
+
+def test_another_like_one_begins_with_what_was_asked(
+    operator: FlaskClient, platform: FakePlatform, sign_in: Any
+) -> None:
+    data = {"command": "item.sell", "asked": {"item": "tea", "pieces": 3}}
+    event = {**platform.data["events"][0], "id": "cmd-1", "type": "command.given", "data": data}
+    platform.data["events"].append(event)
+    page = operator.get("/commands/given/cmd-1").text
+    assert "<h2>Asked</h2>" in page and "like=cmd-1" in page
+    page = operator.get("/commands/give?command=item.sell&like=cmd-1").text
+    assert 'value="tea"' in page and 'value="3"' in page and 'value="cmd-1"' not in page
+    assert (
+        "&#34;tea&#34;" in operator.get("/commands/give?command=item.sell&like=cmd-1&as=json").text
+    )
+    assert operator.get("/commands/give?command=item.sell&like=nothing").status_code == 404
 
 
 def test_what_a_command_refuses_is_said_at_its_field_and_the_key_stays(

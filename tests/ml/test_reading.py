@@ -57,6 +57,8 @@ def test_quoted_cells_keep_delimiters_and_line_breaks() -> None:
         (b"city,mood\nOslo,good\nRome,bad\nOslo,bad\n", True),
         (b"Oslo,good\nRome,bad\nOslo,bad\nRome,good\n", False),
         (b"1,2\n3,4\n", False),
+        (b"age,city\n", True),
+        (b"31,Oslo\n", False),
     ],
 )
 def test_tells_a_header_from_data(data: bytes, header: bool) -> None:

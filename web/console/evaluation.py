@@ -63,7 +63,7 @@ def drawings(details: Mapping[str, Any]) -> list[Drawing]:
 
 
 def _legend(lines: Sequence[plane.Curve]) -> list[tuple[str, str]]:
-    return [(f"s-{plane.SERIES[i % len(plane.SERIES)]}", line.name) for i, line in enumerate(lines)]
+    return [(plane.series_of(i), line.name) for i, line in enumerate(lines)]
 
 
 def confusion(details: Mapping[str, Any]) -> list[tuple[str, list[Shade], Any]]:

@@ -108,12 +108,13 @@ def schema_beside(event: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def audited(*causes: str | None) -> str | None:
-    """Of an event and its cause the first at whose request something was written to the audit."""
+def audited(id: str, cause: str | None) -> dict[str, str] | None:
+    """The filter of the audit that finds who published this event, or what it or its cause led to."""
     if not may("administrator"):
         return None
     find = current_platform().audit.find
-    return next((cause for cause in causes if cause and find(cause=cause, limit=1).items), None)
+    filters = [{"target": f"event:{id}"}, {"cause": id}, *([{"cause": cause}] if cause else [])]
+    return next((one for one in filters if find(**one, limit=1).items), None)
 
 
 def fetch(id: str) -> dict[str, Any]:

@@ -18,10 +18,11 @@ from web import waiting
 from web.auth import current_actor, current_identity, requires, unaudited
 from web.console import words
 from web.console.commands import SEES_ALL
+from web.console.highlight import as_json
 from web.console.pages import blueprint, chosen, field
 from web.console.publishing import read
 from web.console.recent import forget
-from web.console.schema_form import fields
+from web.console.schema_form import fields, given_of
 from web.platform import current_platform
 
 PATIENCE = 3.0
@@ -31,7 +32,10 @@ PATIENCE = 3.0
 @blueprint.get("/commands/give")
 @requires("viewer")
 def give_form() -> ResponseReturnValue:
-    return form(chosen("command"), chosen("as") == "json", uuid7())
+    """Empty, or with what was asked in another one (`like`)."""
+    name, like = chosen("command"), chosen("like")
+    asked = asked_in(like) if like and seen(like)["command"] == name else None
+    return form(name, chosen("as") == "json", uuid7(), asked=asked)
 
 
 @unaudited("the worker that carries it out writes it, with its answer, or that it did nothing")
@@ -66,20 +70,37 @@ def give_by_hand() -> ResponseReturnValue:
 @requires("viewer")
 def command_given(id: str) -> ResponseReturnValue:
     """What became of one: of one's own; an operator sees everybody's, as in the API."""
+    given = seen(id)
+    trouble = current_platform().commands.trouble(id) if given["state"] in OPEN else None
+    return render_template("command-given.html", given=given, trouble=trouble, asked=asked_in(id))
+
+
+def seen(id: str) -> dict[str, Any]:
+    """A command that who asks may see. Raises `NotFound`."""
     identity = current_identity()
     own = None if identity and identity.may(SEES_ALL) else current_actor()
-    commands = current_platform().commands
-    given = commands.state(id, own)
-    trouble = commands.trouble(id) if given["state"] in OPEN else None
-    return render_template("command-given.html", given=given, trouble=trouble)
+    return dict(current_platform().commands.state(id, own))
+
+
+def asked_in(id: str) -> dict[str, Any] | None:
+    """What was asked, from the event that brought it; None where the archive doesn't have it (yet)."""
+    found = current_platform().archive.get(id)
+    data = found["event"].get("data") if found else None
+    asked = data.get("asked") if isinstance(data, dict) else None
+    return asked if isinstance(asked, dict) else None
 
 
 def form(
-    name: str, raw: bool, key: str, problems: dict[str, str] | None = None
+    name: str,
+    raw: bool,
+    key: str,
+    problems: dict[str, str] | None = None,
+    asked: dict[str, Any] | None = None,
 ) -> ResponseReturnValue:
     commands, problems = current_platform().commands, problems or {}
     command: dict[str, Any] | None = commands.get(name) if name else None
-    shown = fields(command["schema"], request.form, problems) if command and not raw else []
+    filled = given_of(asked) if asked else request.form
+    shown = fields(command["schema"], filled, problems) if command and not raw else []
     placed = {one.name for one in shown}
     page = render_template(
         "command-give.html",
@@ -87,7 +108,7 @@ def form(
         command=command,
         fields=shown,
         raw=raw,
-        text=request.form.get("raw", "{}"),
+        text=request.form.get("raw", as_json(asked or {})),
         key=key,
         others=[f"{k}: {v}" if k else v for k, v in problems.items() if k not in placed],
     )

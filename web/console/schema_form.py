@@ -67,6 +67,11 @@ def data_of(
     return data, problems
 
 
+def given_of(data: Any) -> dict[str, str]:
+    """What a form that gives this data would send."""
+    return {PREFIX + name: _text(value) for name, value in data.items() if value is not None}
+
+
 def _kind(part: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
     part = _followed(part, schema)
     if "enum" in part:

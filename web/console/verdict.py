@@ -108,9 +108,7 @@ def _failing(
         )
     parts = []
     if mine:
-        kind, message = words.error_parts(mine[0]["title"])
-        cause = kind or message
-        parts.append(f"{words.plural(mine[0]['count'], 'event')} parked with {cause}.")
+        parts.append(f"{words.plural(mine[0]['count'], 'event')} parked with {cause_of(mine[0])}.")
     if worst["retrying"]:
         parts.append(f"{words.plural(worst['retrying'], 'event')} being tried again.")
     others = [f"{names[s['name']]} is failing too." for s in by_state["failing"] if s is not worst]
@@ -140,6 +138,14 @@ def _failing(
         ],
         since=began,
     )
+
+
+def cause_of(group: Row) -> str:
+    """The last error of a group, in a line: what kind it is says too little."""
+    kind, message = words.error_parts(group.get("error") or group["title"])
+    line = (message.splitlines() or [""])[0]
+    short = line if len(line) <= 120 else line[:119] + "…"
+    return ": ".join(part for part in (kind, short) if part)
 
 
 def failing_since(series: Sequence[Row]) -> tuple[datetime | None, float]:

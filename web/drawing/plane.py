@@ -12,7 +12,7 @@ from web.drawing.svg import clip, tag
 
 LEFT, TOP, SIZE = 44.0, 10.0, 220.0
 WIDTH, HEIGHT = LEFT + SIZE + 12, TOP + SIZE + 40
-SERIES = ("in", "done", "wait", "retry", "fail", "idle")
+COLOURS = 6
 
 Point = tuple[float, float]
 Range = tuple[float, float]
@@ -33,11 +33,16 @@ def curves(
     if diagonal:
         parts.append(_line([(0, 0), (1, 1)], unit, unit, "guess"))
     for number, curve in enumerate(lines):
-        series = f"s-{SERIES[number % len(SERIES)]}"
+        series = series_of(number)
         parts.append(_line(curve.points, unit, unit, f"curve {series}"))
         if dots:
             parts.extend(_dots(curve.points, unit, unit, series, 3.5, curve.name))
     return _frame(title, across, up, parts)
+
+
+def series_of(number: int) -> str:
+    """The classes of a curve: colours of its own, and after these the same again, with dashes."""
+    return f"c-{number % COLOURS + 1}" + (" again" if number >= COLOURS else "")
 
 
 def scatter(title: str, across: str, up: str, points: Sequence[Point]) -> Markup:
