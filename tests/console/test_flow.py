@@ -34,6 +34,17 @@ def test_what_takes_everything_is_named_and_not_drawn() -> None:
     assert "archive" not in {node.id for node in found.nodes}
 
 
+def test_our_own_are_drawn_only_where_something_is_wrong_with_them() -> None:
+    ours = ("penstock.commands", ["command.given"], ["command.done"])
+    found = drawn(one("a", ["x.begun"], []), one(*ours))
+    assert found.own == ["penstock.commands"] and {n.id for n in found.nodes} == {
+        "type:x.begun",
+        "a",
+    }
+    for trouble in ({"parked": 1}, {"state": "late"}):
+        assert "penstock.commands" in {n.id for n in drawn(one(*ours, **trouble)).nodes}
+
+
 def test_parked_events_stand_beside_the_subscription_that_parked_them() -> None:
     found = drawn(one("a", ["x.begun"], [], parked=3))
     assert ("a", "parked") in pairs(found)

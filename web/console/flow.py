@@ -39,6 +39,7 @@ def whole_flow() -> ResponseReturnValue:
         graph=graph.draw(nodes, edges, "Flow of events through all subscriptions"),
         steps=flow.layers(nodes, edges),
         everywhere=picture.everywhere,
+        own=picture.own,
         unhandled=unhandled,
         unconsumed=unconsumed(platform.topics.list(), shot.subscriptions),
         lines=lines(shot.subscriptions, loads),

@@ -57,6 +57,7 @@ def overview() -> ResponseReturnValue:
         graph=graph.draw(picture.nodes, picture.edges, "Flow of events through subscriptions"),
         steps=flow.layers(picture.nodes, picture.edges),
         everywhere=picture.everywhere,
+        own=picture.own,
         charts=charts(shot.total, shot.deployments, shot.at),
         subscriptions=worst_first(shot.subscriptions),
         loads=loads,

@@ -3,7 +3,8 @@
 A type that nobody of ours emits is a source, one that nobody consumes is an
 end; both are pills. What lies between two handlers is the line between them.
 Subscriptions to everything (`*`) would connect with all and say nothing: they
-are left out, and the page names them below.
+are left out, and so are Penstock's own while they are well, for an operator looks
+for the pipeline's. The page names both below.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from web.drawing.graph import Edge, Node
+
+OURS = "penstock."
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,12 @@ class Load:
 
 @dataclass(frozen=True)
 class Flow:
-    """The graph, and the subscriptions to everything that it leaves out."""
+    """The graph, and what it leaves out: subscriptions to everything, and our own that are well."""
 
     nodes: list[Node]
     edges: list[Edge]
     everywhere: list[str]
+    own: list[str]
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
@@ -51,7 +55,8 @@ def flow(
 ) -> Flow:
     """The graph of these subscriptions. `link(kind, name)` makes an address."""
     everywhere = [s["name"] for s in subscriptions if "*" in s["types"]]
-    drawn = [s for s in subscriptions if "*" not in s["types"]]
+    own = [s["name"] for s in subscriptions if "*" not in s["types"] and is_quietly_ours(s)]
+    drawn = [s for s in subscriptions if s["name"] not in {*everywhere, *own}]
     names = short_names([s["name"] for s in drawn])
     producers: dict[str, list[str]] = {}
     consumers: dict[str, list[str]] = {}
@@ -106,7 +111,13 @@ def flow(
             )
         )
     _add_parked(nodes, edges, drawn, link)
-    return Flow(nodes, edges, everywhere)
+    return Flow(nodes, edges, everywhere, own)
+
+
+def is_quietly_ours(subscription: Mapping[str, Any]) -> bool:
+    """Whether it is one of Penstock's own, about which there is nothing to say."""
+    ours = subscription["name"].startswith(OURS)
+    return ours and subscription["state"] == "healthy" and not subscription["parked"]
 
 
 def _pill(type_: str, note: str, link: Callable[[str, str], str]) -> Node:
