@@ -46,9 +46,9 @@ def test_our_own_are_drawn_only_where_something_is_wrong_with_them() -> None:
 
 
 def test_parked_events_stand_beside_the_subscription_that_parked_them() -> None:
-    found = drawn(one("a", ["x.begun"], [], parked=3))
-    assert ("a", "parked") in pairs(found)
-    assert next(node for node in found.nodes if node.id == "parked").note == "3 waiting"
+    found = drawn(one("a", ["x.begun"], [], parked=3), one("b", ["y.begun"], [], parked=1))
+    assert {("a", "parked:a"), ("b", "parked:b")} <= pairs(found)
+    assert [n.title for n in found.nodes if n.kind == "parked"] == ["3 parked", "1 parked"]
 
 
 def test_a_rate_stands_on_a_line_only_where_it_is_that_lines() -> None:

@@ -89,6 +89,24 @@ def test_another_like_one_begins_with_what_was_asked(
     assert operator.get("/commands/give?command=item.sell&like=nothing").status_code == 404
 
 
+def test_a_slow_command_says_which_worker_has_it_in_hand(
+    operator: FlaskClient, platform: FakePlatform
+) -> None:
+    event = {**platform.data["events"][0], "id": "cmd-s", "type": "command.given"}
+    platform.data["events"].append(event)
+    found = platform.archive.get("cmd-s")
+    assert found is not None
+    platform.commands._given["cmd-s"] = {**platform.commands.state("cmd-1"), "state": "waiting"}
+    platform.commands.trouble = lambda id: None  # type: ignore[method-assign]
+    slot = {"subscription": "penstock.commands", "event": found["position"], "since": 1.0}
+    platform.workers.list = lambda: [  # type: ignore[method-assign]
+        {"id": "pc-1", "alive": True, "slots": [slot]}
+    ]
+    assert "/workers/pc-1" in operator.get("/commands/given/cmd-s").text
+    slot["event"] = "0-1"
+    assert "No worker has carried it out yet" in operator.get("/commands/given/cmd-s").text
+
+
 def test_what_a_command_refuses_is_said_at_its_field_and_the_key_stays(
     operator: FlaskClient, platform: FakePlatform
 ) -> None:

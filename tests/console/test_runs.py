@@ -43,7 +43,7 @@ def sentence(state: str, *steps: dict[str, Any], ended: float | None = None) -> 
     [
         ("failed",
          [step("m.charge", "parked", attempts=3, error="Timeout: 5 s"), step("m.b", "waiting")],
-         "Stopped at charge after 3 attempts: Timeout. 1 other delivery still open."),
+         "Stopped at charge after 3 attempts: Timeout: 5 s. 1 other delivery still open."),
         ("running", [step("m.charge", "retrying", attempts=2)],
          "charge failed and will be tried again (2 attempts so far)."),
         ("running", [step("m.train", "running", end=None)], "train at work; 12 s so far."),

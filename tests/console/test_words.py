@@ -113,3 +113,9 @@ def test_marks_that_turn_text_are_spelt_out() -> None:
 @given(st.floats(min_value=0, max_value=1e9))
 def test_every_span_is_short(seconds: float) -> None:
     assert len(words.span(seconds)) <= 12
+
+
+def test_an_error_in_one_line_keeps_its_message() -> None:
+    assert words.error_line("shop.NoSuch: it's\nlong") == "NoSuch: it's"
+    assert words.error_line("x" * 200) == "x" * 119 + "…"
+    assert words.error_line(None) == ""

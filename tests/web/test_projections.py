@@ -43,6 +43,16 @@ def test_a_viewer_sees_and_an_operator_acts(browser_of) -> None:
     assert browser_of("viewer").get("/projections/nothing").status_code == 404
 
 
+def test_what_was_done_by_hand_stands_on_its_page(browser_of, platform) -> None:
+    platform.audit.record(
+        "user:ann", "projection.paused", "projection:sales", reason="the <b>books"
+    )
+    page = browser_of("operator").get("/projections/sales").text
+    assert "Paused" in page and "the &lt;b&gt;books" in page and "/audit?" not in page
+    assert "/audit?target=projection%3Asales" in browser_of("admin").get("/projections/sales").text
+    assert "the &lt;b&gt;books" not in browser_of("viewer").get("/projections/sales").text
+
+
 @pytest.mark.parametrize("what", ["pause", "resume", "skip", "rebuild", "reset"])
 def test_each_deed_is_done_said_and_audited(browser_of, platform, what) -> None:
     browser = browser_of("operator")

@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import Conflict, InvalidCommand, NotAllowed, Refused
 from app.events.ids import uuid7
-from app.store.commands import OPEN
+from app.store.commands import OPEN, SUBSCRIPTION
 from web import waiting
 from web.auth import current_actor, current_identity, requires, unaudited
 from web.console import words
@@ -72,7 +72,10 @@ def command_given(id: str) -> ResponseReturnValue:
     """What became of one: of one's own; an operator sees everybody's, as in the API."""
     given = seen(id)
     trouble = current_platform().commands.trouble(id) if given["state"] in OPEN else None
-    return render_template("command-given.html", given=given, trouble=trouble, asked=asked_in(id))
+    hand = in_hand(id) if given["state"] == "waiting" else None
+    return render_template(
+        "command-given.html", given=given, trouble=trouble, hand=hand, asked=asked_in(id)
+    )
 
 
 def seen(id: str) -> dict[str, Any]:
@@ -80,6 +83,17 @@ def seen(id: str) -> dict[str, Any]:
     identity = current_identity()
     own = None if identity and identity.may(SEES_ALL) else current_actor()
     return dict(current_platform().commands.state(id, own))
+
+
+def in_hand(id: str) -> dict[str, Any] | None:
+    """Which worker carries it out now, and since when: `{"worker", "since"}`."""
+    platform = current_platform()
+    found = platform.archive.get(id)
+    for worker in platform.workers.list() if found else ():
+        for slot in worker["slots"] if worker.get("alive", True) else ():
+            if slot["subscription"] == SUBSCRIPTION and slot["event"] == found["position"]:
+                return {"worker": worker["id"], "since": slot["since"]}
+    return None
 
 
 def asked_in(id: str) -> dict[str, Any] | None:

@@ -136,7 +136,7 @@ def link(kind: str, name: str) -> str:
     return {
         "subscription": f"/subscriptions/{words.segment(name)}",
         "type": f"/events{query({'type': name})}",
-        "parked": "/failures",
+        "parked": f"/failures{query({'subscription': name})}",
     }[kind]
 
 

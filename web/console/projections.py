@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flask import redirect, render_template
 from flask.typing import ResponseReturnValue
@@ -15,6 +15,7 @@ from web.api.parameters import parse_time
 from web.auth import current_actor, requires
 from web.console import words
 from web.console.pages import act, back, blueprint, field, go, say
+from web.places import may
 from web.platform import current_platform
 from web.problems import BadInput
 
@@ -82,7 +83,22 @@ def projection(name: str) -> ResponseReturnValue:
         "projection.html",
         projection=platform.projections.get(name),
         owner=platform.projections.owner(),
+        deeds=deeds(name) if may("operator") else [],
     )
+
+
+def deeds(name: str) -> list[dict[str, Any]]:
+    """What people did to it last: who, what, when and why. From where is for administrators to see."""
+    lines = current_platform().audit.find(target=f"projection:{name}", limit=5).items
+    return [
+        {
+            "at": line["at"],
+            "actor": line["actor"],
+            "did": line["action"].rpartition(".")[2],
+            "reason": (line["details"] or {}).get("reason"),
+        }
+        for line in lines
+    ]
 
 
 @blueprint.post("/projections/<path:name>/<any(pause, resume, skip, rebuild, cancel, reset):what>")

@@ -208,8 +208,7 @@ def sentence(run: Mapping[str, Any], at: datetime, why: str = "") -> str:
         names = list(dict.fromkeys(short(s) for s in parked))
         tries = parked[0]["attempts"]
         after = f" after {words.plural(tries, 'attempt')}" if tries and len(names) == 1 else ""
-        first = words.error_parts(parked[0]["error"])
-        cause = f": {first[0] or first[1]}" if parked[0]["error"] else ""
+        cause = f": {words.error_line(parked[0]['error'])}" if parked[0]["error"] else ""
         rest = [s for s in deliveries if s["state"] in ("waiting", "retrying", "running")]
         more = (
             f" {words.plural(len(rest), 'other delivery', 'other deliveries')} still open."

@@ -108,7 +108,8 @@ def _failing(
         )
     parts = []
     if mine:
-        parts.append(f"{words.plural(mine[0]['count'], 'event')} parked with {cause_of(mine[0])}.")
+        cause = words.error_line(mine[0].get("error") or mine[0]["title"])
+        parts.append(f"{words.plural(mine[0]['count'], 'event')} parked with {cause}.")
     if worst["retrying"]:
         parts.append(f"{words.plural(worst['retrying'], 'event')} being tried again.")
     others = [f"{names[s['name']]} is failing too." for s in by_state["failing"] if s is not worst]
@@ -138,14 +139,6 @@ def _failing(
         ],
         since=began,
     )
-
-
-def cause_of(group: Row) -> str:
-    """The last error of a group, in a line: what kind it is says too little."""
-    kind, message = words.error_parts(group.get("error") or group["title"])
-    line = (message.splitlines() or [""])[0]
-    short = line if len(line) <= 120 else line[:119] + "…"
-    return ": ".join(part for part in (kind, short) if part)
 
 
 def failing_since(series: Sequence[Row]) -> tuple[datetime | None, float]:

@@ -206,6 +206,14 @@ def error_parts(error: str | None) -> tuple[str, str]:
     return "", error
 
 
+def error_line(error: str | None, most: int = 120) -> str:
+    """An error in one line: its kind, and its message, whose first line says what matters."""
+    kind, message = error_parts(error)
+    line = (message.splitlines() or [""])[0]
+    short = line if len(line) <= most else line[: most - 1] + "…"
+    return ": ".join(part for part in (kind, short) if part)
+
+
 def listed(words: Sequence[str], most: int = 3) -> str:
     """`a`, `a and b`, `a, b and 4 more`."""
     shown = list(words[:most])

@@ -130,17 +130,13 @@ def _add_parked(
     subscriptions: Sequence[Mapping[str, Any]],
     link: Callable[[str, str], str],
 ) -> None:
-    parked = {s["name"]: s["parked"] for s in subscriptions if s["parked"]}
-    if not parked:
-        return
-    total = sum(parked.values())
-    nodes.append(
-        Node(
-            "parked", "parked", "parked events", f"{total:,} waiting", "parked", link("parked", "")
-        )
-    )
-    for name, count in parked.items():
-        edges.append(Edge(name, "parked", "parked", f"{count:,}", 0.2, f"{count:,} parked"))
+    """Each beside its own: one for all would tie every pipeline to every other, far to the right."""
+    for each in subscriptions:
+        if each["parked"]:
+            name, title = f"parked:{each['name']}", f"{each['parked']:,} parked"
+            place = link("parked", each["name"])
+            nodes.append(Node(name, "parked", title, "wait for a decision", "parked", place))
+            edges.append(Edge(each["name"], name, "parked", "", 0.2, title))
 
 
 def layers(nodes: Sequence[Node], edges: Sequence[Edge]) -> list[list[Node]]:
