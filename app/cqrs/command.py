@@ -24,6 +24,7 @@ from sqlmodel import Session
 from app.cqrs.changed import Fields, changed
 from app.errors import Refused
 from app.events.event import Event
+from app.subscriptions.declaration import check_function
 
 Function = Callable[..., Any]
 
@@ -67,6 +68,7 @@ def command(
     """Register a function `(asked, ctx)`; `asked` is a `takes` that was validated."""
 
     def register(function: Function) -> Function:
+        check_function(function, f"@command {name}", "its function", ("asked", "ctx"))
         if not (isinstance(takes, type) and issubclass(takes, BaseModel)):
             raise Refused(f"@command {name}: takes= is a pydantic model of what is asked")
         if not _NAME.fullmatch(name) or len(name) > 100:

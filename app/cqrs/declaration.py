@@ -19,6 +19,7 @@ from typing import Any, Literal
 from sqlmodel import SQLModel
 
 from app.errors import Refused
+from app.subscriptions.declaration import check_function, refuse_name, refuse_types
 
 Kind = Literal["projection", "reactor"]
 Function = Callable[..., Any]
@@ -56,6 +57,13 @@ class Followers:
         known = self.declared.get(one.name)
         if known and known.function.__qualname__ != one.function.__qualname__:
             raise Refused(f"two projections or reactors are called {one.name}: rename one of them.")
+        for other in self.declared.values():
+            shared = {_named(table) for table in one.tables} & {_named(it) for it in other.tables}
+            if shared and other.name != one.name:
+                raise Refused(
+                    f"the projections {other.name} and {one.name} both keep {', '.join(sorted(shared))}: "
+                    "a rebuild of one would drop the other's rows. Give each tables of its own."
+                )
         self.declared[one.name] = one
 
 
@@ -82,13 +90,22 @@ def projection(
     A higher `version` is built beside the live one, and takes its place when it has caught up.
     """
 
+    if callable(name):
+        raise Refused('@projection: name it and its tables: @projection("sales", tables=[Sales])')
+    where = f"@projection {name}"
+
     def register(function: Function) -> Function:
-        if not tables:
-            raise Refused(f"@projection {name}: name its tables, as in tables=[Sales]")
+        _check(function, where, name, on_error)
+        made = _listed(tables)
+        if not made or not all(_is_table(one) for one in made):
+            raise Refused(
+                f"{where}: name its tables, as in tables=[Sales], each a class of SQLModel with table=True"
+            )
         if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-            raise Refused(f"@projection {name}: version is a whole number from 1 on")
-        made = tuple(tables)
-        one = Declared(name, "projection", function, version, made, tuple(types), on_error=on_error)
+            raise Refused(f"{where}: version is a whole number from 1 on")
+        wanted = _listed(types)
+        refuse_types(wanted, where)
+        one = Declared(name, "projection", function, version, made, wanted, on_error=on_error)
         followers.add(one)
         return function
 
@@ -109,11 +126,17 @@ def reactor(
     that there is; one that was deployed before goes on where it was.
     """
 
+    if any(callable(one) for one in types):
+        raise Refused('@reactor: name the types it answers, as in @reactor("item.sold", emits=[…])')
+
     def register(function: Function) -> Function:
-        if start not in ("earliest", "now"):
-            raise Refused(f'@reactor {name or function.__qualname__}: start is "earliest" or "now"')
         named = name or f"{function.__module__}.{function.__qualname__}"
-        declared = (emits,) if isinstance(emits, str) else tuple(emits)
+        where = f"@reactor {named}"
+        _check(function, where, named, on_error)
+        if start not in ("earliest", "now"):
+            raise Refused(f'{where}: start is "earliest" or "now"')
+        declared = _listed(emits)
+        refuse_types((*types, *declared), where)
         followers.add(
             Declared(named, "reactor", function, types=types, emits=declared, on_error=on_error,
                      start=start)
@@ -121,3 +144,23 @@ def reactor(
         return function
 
     return register
+
+
+def _check(function: Any, where: str, name: Any, on_error: Any) -> None:
+    refuse_name(name, where)
+    check_function(function, where, "its function", ("event", "view"))
+    if on_error not in ("stop", "skip"):
+        raise Refused(f'{where}: on_error is "stop" or "skip"')
+
+
+def _listed(given: Any) -> tuple[Any, ...]:
+    """One may be given as itself: a text is not a list of its letters."""
+    return (given,) if isinstance(given, str | type) else tuple(given)
+
+
+def _is_table(one: Any) -> bool:
+    return isinstance(one, type) and issubclass(one, SQLModel) and hasattr(one, "__table__")
+
+
+def _named(table: Any) -> str:
+    return str(table.__tablename__)

@@ -24,15 +24,13 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, ClassVar
 
-import msgspec
-from pydantic import ValidationError
-
-from app.errors import InvalidEvents, PenstockError, Refused
-from app.events.event import PRIVATE, Event, plain
-from app.events.schema import TYPES, field_problems
+from app.errors import PenstockError, Refused
+from app.events.event import PRIVATE, Event
+from app.events.schema import TYPES
 from app.sourcing import fields
 from app.sourcing.fingerprint import fingerprint
 from app.sourcing.kind import KINDS, Kind, check_category
+from app.sourcing.recording import as_replayed
 from app.sourcing.written import parts_of
 
 Applying = Callable[[Any, Event], None]
@@ -77,10 +75,7 @@ class Aggregate:
         cls.category = check_category(cls.__dict__.get("category") or cls.__name__.lower())
         cls._fields = fields.declared(cls, Aggregate)
         cls._methods = {
-            name: method
-            for base in reversed(cls.__mro__)
-            for method in vars(base).values()
-            for name in getattr(method, "applies", ())
+            name: method for base in reversed(cls.__mro__) for name, method in _applying(base)
         }
         KINDS.register(cls.kind())
 
@@ -115,6 +110,7 @@ class Aggregate:
         """What the repository works with."""
         return Kind(
             category=cls.category,
+            module=cls.__module__,
             start=cls,
             step=cls._step,
             dump=lambda one: fields.dump({name: getattr(one, name) for name in cls._fields}),
@@ -156,6 +152,15 @@ class Aggregate:
         )
 
 
+def _applying(cls: type) -> list[tuple[str, Applying]]:
+    """The methods of one class by their types. Raises `Refused` where two apply the same."""
+    found = [(name, one) for one in vars(cls).values() for name in getattr(one, "applies", ())]
+    names = [name for name, _ in found]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise Refused(f"{cls.__name__} has two methods for {twice}: let one of them apply it.")
+    return found
+
+
 def _made(event: Any, data: Any, attributes: dict[str, Any]) -> Event:
     """The event as a replay will see it: its data of the type's class, or plain JSON values."""
     if isinstance(event, Event):
@@ -169,11 +174,4 @@ def _made(event: Any, data: Any, attributes: dict[str, Any]) -> Event:
             f"{type(event).__name__} is no event type: register it with @event_type, or give the "
             "type's name and its data."
         )
-    newest = TYPES.current(made.type)
-    if newest is None:
-        return made.but(data=msgspec.json.decode(msgspec.json.encode(made.data, enc_hook=plain)))
-    try:
-        return made.but(data=TYPES.read(made.type, made.dataschema, made.data))
-    except ValidationError as error:
-        named = {"index": 0, "id": made.id, "type": made.type}
-        raise InvalidEvents([named | problem for problem in field_problems(error)]) from error
+    return as_replayed(made)

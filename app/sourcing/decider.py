@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from app.events.event import Event, plain
+from app.events.schema import TYPES
 from app.sourcing.fingerprint import fingerprint
 from app.sourcing.kind import KINDS, Kind, check_category
 
@@ -50,13 +51,14 @@ class Decider(Generic[State, Command]):
     def kind(self) -> Kind[Held[State]]:
         return Kind(
             category=self.category,
+            module=self.evolve.__module__,
             start=lambda id: Held(id, 0, copy.deepcopy(self.start)),
             step=self._step,
             dump=_dump,
             load=self._load,
             parts=lambda held: {"state": held.state},
             hints=lambda: {"state": type(self.start)},
-            fingerprint=self._fingerprint,
+            fingerprint=lambda: self._fingerprint,
             snapshot_every=self.snapshot_every,
         )
 
@@ -68,8 +70,11 @@ class Decider(Generic[State, Command]):
         plain_values = values if _has_fields(self.start) else values["state"]
         return Held(id, version, msgspec.convert(plain_values, wanted))
 
+    @cached_property
     def _fingerprint(self) -> str:
-        return fingerprint(repr(self.start), functions=[self.evolve])
+        """Of all upcasters as well: `evolve` doesn't say whose events it reads."""
+        functions = [self.evolve, *TYPES.upcasters.values()]
+        return fingerprint(repr(self.start), functions=functions)
 
 
 def _dump(held: Held[Any]) -> dict[str, Any]:

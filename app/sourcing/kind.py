@@ -23,9 +23,11 @@ class Kind(Generic[State]):
     `dump` gives a state's fields as JSON values, `load(id, version, fields)` reads them back.
     `parts(state)` are its fields as they are, `hints()` their types.
     `fingerprint()` changes with the fields and with the code that `step` runs.
+    `module` is where its code is.
     """
 
     category: str
+    module: str
     start: Callable[[str], State]
     step: Callable[[State, Event], State]
     dump: Callable[[State], dict[str, Any]]
@@ -46,6 +48,13 @@ class Kinds:
         self._by_category: dict[str, Kind[Any]] = {}
 
     def register(self, kind: Kind[Any]) -> None:
+        """Raises `Refused` where another module has this category: they would share their streams."""
+        known = self._by_category.get(kind.category)
+        if known and known.module != kind.module:
+            raise Refused(
+                f"{known.module} and {kind.module} both have aggregates of the category {kind.category!r}, "
+                "whose streams would be the same: give one of them another (`category = …`)."
+            )
         self._by_category[kind.category] = kind
 
     def of(self, stream: str) -> Kind[Any] | None:

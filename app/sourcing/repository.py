@@ -25,6 +25,7 @@ from app.sourcing.aggregate import Aggregate
 from app.sourcing.decider import Decider, Held, State
 from app.sourcing.history import paths
 from app.sourcing.kind import Kind
+from app.sourcing.recording import as_replayed, decided_events
 from app.sourcing.written import unlike
 from app.store.database import Database
 from app.store.eventstore import snapshots
@@ -133,17 +134,14 @@ class Repository:
         Raises `VersionConflict`, and what the decider does.
         """
         held = self.load(decider.kind, id, session=session)
-        decision = [
-            event if event.subject else event.but(subject=id)
-            for event in decider.decide(command, held.state)
-        ]
-        events = caused(decision)
+        given = decided_events(decider.category, decider.decide(command, held.state))
+        events = caused([as_replayed(one if one.subject else one.but(subject=id)) for one in given])
         if not events:
             return held, held, None
+        after = reduce(decider.kind.step, events, held)  # first: what fails is not appended
         done = self._store.append(
             decider.kind.stream(id), events, held.version, actor=actor, session=session
         )
-        after = reduce(decider.kind.step, events, held)
         self._snapshot(decider.kind, id, held.version, after, session)
         return held, after, done
 

@@ -115,6 +115,9 @@ def on(
     Raises `Refused` where a declaration can't work.
     """
 
+    if any(callable(one) for one in types):
+        raise Refused('@on: name at least one event type, as in @on("order.placed")')
+
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         handlers.add(
             checked(
@@ -144,26 +147,18 @@ def on(
 def checked(subscription: Subscription) -> Subscription:
     """The subscription itself; raises `Refused` where it can't work, and says what to change."""
     where = f"@on for {_place(subscription.handler)}"
-    _check_function(subscription.handler, where)
+    check_function(subscription.handler, where)
     if not subscription.types:
         raise Refused(f'{where}: name at least one event type, as in @on("order.placed")')
-    for event_type in (*subscription.types, *subscription.emits):
-        if event_type != EVERYTHING and (wrong := check_type(event_type)):
-            raise Refused(f"{where}: {event_type!r}: {wrong}")
+    wanted = [one for one in subscription.types if one != EVERYTHING]
+    refuse_types((*wanted, *subscription.emits), where)
     if EVERYTHING in subscription.emits:
         raise Refused(f"{where}: emits lists types by name")
     if subscription.lane not in LANES:
         raise Refused(
             f"{where}: there is no lane {subscription.lane!r}; use {', '.join(LANES[:3])}"
         )
-    if (
-        _FORBIDDEN & set(subscription.name)
-        or not subscription.name.isprintable()
-        or len(subscription.name) > 200
-    ):
-        raise Refused(
-            f"{where}: the name {subscription.name!r} has characters that don't fit into an address"
-        )
+    refuse_name(subscription.name, where)
     if not isinstance(subscription.retry, RetryPolicy):
         raise Refused(f"{where}: retry is a RetryPolicy, as in retry=RetryPolicy(attempts=3)")
     timeout = subscription.timeout
@@ -186,14 +181,36 @@ def checked(subscription: Subscription) -> Subscription:
     return subscription
 
 
-def _check_function(function: Callable[..., Any], where: str) -> None:
-    """Raises `Refused` for what can't be called as a handler is."""
+def check_function(
+    function: Any, where: str, what: str = "a handler", takes: Sequence[str] = ("event", "ctx")
+) -> None:
+    """Raises `Refused` for what can't be called as a handler is, or as `what` is with what it `takes`."""
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        raise Refused(f"{where}: a handler is a plain function, without async and without yield")
+        raise Refused(f"{where}: {what} is a plain function, without async and without yield")
     try:
-        inspect.signature(function).bind("event", "ctx")
+        inspect.signature(function).bind(*takes)
     except TypeError as error:
-        raise Refused(f"{where}: a handler takes (event, ctx): {error}") from error
+        raise Refused(f"{where}: {what} takes ({', '.join(takes)}): {error}") from error
+
+
+def refuse_types(types: Sequence[Any], where: str) -> None:
+    """Raises `Refused` for what can't be the name of a type."""
+    for one in types:
+        if not isinstance(one, str):
+            raise Refused(f'{where}: {one!r} is no event type: name them, as in "order.placed"')
+        if wrong := check_type(one):
+            raise Refused(f"{where}: {one!r}: {wrong}")
+
+
+def refuse_name(name: Any, where: str) -> None:
+    """Raises `Refused` for what can't name a subscription, a projection or a reactor."""
+    if (
+        not isinstance(name, str)
+        or not 0 < len(name) <= 200
+        or _FORBIDDEN & set(name)
+        or not name.isprintable()
+    ):
+        raise Refused(f"{where}: the name {name!r} has characters that don't fit into an address")
 
 
 def _is_number(value: Any) -> bool:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import BaseModel
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from app.errors import NotFound, Refused
 from app.events.event import Event
+from app.events.schema import TYPES, event_type
 from app.sourcing.aggregate import Aggregate, NotApplied, applies
 from app.sourcing.decider import Decider
 from app.sourcing.fingerprint import fingerprint
@@ -286,6 +288,83 @@ def test_a_decider_is_two_pure_functions(repository):
     assert repository.load(counter.kind, "hits").state == Count(total=6)
     with pytest.raises(Refused, match="more than ten"):
         repository.decide(counter, "hits", 5)
+
+
+@event_type("coin.spent", version=1)
+class CoinSpent(BaseModel):
+    amount: int
+
+
+def purse(category, data, **options):
+    """A decider whose state is what `data` makes of the command, as its events bear it."""
+    return Decider(
+        category, start=[], decide=lambda asked, held: [Event(type="coin.spent", data=data(asked))],
+        evolve=lambda held, event: [*held, event.data.amount], **options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("data", [lambda n: {"amount": n}, lambda n: CoinSpent(amount=n)])
+def test_a_decider_sees_the_data_of_its_events_as_a_replay_does(repository, data):
+    spent = purse("purse", data)
+    _, held, _ = repository.decided(spent, "ada", 5)
+    assert held.state == repository.load(spent.kind, "ada").state == [5]
+
+
+def test_a_snapshot_of_a_decider_holds_what_a_replay_gives(repository):
+    typed = Decider(
+        "shelf", start="", decide=lambda asked, held: [Event(type="shelf.filled", data=(asked,))],
+        evolve=lambda held, event: type(event.data).__name__, snapshot_every=1,
+    )  # fmt: skip
+    _, held, _ = repository.decided(typed, "1", 5)
+    assert held.state == repository.load(typed.kind, "1").state == "list"
+
+
+def test_what_a_decider_can_not_apply_is_not_appended(repository, events):
+    broken = Decider(
+        "broken", start=0, decide=lambda asked, held: [Event(type="coin.lost")],
+        evolve=lambda held, event: held + event.data["amount"],
+    )  # fmt: skip
+    with pytest.raises(TypeError):
+        repository.decide(broken, "1", 5)
+    assert events.version("broken:1") == 0
+
+
+@pytest.mark.parametrize("given", [None, Event(type="coin.spent"), [{"amount": 5}], "coin.spent"])
+def test_a_decider_that_gives_no_list_of_events_is_told(repository, given):
+    wrong = Decider(
+        "wrong", start=0, decide=lambda asked, held: given, evolve=lambda held, event: 0
+    )
+    with pytest.raises(Refused, match="return a list of events"):
+        repository.decide(wrong, "1", 5)
+
+
+def test_a_changed_upcaster_leaves_a_deciders_snapshots_alone(monkeypatch):
+    before = purse("purse", CoinSpent).kind.fingerprint()
+    monkeypatch.setitem(TYPES.upcasters, ("coin.spent", 1), lambda data: {**data, "amount": 0})
+    assert purse("purse", CoinSpent).kind.fingerprint() != before
+
+
+def test_two_methods_for_one_type_are_refused():
+    with pytest.raises(Refused, match=r"two methods for lid\.opened"):
+
+        class Lid(Aggregate):
+            @applies("lid.opened")
+            def _one(self, event):
+                pass
+
+            @applies("lid.closed", "lid.opened")
+            def _other(self, event):
+                pass
+
+
+def test_two_modules_do_not_share_their_streams():
+    kinds = Kinds()
+    kinds.register(Crate.kind())
+    kinds.register(Crate.kind())
+    with pytest.raises(
+        Refused, match=r"both have aggregates of the category 'crate'.*`category = …`"
+    ):
+        kinds.register(replace(Crate.kind(), module="another.shop"))
 
 
 @pytest.fixture
