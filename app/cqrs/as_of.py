@@ -23,6 +23,7 @@ from app.errors import NotFound, PenstockError, Refused
 from app.store import followers
 from app.store.eventstore.recorded import Recorded
 from app.store.shadow import shadow
+from app.subscriptions.delivery import RAISED
 
 BATCH = 1000
 
@@ -118,7 +119,7 @@ def _said(declared: Declared, one: Recorded, bound: Bound | None) -> Iterator[No
             yield
     except PenstockError:
         raise
-    except Exception as error:
+    except RAISED as error:
         raise Refused(
             f"The event {one.event.id} ({one.event.type}) at the position {one.position}, or one of those "
             f"just before it, fails the code of {declared.name} as it is now: {type(error).__name__}: {error}"

@@ -27,10 +27,13 @@ from app.errors import PenstockError, Refused, Unavailable
 from app.events.event import Event
 from app.events.ids import derived_id
 from app.store import followers, ownership
+from app.store.columns import clean
 from app.store.eventstore.recorded import Recorded
 from app.store.failures import is_not_now
 from app.store.followers import BUILDING, LIVE, FollowerRow
 from app.streams.client import LOST
+from app.subscriptions.delivery import RAISED
+from app.subscriptions.failure import said
 
 BATCH = 1000
 WHAT = "followers"
@@ -139,7 +142,7 @@ class Follower:
         try:
             event = self.platform.event_store.typed(recorded).event
             returned = view.hand(self.declared.function, event)
-        except Exception as error:
+        except RAISED as error:
             if is_not_now(error):
                 raise
             raise Failed from error  # not to be taken for a connection of ours that was lost
@@ -170,7 +173,7 @@ class Follower:
             return
         (bad,) = found
         cause = error.__cause__ if isinstance(error, Failed) and error.__cause__ else error
-        told = f"{type(cause).__name__}: {cause}"
+        told = clean(f"{type(cause).__name__}: {said(cause)}")
         log.error("an event fails its follower", follower=seen.name, position=bad.position,
                   id=bad.event.id, error=told, exc_info=cause)  # fmt: skip
         with self.platform.database.session() as session:
@@ -285,7 +288,7 @@ class Following:
             return 0
         try:
             return turn()
-        except Exception:
+        except BaseException:  # whatever it is: the others' turn comes first the next time
             until = self.platform.clock.monotonic() + pause
             self._waiting[name] = until, min(PAUSE[1], pause * 2)
             raise
@@ -333,7 +336,7 @@ class Following:
             except (RedisError, PenstockError, OSError) as error:
                 log.warning("projections have to wait", error=str(error))
                 stopping.wait(1.0)
-            except Exception:
+            except BaseException:  # nobody else would follow, and nobody would be told
                 log.exception("following failed; it goes on")
                 stopping.wait(1.0)
         try:

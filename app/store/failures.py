@@ -68,7 +68,7 @@ def mark(context: ExceptionContext) -> None:
         setattr(context.sqlalchemy_exception, _MARK, True)
 
 
-def is_not_now(error: Exception) -> bool:
+def is_not_now(error: BaseException) -> bool:
     """Whether code that an author wrote met a condition of ours, and is not at fault itself.
 
     A table that is missing, or another database than ours, is the author's own matter.

@@ -32,7 +32,7 @@ _VARIABLE = re.compile(
 def describe(error: BaseException, subscription: str, at: float) -> Failure:
     """The failure of an attempt that raised `error` at `at` (seconds since 1970)."""
     kind = type(error).__name__
-    message = _message(error)
+    message = said(error)
     frame = _frame(error.__traceback__)
     text = "".join(traceback.format_exception(error))
     if (left_out := len(text) - TRACEBACK_LIMIT) > 0:
@@ -63,7 +63,8 @@ def _writable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _message(error: BaseException) -> str:
+def said(error: BaseException) -> str:
+    """What an error says, on one line of at most 500 characters."""
     try:
         text = str(error)
     except Exception as broken:

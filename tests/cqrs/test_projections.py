@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
+from concurrent.futures import CancelledError
 
 import pytest
 import redis
@@ -379,6 +382,38 @@ def test_a_new_reactor_mails_no_history_and_one_that_was_deployed_goes_on(shop):
         found = [one.event for one in outbox.due(session, shop.clock.now(), 100)]
     wanted = [(one.source.rpartition("/")[2], one.data) for one in found]
     assert sorted(wanted) == [("counter", 1), ("counter", 2), ("mailer", 2)]
+
+
+@pytest.mark.parametrize(
+    "raised", [SystemExit("3 \0 lines"), CancelledError("gone"), Killed("odd")]
+)
+def test_whatever_a_function_raises_holds_up_no_other(shop, raised):
+    def fail(event, view):
+        raise type(raised)(*raised.args)
+
+    sell(shop, 1)
+    follow(shop)
+    reactor("item.sold", name="a", start="earliest", followers=shop.followers)(fail)
+    shop.followers.declared = dict(sorted(shop.followers.declared.items()))  # it has the first turn
+    sell(shop, 1)
+    stopping = threading.Event()
+    thread = threading.Thread(target=shop.following.run, args=(stopping,))
+
+    def all_is_told():
+        problems = " ".join(one["problem"] or "" for one in shop.projections.list())
+        stopped = isinstance(raised, Killed) or type(raised).__name__ in problems  # Killed is ours
+        return stopped and sold(shop) == {"tea": 2}
+
+    thread.start()
+    try:
+        end = time.monotonic() + 60
+        while not all_is_told() and time.monotonic() < end:
+            time.sleep(0.02)
+        assert all_is_told()
+        assert thread.is_alive()
+    finally:
+        stopping.set()
+        thread.join(30)
 
 
 def test_pause_resume_and_reset(shop):
