@@ -30,7 +30,7 @@ class Context:
     to hand to anything else.
     """
 
-    __slots__ = ("_handling", "effects", "emitted", "entries", "event")
+    __slots__ = ("_handling", "about", "effects", "emitted", "entries", "event")
 
     def __init__(self, handling: Handling, entries: Sequence[Entry], event: Event):
         self._handling = handling
@@ -38,6 +38,8 @@ class Context:
         self.event = event
         self.emitted: list[Event] = []
         self.effects: Effects | None = None
+        self.about: str | None = None
+        """The subject of what is published without one."""
 
     @property
     def subscription(self) -> str:

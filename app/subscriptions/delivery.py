@@ -122,7 +122,7 @@ class Handling:
                 return NOTHING
             if isinstance(returned, Retry | Reject):  # as a value, as in a batch
                 raise returned
-            outcome = Done(self._outputs(returned, context.emitted, entry, event))
+            outcome = Done(self._outputs(returned, context.emitted, entry, event, context.about))
             return self._commit(context, [(entry, event, outcome)])[0]
         except RAISED as error:
             return self._failed(context, entry, event, error)
@@ -191,7 +191,12 @@ class Handling:
         return self.generation if entry.generation is None else entry.generation
 
     def _outputs(
-        self, returned: Any, emitted: list[Any], entry: Entry, event: Event
+        self,
+        returned: Any,
+        emitted: list[Any],
+        entry: Entry,
+        event: Event,
+        about: str | None = None,
     ) -> list[Prepared]:
         if returned is None and not emitted:
             return []
@@ -204,6 +209,7 @@ class Handling:
             self.subscription.emits,
             self.catalogue,
             instant(self.clock.now()),
+            about,
         )
         return self.preparer.prepare(events)
 

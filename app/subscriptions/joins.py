@@ -112,6 +112,7 @@ class Join:
         if event.type == DEADLINE:
             return self._expire(event, ctx)
         key, now = keyed.key_of(event, self.by), ctx.platform.clock.now()
+        ctx.about = key if self.by == "subject" else None
         case = cases.opened(ctx.session, ctx.subscription, key, now)
         _follow_rewind(case, ctx)
         if case.state not in (NEW, WAITING):

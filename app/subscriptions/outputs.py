@@ -32,10 +32,11 @@ def outputs_of(
     declared: Sequence[str],
     catalogue: Catalogue,
     now: datetime,
+    about: str | None = None,
 ) -> list[Event]:
     """The events of one delivery, in order: what was emitted, then what was returned.
 
-    `now` is the time of those that bring none of their own.
+    `now` is the time of those that bring none of their own, `about` their subject.
     Raises `InvalidOutput` where one is of no type, or of one that `emits` doesn't declare.
     """
     values = [
@@ -48,9 +49,11 @@ def outputs_of(
             else (returned,)
         ),
     ]
+    made = [_event(value, declared, catalogue, now) for value in values]
+    if about is not None:
+        made = [event if event.subject else event.but(subject=about) for event in made]
     return [
-        _caused(_event(value, declared, catalogue, now), cause, subscription, generation, index)
-        for index, value in enumerate(values)
+        _caused(event, cause, subscription, generation, index) for index, event in enumerate(made)
     ]
 
 

@@ -128,6 +128,7 @@ def process(
         where = f"@process for {made.__module__}.{made.__qualname__}"
         if not (isinstance(made, type) and issubclass(made, Process)):
             raise Refused(f"{where}: write a class, as in class Checkout(Process)")
+        _check_fields(made, where)
         machine = Machine(made, keyed.checked_by(by, where))
         if not any(step.start for step in machine.steps):
             raise Refused(f"{where}: one step begins it: @when(…, start=True)")
@@ -161,8 +162,9 @@ class Machine:
     def __init__(self, made: type[Process], by: str):
         self.made = made
         self.by = by
+        methods = {name: one for base in reversed(made.__mro__) for name, one in vars(base).items()}
         self.steps: list[Step] = [
-            step for one in vars(made).values() for step in getattr(one, _STEPS, ())
+            step for one in methods.values() for step in getattr(one, _STEPS, ())
         ]
 
     def handle(self, event: Event, ctx: Context) -> list[Any] | None:
@@ -170,6 +172,7 @@ class Machine:
         of_time = event.type == DEADLINE
         key = event.data["key"] if of_time else keyed.key_of(event, self.by)
         now = ctx.platform.clock.now()
+        ctx.about = key if self.by == "subject" else None
         case = cases.opened(ctx.session, ctx.subscription, key, now)
         _follow_rewind(case, ctx, now)
         kept = case.data or {}
@@ -219,6 +222,12 @@ class Machine:
             ctx.log.warning("too many events came before their process began", key=case.key)
             return
         cases.keep(ctx.session, case, NEW, {"early": early}, now)
+
+
+def _check_fields(made: type[Process], where: str) -> None:
+    for name, field in made.model_fields.items():
+        if field.is_required():
+            raise Refused(f"{where}: give {name} a start value: what it is before the first event")
 
 
 def _checked_state(state: str, where: str) -> str:

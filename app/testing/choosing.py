@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from app.cqrs import giving
+from app.cqrs.declaration import FOLLOWERS
 from app.errors import Refused
 from app.subscriptions.declaration import HANDLERS, Handlers, Subscription
 
@@ -41,6 +42,10 @@ def pick(handlers: Handlers, choice: Chosen) -> list[Subscription]:
         or (isinstance(choice, ModuleType) and one.handler.__module__ == choice.__name__)
     ]
     if not found:
+        if any(choice is one.function for one in FOLLOWERS.declared.values()):
+            raise Refused(
+                f"{choice!r} is a projection or a reactor: those are always there, so leave it out of handlers="
+            )
         known = ", ".join(sorted(handlers.subscriptions)) or "none"
         raise Refused(f"{choice!r} has no handler: is it decorated with @on? Known are: {known}.")
     return found

@@ -50,6 +50,7 @@ def test_it_runs_once_when_all_have_arrived(world: World, order):
 
     assert join.got == [{"invoice.paid": 1, "parcel.packed": 2}]
     assert join.shipped() == [{"paid": 1, "packed": 2}]
+    assert world.events("order.shipped")[0].subject == "o-1"
 
 
 def test_keys_do_not_mix_and_the_first_of_a_type_counts(world: World):

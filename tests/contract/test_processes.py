@@ -60,6 +60,7 @@ def test_it_goes_through_its_states(world: World):
     checkout(world)
     put(world, "order.placed", "parcel.packed", "payment.received", "order.placed")
     assert outputs(world) == [("payment.requested", 12)]
+    assert world.events("payment.requested")[0].subject == "o-1"  # what it is by
     put(world, "parcel.packed", "parcel.packed")
     world.advance(2 * 86_400)
 
@@ -178,3 +179,35 @@ def test_a_state_that_ends_a_process_is_refused(state: str):
         when("a.done", state=["open", state])
     with pytest.raises(Refused, match="state"):
         Process().become(state)
+
+
+def test_a_field_without_a_start_value_is_refused():
+    with pytest.raises(Refused, match="give amount a start value"):
+
+        @process(handlers=Handlers())
+        class Open(Process):
+            amount: int
+
+            @when("a.done", start=True)
+            def step(self, event, ctx): ...
+
+
+def test_steps_are_inherited_and_can_be_replaced(world: World):
+    class Base(Process):
+        @when("order.placed", start=True)
+        def ask(self, event, ctx):
+            self.become("unpaid")
+
+        @when("payment.received", state="unpaid")
+        def paid(self, event, ctx):
+            raise AssertionError("it is replaced")
+
+    @process(by="subject", emits=EMITS, name="checkout", handlers=world.handlers)
+    class Checkout(Base):
+        @when("payment.received", state="unpaid")
+        def paid(self, event, ctx):
+            self.finish()
+            return Event(type="order.completed")
+
+    put(world, "order.placed", "payment.received")
+    assert outputs(world) == [("order.completed", None)]

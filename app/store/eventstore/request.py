@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from app.errors import Refused
 from app.events.event import Event
@@ -44,8 +45,33 @@ def check_stream(stream: str) -> str:
     return stream
 
 
+def check_place(after: Any, limit: Any) -> None:
+    """Raises `Refused` for what SQLite would compare with every position, and answer nothing."""
+    if not _is_whole(after) or not _is_whole(limit) or limit < 1:
+        raise Refused(
+            f"read_all(after={after!r}, limit={limit!r}): both are whole numbers, `after` a position that"
+            " was read and `limit` from 1 on."
+        )
+
+
+def checked_events(events: Any) -> list[Event]:
+    """The events themselves. Raises `Refused` where there are none, or where something else is among them."""
+    given = list(events) if isinstance(events, Iterable) and not isinstance(events, str) else []
+    if not given:
+        raise Refused("There is nothing to append: give at least one event.")
+    if odd := next((one for one in given if not isinstance(one, Event)), None):
+        raise Refused(
+            f"{type(odd).__name__!r} is no event: append Event(type=…, data=…). Nothing was appended."
+        )
+    return given
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and abs(number) < 2**63
+
+
 def check_expected(expected: int | None) -> int | None:
-    if expected is not None and (isinstance(expected, bool) or expected < 0):
+    if expected is not None and (not _is_whole(expected) or expected < 0):
         raise Refused(
             f"expected_version is {expected!r}: give the version you read, 0 for a stream "
             "that must not exist yet, or None for any."

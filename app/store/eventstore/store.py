@@ -19,7 +19,7 @@ from sqlmodel import Session
 
 from app import origin
 from app.clock import Clock, SystemClock
-from app.errors import EventTooLarge, InvalidEvents, Refused
+from app.errors import EventTooLarge, InvalidEvents
 from app.events.catalogue import Catalogue
 from app.events.event import Event
 from app.events.schema import TYPES
@@ -28,7 +28,15 @@ from app.store.eventstore import postgres, sqlite
 from app.store.eventstore.open_appends import OpenAppends
 from app.store.eventstore.reading import Reader
 from app.store.eventstore.recorded import Appended, Recorded
-from app.store.eventstore.request import Request, Row, check_expected, check_stream, row
+from app.store.eventstore.request import (
+    Request,
+    Row,
+    check_expected,
+    check_place,
+    check_stream,
+    checked_events,
+    row,
+)
 from app.store.failures import translated
 from app.store.outbox import wake_after
 from app.store.page import Page
@@ -125,10 +133,8 @@ class EventStore:
                 cursor.close()
 
     def _rows(self, events: Sequence[Event]) -> list[Row]:
-        if not events:
-            raise Refused("There is nothing to append: give at least one event.")
         rows, problems = [], []
-        for index, event in enumerate(events):
+        for index, event in enumerate(checked_events(events)):
             checked, wrong = self._catalogue.check(event)
             if wrong:
                 named = {"index": index, "id": event.id, "type": event.type}
@@ -175,6 +181,7 @@ class EventStore:
         At most `limit`; fewer, or none, where no more can be read safely yet. Go on after the
         last one's position. `typed=False` leaves data as it was stored, which can't fail.
         """
+        check_place(after, limit)
         found = self._reader.all(after, limit)
         return [self.typed(recorded) for recorded in found] if typed else found
 

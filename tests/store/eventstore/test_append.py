@@ -186,6 +186,16 @@ def test_what_can_not_be_appended(events):
     for name in ("", "a\nb", "x" * 200):
         with pytest.raises(Refused):
             events.append(name, happened())
+    for odd in ("text", Event, [{"type": "a.b"}], [Event(type="a.b"), "b"], iter(())):
+        with pytest.raises(Refused, match=r"Nothing was appended|nothing to append"):
+            events.append("s:1", odd)
+    for odd in ("1", 1.0, True):
+        with pytest.raises(Refused, match="expected_version"):
+            events.append("s:1", [Event(type="a.b")], odd)
+    for odd in ("1", None, 2**64):
+        with pytest.raises(Refused, match="whole numbers"):
+            events.read_all(after=odd)
+    assert events.append("s:9", (Event(type="a.b") for _ in range(2)), 0).version == 2
     with pytest.raises(Refused, match="expected_version"):
         events.append("thing:1", happened(), -1)
     with pytest.raises(EventTooLarge):
