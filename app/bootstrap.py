@@ -20,12 +20,13 @@ import redis
 import app.alerts.events  # noqa: F401 (registers its types)
 from app.alerts.alerts import Alerts
 from app.clock import Clock, SystemClock
+from app.cqrs.as_of.aggregates import AggregatesAsOf
+from app.cqrs.as_of.projections import ProjectionsAsOf
 from app.cqrs.command import COMMANDS
 from app.cqrs.commands import Commands
 from app.cqrs.declaration import FOLLOWERS
 from app.cqrs.following import Following
 from app.cqrs.operating import Projections
-from app.cqrs.remembering import Remembering
 from app.domain.datasets import Datasets
 from app.domain.models import Models
 from app.domain.trainer import TrainApart, Trainer
@@ -205,6 +206,10 @@ class Platform:
         return Projections(self)
 
     @cached_property
+    def projections_as_of(self) -> ProjectionsAsOf:
+        return ProjectionsAsOf(self)
+
+    @cached_property
     def replay_store(self) -> ReplayStore:
         return ReplayStore(self.database, self.clock)
 
@@ -235,8 +240,8 @@ class Platform:
         return Past(self.event_store)
 
     @cached_property
-    def remembering(self) -> Remembering:
-        return Remembering(self)
+    def aggregates_as_of(self) -> AggregatesAsOf:
+        return AggregatesAsOf(self)
 
     @cached_property
     def schemas(self) -> SchemaStore:
@@ -366,7 +371,7 @@ def import_handlers(settings: Settings) -> None:
     for module in (
         "app.subscriptions.system",
         "app.cqrs.giving",
-        "app.cqrs.answering",
+        "app.cqrs.as_of.answering",
         *settings.handlers,
     ):
         try:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from app.cli.parameters import Moment, page_options
-from app.cli.platform import opened
+from app.cli.platform import opened, opened_with_handlers
 from app.cli.render import ago, json_option, show_json, show_page, show_table
 from app.sourcing.history import paths
-
-if TYPE_CHECKING:
-    from app.bootstrap import Platform
 
 
 @click.group(
@@ -56,7 +51,7 @@ def show(stream: str, version: int | None, at: str | None, as_json: bool) -> Non
     """One aggregate's fields, each with the event and the actor that made it so."""
     if version is not None and at is not None:
         raise click.UsageError("Give --version or --at, not both.")
-    with _with_handlers() as platform:
+    with opened_with_handlers() as platform:
         found = platform.past.get(stream, version=version, at=at)
     if as_json:
         show_json(found)
@@ -83,7 +78,7 @@ def show(stream: str, version: int | None, at: str | None, as_json: bool) -> Non
 @page_options
 def history(stream: str, as_json: bool, **paging: Any) -> None:
     """Its events, newest first, with the fields that each changed."""
-    with _with_handlers() as platform:
+    with opened_with_handlers() as platform:
         page = platform.past.history(stream, **paging)
     columns: Any = {
         "version": "version",
@@ -93,16 +88,6 @@ def history(stream: str, as_json: bool, **paging: Any) -> None:
         "changed": lambda row: ", ".join(map(_change, row["changes"])),
     }
     show_page(page, columns, as_json, "It has no events.")
-
-
-@contextmanager
-def _with_handlers() -> Iterator[Platform]:
-    """A platform that also knows the aggregates of the handlers' modules."""
-    from app.bootstrap import import_handlers
-
-    with opened() as platform:
-        import_handlers(platform.settings)
-        yield platform
 
 
 def _because(by: Any) -> str:

@@ -42,6 +42,16 @@ def opened() -> Iterator[Platform]:
         platform.close()
 
 
+@contextmanager
+def opened_with_handlers() -> Iterator[Platform]:
+    """The same, which also knows what the modules of PENSTOCK_HANDLERS declare."""
+    from app.bootstrap import import_handlers
+
+    with opened() as platform:
+        import_handlers(platform.settings)
+        yield platform
+
+
 def _person() -> str:
     """Who runs this, by the system's name; by the number where a container has none for it."""
     try:

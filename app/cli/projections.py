@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from app.cli.parameters import MOMENT, SPAN
-from app.cli.platform import ACTOR, opened
+from app.cli.platform import ACTOR, opened, opened_with_handlers
 from app.cli.render import duration, json_option, show_json, show_table
 from app.cqrs.reaching import sentence
 from app.errors import Conflict
@@ -172,11 +172,8 @@ def wait(name: str, position: str, timeout: float, as_json: bool) -> int:
 @click.option("--at", type=MOMENT, help="As it was then: a time, or 15m, 2h, 7d ago.")
 def as_of(name: str, position: int | None, at: str | None) -> None:
     """Print NAME's rows as they were, a line of JSON each; the live tables stay as they are."""
-    from app.bootstrap import import_handlers
-
     if (position is None) == (at is None):
         raise click.UsageError("Give --position or --at.")
-    with opened() as platform:
-        import_handlers(platform.settings)
+    with opened_with_handlers() as platform:
         for table, row in platform.projections.rows_as_of(name, position, seconds(at)):
             click.echo(msgspec.json.encode({"table": table, **row}))

@@ -12,9 +12,8 @@ from typing import Any
 from sqlmodel import Session
 
 from app.cqrs import following, own_rebuild, tables
-from app.cqrs.as_of import rows_as_of
+from app.cqrs.as_of.rows import rows_as_of
 from app.cqrs.declaration import is_ours
-from app.cqrs.looking import Looking
 from app.cqrs.own_rebuild import CONSOLE
 from app.cqrs.reaching import Reaching, state_of
 from app.errors import Conflict, NotFound, Refused
@@ -35,7 +34,6 @@ class Projections:
         self.platform = platform
         self._reaching = Reaching(platform)
         self.wait_for, self.standing = self._reaching.wait_for, self._reaching.standing
-        self.looking = Looking(platform)
 
     def list(self) -> Rows:
         """Each with how far it is behind, in events and seconds, and the progress of a build beside it."""
@@ -69,7 +67,7 @@ class Projections:
     def rows_as_of(
         self, name: str, position: int | None = None, at: float | None = None
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The rows of an earlier position or time, with their tables' names (`app.cqrs.as_of`)."""
+        """The rows of an earlier position or time, with their tables' names (`app.cqrs.as_of.rows`)."""
         return rows_as_of(self.platform, name, position, at)
 
     def owner(self) -> str | None:

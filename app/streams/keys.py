@@ -19,7 +19,7 @@
 | penstock:schedules | hash | what fires by the calendar |
 | penstock:buried | sorted set | workers that died in the last hour, by the time they were found dead |
 | penstock:caretaker | string | the worker that does the chores |
-| penstock:looked:{id} | string | a projection as it was, for who asked, until an hour is over |
+| penstock:as-of:{id} | string | how a projection or an aggregate was, for who asked, until an hour is over |
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def held(subscription: str, partition: int, key: str) -> str:
     return f"penstock:held:{subscription}:{partition}:{key}"
 
 
-def looked(id: str) -> str:
-    return f"penstock:looked:{id}"
+def as_of(id: str) -> str:
+    return f"penstock:as-of:{id}"
 
 
 def hand(consumer: str) -> str:

@@ -11,7 +11,7 @@ from app.cqrs.declaration import FOLLOWERS
 from app.errors import Refused
 from app.subscriptions.declaration import HANDLERS, Handlers, Subscription
 
-OURS = ("app.subscriptions.system", "app.cqrs.answering")
+OURS = ("app.subscriptions.system", "app.cqrs.as_of.answering")
 Chosen = ModuleType | Callable[..., Any] | str
 
 

@@ -105,7 +105,10 @@ def test_a_position_is_waited_for_and_what_is_none_is_told(installed, run):
     assert told.status == 1 and json.loads(told.output)["reached"] is False
     assert "X-Position" in run("projections", "wait", "runs", "yesterday").errors
     assert run("projections", "as-of", "sales").status == 2
-    assert "No projection 'sales'" in run("projections", "as-of", "sales", "--position", "1").errors
+    assert (
+        "No projection 'unheard'"
+        in run("projections", "as-of", "unheard", "--position", "1").errors
+    )
 
 
 def test_people_and_tokens(installed, run):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from app.errors import NotFound
 from app.events.event import Event
 from app.sourcing.aggregate import Aggregate, applies
 from app.sourcing.kind import Kinds
@@ -72,35 +71,3 @@ def fake_past() -> Past:
     kinds.register(Lamp.kind())
     store: Any = _Store()
     return Past(store, kinds)
-
-
-class FakeRemembering:
-    """Every question is answered at once, but for `look-2`, to which no worker has come."""
-
-    def __init__(self, platform: Any):
-        self._platform = platform
-        self.told: dict[str, dict[str, Any]] = {}
-        self._keep("look-1", "lamp:1", 2)
-        self._keep("look-2", "lamp:1", 2)
-        self.told["look-2"] |= {"state": "waiting", "answer": None}
-
-    def ask(self, stream: str, actor: str, version: int | None = None, at: Any = None) -> str:
-        found = self._platform.past.get(stream, version=version, at=at)
-        self._platform.audit.record(actor, "aggregate.asked", f"aggregate:{stream}")
-        id = f"look-{len(self.told) + 1}"
-        self._keep(id, stream, found["version"])
-        return id
-
-    def answer(self, id: str) -> dict[str, Any]:
-        if id not in self.told:
-            raise NotFound(f"There is no answer {id}.")
-        return self.told[id]
-
-    def wait(self, id: str, limit: float) -> dict[str, Any]:
-        return self.answer(id)
-
-    def _keep(self, id: str, stream: str, version: int) -> None:
-        past = fake_past()
-        found = {**past.get(stream, version=version), "step": past.step(stream, version)}
-        self.told[id] = {"id": id, "stream": stream, "actor": "user:operator", "state": "done",
-                         "asked": {"version": version}, "answer": found, "problem": None}  # fmt: skip

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.cqrs.declaration import CONSOLE
 from app.cqrs.operating import _console
-from app.errors import NotFound, Refused
+from app.errors import NotFound
 from app.events.position import Position
 from tests.web.fake_time import Json, at
 
@@ -14,63 +14,9 @@ if TYPE_CHECKING:
     from tests.web.fakes import FakePlatform
 
 
-class FakeLooking:
-    """Every question is answered at once."""
-
-    def __init__(self, projections: FakeProjections):
-        self._projections = projections
-        rows = [
-            {"kind": "changed", "then": {"item": "tea", "pieces": 3}, "now": {"item": "tea", "pieces": 8}},
-            {"kind": "gone", "then": {"item": "<i>milk", "pieces": 1}, "now": None},
-            {"kind": "new", "then": None, "now": {"item": "rice", "pieces": 2}},
-            {"kind": "same", "then": {"item": "salt", "pieces": 2}, "now": {"item": "salt", "pieces": 2}},
-        ]  # fmt: skip
-        table = {"table": "sales", "columns": ["item", "pieces"], "key": ["item"], "then": 3, "now": 3,
-                 "new": 1, "gone": 1, "changed": 1, "rows": rows}  # fmt: skip
-        found = {"position": 20, "events": 11, "live": {"position": 40, "version": 1}, "cut": False,
-                 "tables": [table]}  # fmt: skip
-        self.told: dict[str, Json] = {
-            "look-1": self._told("look-1", "sales", 20, "done", answer=found),
-            "look-2": self._told("look-2", "sales", 20, "working", progress=0.4),
-        }
-
-    def ask(self, name: str, actor: str, position: int | None = None, at: Any = None) -> str:
-        self._projections.get(name)
-        if position is not None and position > 42:
-            raise Refused(f"The positions are 0 to 42: there is no {position}.")
-        self._projections._platform.audit.record(actor, "projection.asked", f"projection:{name}")
-        id = f"look-{len(self.told) + 1}"
-        until = 12 if position is None else position
-        self.told[id] = {**self.told["look-1"], **self._told(id, name, until, "done")}
-        self.told[id]["answer"] = {**self.told["look-1"]["answer"], "position": until}
-        return id
-
-    def answer(self, id: str) -> Json:
-        if id not in self.told:
-            raise NotFound(f"There is no answer {id}.")
-        return self.told[id]
-
-    def wait(self, id: str, limit: float) -> Json:
-        return self.answer(id)
-
-    @staticmethod
-    def _told(
-        id: str,
-        name: str,
-        position: int,
-        state: str,
-        answer: Json | None = None,
-        progress: float = 1.0,
-    ) -> Json:
-        return {"id": id, "projection": name, "actor": "user:operator", "state": state,
-                "asked": {"position": position, "at": None}, "progress": progress,
-                "answer": answer, "problem": None}  # fmt: skip
-
-
 class FakeProjections:
     def __init__(self, platform: FakePlatform):
         self._platform = platform
-        self.looking = FakeLooking(self)
         self._rows: dict[str, Json] = {
             "sales": {
                 "name": "sales", "kind": "projection", "version": 1, "state": "running",

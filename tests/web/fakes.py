@@ -23,12 +23,13 @@ from pydantic import SecretStr
 from app.clock import SystemClock
 from tests.web import fake_data, fake_ml_data
 from tests.web.fake_alerts import FakeAlerts
+from tests.web.fake_as_of import FakeAggregatesAsOf, FakeProjectionsAsOf
 from tests.web.fake_commands import FakeCommands
 from tests.web.fake_control import FakeReplays, FakeSubscriptions
 from tests.web.fake_flow import FakeArchive, FakePublisher, FakeTopics
 from tests.web.fake_ml import FakeDatasets, FakeModels
 from tests.web.fake_parts import FakeBlobs, FakeChanges, FakeSchemas, FakeWorkers
-from tests.web.fake_past import FakeRemembering, fake_past
+from tests.web.fake_past import fake_past
 from tests.web.fake_people import API_TOKEN, TOKENS, FakeAudit, FakeSessions, FakeTokens, FakeUsers
 from tests.web.fake_projections import FakeProjections
 from tests.web.fake_subscriptions import SUBSCRIPTIONS
@@ -73,7 +74,8 @@ class FakePlatform:
     def __init__(self, **settings: Any) -> None:
         self.past = fake_past()
         self.event_store: Any = self.past._store
-        self.remembering: Any = FakeRemembering(self)
+        self.projections_as_of: Any = FakeProjectionsAsOf(self)
+        self.aggregates_as_of: Any = FakeAggregatesAsOf(self)
         invented = fake_data.invent()
         done = next(r for r in invented["runs"] if r["outcome"] == "deployment.finished")
         cid = done["correlationid"]

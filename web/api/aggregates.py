@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, url_for
+from flask import Response
 
-from app.cqrs import refusals
-from app.errors import NotFound
-from web import waiting
+from app.cqrs.as_of.aggregates import AggregatesAsOf
+from web.api.as_of import asked, asked_shape, moment_of
 from web.api.pages import rendered
-from web.api.parameters import PAGE, Parameter, parse_time
-from web.api.positions import patience
-from web.api.routes import Body, route
-from web.api.shapes import ANY_OBJECT, COUNT, TEXT, TIME, closed, many, obj, page_of
-from web.auth import current_actor
+from web.api.parameters import PAGE, Parameter, whole
+from web.api.routes import route
+from web.api.shapes import ANY_OBJECT, COUNT, TEXT, TIME, many, obj, page_of
 from web.platform import current_platform
-from web.problems import BadInput
-from web.rendering import answer
 
 STREAM = obj({"stream": TEXT, "category": TEXT, "version": COUNT, "began": TIME, "changed": TIME})
 STATE = obj({"stream": TEXT, "category": TEXT, "version": COUNT, "newest": COUNT, "recorded": TIME,
@@ -26,12 +21,8 @@ STEP = obj({"version": COUNT, "position": COUNT, "type": TEXT, "event": TEXT, "r
             "data": {}, "changes": many(ANY_OBJECT)})  # fmt: skip
 CATEGORY = Parameter("category", "Only streams of this category, such as `model` or `dataset`.")
 VERSION = Parameter("version", "As it was at this version: 1 is after its first event.")
-MOMENT = Body(closed({}, version=COUNT, at={"type": ["string", "number"]}), optional=True)
-ASKED = obj({"id": TEXT, "stream": TEXT, "actor": TEXT, "asked": obj({"version": COUNT}),
-             "state": {"enum": ["waiting", "done", "refused"]},
-             "answer": {"anyOf": [STATE, {"type": "null"}]},
-             "problem": {"type": ["object", "null"]}})  # fmt: skip
-WAIT = 10.0
+ASKED = asked_shape("stream", obj({"version": COUNT}), STATE)
+MOMENT = moment_of(AggregatesAsOf, optional=True)
 AT = Parameter("at", "As it was at this time: RFC 3339, seconds since 1970, or `15m` ago.", "time")
 
 
@@ -62,37 +53,11 @@ def ask_aggregate(stream: str, body: dict[str, Any]) -> Response:
 
     202 where none has done so yet: `Location` says where to ask again, for an hour.
     """
-    remembering, seconds = current_platform().remembering, patience(WAIT)
-    at = body.get("at")
-    at = None if at is None else parse_time("at", str(at))
-    id = remembering.ask(stream, current_actor(), body.get("version"), at)
-    with waiting.at_most(seconds) as seconds:
-        told = remembering.wait(id, seconds)
-    if told["state"] == "refused":
-        raise refusals.raised(told["problem"])
-    response = answer(told, 200 if told["state"] == "done" else 202)
-    response.headers["Location"] = url_for("api.get_aggregate_as_of", stream=stream, id=id)
-    return response
+    asking = current_platform().aggregates_as_of
+    return asked(asking, stream, body, "api.get_aggregate_as_of")
 
 
 @route("GET", "/aggregates/<stream>/as-of/<id>", "operator", answers=ASKED, may_fail=(404,))
 def get_aggregate_as_of(stream: str, id: str) -> dict[str, Any]:
     """What a worker found; `answer` is null until then."""
-    return answer_about(stream, id)
-
-
-def answer_about(stream: str, id: str) -> dict[str, Any]:
-    """What was answered about this stream. Raises `NotFound`."""
-    told: dict[str, Any] = current_platform().remembering.answer(id)
-    if told.get("stream") != stream:
-        raise NotFound(f"The answer {id} is not about {stream}.")
-    return told
-
-
-def whole(name: str, text: str | None) -> int | None:
-    """A version from a query. Raises BadInput."""
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise BadInput(f"{name} is {text[:20]!r}; it must be a whole number from 1.")
-    return int(text)
+    return current_platform().aggregates_as_of.answer(id, stream)

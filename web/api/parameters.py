@@ -96,6 +96,15 @@ def _flag(name: str, text: str) -> bool:
     return FLAGS[text.lower()]
 
 
+def whole(name: str, text: str | None) -> int | None:
+    """A version or a position, as people write it. Raises BadInput."""
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise BadInput(f"{name} is {text[:20]!r}; it must be a whole number.")
+    return int(text)
+
+
 def parse_time(name: str, text: str) -> datetime:
     """A UTC datetime from RFC 3339, seconds since 1970, or a span back from now (`15m`)."""
     ago = _AGO.fullmatch(text)

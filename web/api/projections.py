@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, url_for
+from flask import Response
 
-from app.cqrs import refusals
-from app.errors import NotFound
-from web import waiting
+from app.cqrs.as_of.projections import ProjectionsAsOf
+from web.api.as_of import asked, asked_shape, moment_of
 from web.api.pages import sliced
-from web.api.parameters import PAGE, parse_time
-from web.api.positions import patience
+from web.api.parameters import PAGE
 from web.api.routes import Body, route
 from web.api.shapes import (
     COUNT,
@@ -20,17 +18,14 @@ from web.api.shapes import (
     MAYBE_NUMBER,
     MAYBE_TEXT,
     MAYBE_TIME,
-    NUMBER,
     REASON,
     TEXT,
-    closed,
     many,
     obj,
     page_of,
 )  # fmt: skip
 from web.auth import current_actor
 from web.platform import current_platform
-from web.rendering import answer
 
 DISTANCE = obj({"events": MAYBE_COUNT, "seconds": MAYBE_NUMBER})
 PROJECTION = obj({"name": TEXT, "state": TEXT, "behind": DISTANCE}, kind=TEXT, backlog=MAYBE_COUNT, open=COUNT,
@@ -47,13 +42,8 @@ TABLE = obj({"table": TEXT, "columns": many(TEXT), "key": many(TEXT), "then": CO
              "new": MAYBE_COUNT, "gone": MAYBE_COUNT, "changed": MAYBE_COUNT, "rows": many(ROW)})  # fmt: skip
 PAST = obj({"position": COUNT, "events": COUNT, "tables": many(TABLE), "cut": FLAG,
             "live": {"type": ["object", "null"]}})  # fmt: skip
-LOOKED = obj({"id": TEXT, "projection": TEXT, "actor": TEXT, "progress": NUMBER,
-              "asked": obj({"position": COUNT, "at": MAYBE_TIME}),
-              "state": {"enum": ["waiting", "working", "done", "refused"]},
-              "answer": {"anyOf": [PAST, {"type": "null"}]},
-              "problem": {"type": ["object", "null"]}})  # fmt: skip
-MOMENT = Body(closed({}, position=COUNT, at={"type": ["string", "number"]}))
-WAIT = 10.0
+ASKED = asked_shape("projection", obj({"position": COUNT, "at": MAYBE_TIME}), PAST)
+MOMENT = moment_of(ProjectionsAsOf)
 
 
 @route("GET", "/projections", "viewer", answers=page_of(PROJECTION), query=PAGE)
@@ -144,7 +134,7 @@ def reset_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @route(
-    "POST", "/projections/<path:name>/as-of", "operator", answers=LOOKED, body=MOMENT, also=(202,),
+    "POST", "/projections/<path:name>/as-of", "operator", answers=ASKED, body=MOMENT, also=(202,),
     may_fail=(404, 422),
 )  # fmt: skip
 def ask_projection(name: str, body: dict[str, Any]) -> Response:
@@ -152,25 +142,13 @@ def ask_projection(name: str, body: dict[str, Any]) -> Response:
 
     202 where none has done so yet: `Location` says where to ask again, for an hour.
     """
-    looking, seconds = current_platform().projections.looking, patience(WAIT)
-    at = body.get("at")
-    at = None if at is None else parse_time("at", str(at))
-    id = looking.ask(name, current_actor(), body.get("position"), at)
-    with waiting.at_most(seconds) as seconds:
-        told = looking.wait(id, seconds)
-    if told["state"] == "refused":
-        raise refusals.raised(told["problem"])
-    response = answer(told, 200 if told["state"] == "done" else 202)
-    response.headers["Location"] = url_for("api.get_projection_as_of", name=name, id=id)
-    return response
+    asking = current_platform().projections_as_of
+    return asked(asking, name, body, "api.get_projection_as_of")
 
 
 @route(
-    "GET", "/projections/<path:name>/as-of/<id>", "operator", answers=LOOKED, may_fail=(404,)
+    "GET", "/projections/<path:name>/as-of/<id>", "operator", answers=ASKED, may_fail=(404,)
 )  # fmt: skip
 def get_projection_as_of(name: str, id: str) -> dict[str, Any]:
     """What a worker found; `answer` is null until then."""
-    told: dict[str, Any] = current_platform().projections.looking.answer(id)
-    if told["projection"] != name:
-        raise NotFound(f"The answer {id} is about {told['projection']}, and not about {name}.")
-    return told
+    return current_platform().projections_as_of.answer(id, name)

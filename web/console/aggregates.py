@@ -7,19 +7,14 @@ from typing import Any
 from flask import redirect, render_template
 from flask.typing import ResponseReturnValue
 
-from app.errors import NotFound, PenstockError
+from app.errors import NotFound
 from app.sourcing.history import paths
-from web import waiting
-from web.api.aggregates import answer_about, whole
-from web.api.parameters import parse_time
-from web.auth import current_actor, requires
+from web.api.parameters import parse_time, whole
+from web.auth import requires
 from web.console import words
-from web.console.pages import blueprint, field, go, say, text_filter
+from web.console.as_of import ask
+from web.console.pages import blueprint, text_filter
 from web.platform import current_platform
-from web.problems import BadInput
-
-PATIENCE = 3.0
-"""Seconds for which what a worker finds is waited for before the page that shows it."""
 
 
 @blueprint.get("/aggregates")
@@ -62,25 +57,16 @@ def at_position(position: int) -> ResponseReturnValue:
 @requires("operator")
 def ask_aggregate(stream: str) -> ResponseReturnValue:
     """Have a worker, which has its class, replay it to a version or a time."""
-    remembering, page = current_platform().remembering, f"/aggregates/{words.segment(stream)}"
-    version, at = field("version") or None, field("at") or None
-    try:
-        id = remembering.ask(
-            stream, current_actor(), whole("version", version), parse_time("at", at) if at else None
-        )
-    except (PenstockError, BadInput) as error:
-        say(str(error), "error")
-        return go(page)
-    with waiting.at_most(PATIENCE) as seconds:
-        remembering.wait(id, seconds)
-    return go(f"{page}/as-of/{words.segment(id)}")
+    page = f"/aggregates/{words.segment(stream)}"
+    return ask(current_platform().aggregates_as_of, stream, page)
 
 
 @blueprint.get("/aggregates/<stream>/as-of/<id>")
 @requires("operator")
 def aggregate_as_of(stream: str, id: str) -> ResponseReturnValue:
     """What a worker found, on the page of that version."""
-    told, past = answer_about(stream, id), current_platform().past
+    platform = current_platform()
+    told, past = platform.aggregates_as_of.answer(id, stream), platform.past
     found = told["answer"]
     if found:
         found = {**found, "newest": past.get(stream)["newest"]}

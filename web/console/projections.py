@@ -8,19 +8,13 @@ from flask import redirect, render_template
 from flask.typing import ResponseReturnValue
 
 from app.cqrs.declaration import is_ours
-from app.errors import NotFound, PenstockError
-from web import waiting
-from web.api.aggregates import whole
-from web.api.parameters import parse_time
 from web.auth import current_actor, requires
 from web.console import words
-from web.console.pages import act, back, blueprint, field, go, say
+from web.console.as_of import ask
+from web.console.pages import act, back, blueprint, field, go
 from web.places import may
 from web.platform import current_platform
-from web.problems import BadInput
 
-PATIENCE = 3.0
-"""Seconds for which what a worker finds is waited for before the page that shows it."""
 DONE = {
     "pause": "{name} is paused: its tables stay as they are until it is resumed.",
     "resume": "{name} goes on.",
@@ -113,25 +107,13 @@ def steer_projection(name: str, what: str) -> ResponseReturnValue:
 @requires("operator")
 def ask_projection(name: str) -> ResponseReturnValue:
     """Have a worker build its rows as of a time or a position."""
-    looking, page = current_platform().projections.looking, f"/projections/{words.segment(name)}"
-    position, at = field("position") or None, field("at") or None
-    try:
-        id = looking.ask(
-            name, current_actor(), whole("position", position), parse_time("at", at) if at else None
-        )
-    except (PenstockError, BadInput) as error:
-        say(str(error), "error")
-        return go(page)
-    with waiting.at_most(PATIENCE) as seconds:
-        looking.wait(id, seconds)
-    return redirect(f"{page}/as-of/{words.segment(id)}", code=303)
+    page = f"/projections/{words.segment(name)}"
+    return ask(current_platform().projections_as_of, name, page)
 
 
 @blueprint.get("/projections/<path:name>/as-of/<id>")
 @requires("operator")
 def projection_as_of(name: str, id: str) -> ResponseReturnValue:
     """Its rows then, beside those of now."""
-    told = current_platform().projections.looking.answer(id)
-    if told["projection"] != name:
-        raise NotFound(f"The answer {id} is about {told['projection']}, and not about {name}.")
+    told = current_platform().projections_as_of.answer(id, name)
     return render_template("projection-as-of.html", told=told)

@@ -12,8 +12,7 @@ from flask import g
 from app.errors import Refused
 from app.store.moments import seconds
 from app.store.run_as_of import as_of, moments
-from web.api.aggregates import whole
-from web.api.parameters import parse_time
+from web.api.parameters import parse_time, whole
 from web.console.pages import text_filter
 
 

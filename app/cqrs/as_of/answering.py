@@ -1,8 +1,8 @@
-"""`penstock.as-of` and `penstock.aggregates-as-of`: the worker's side of `looking` and `remembering`."""
+"""`penstock.as-of` and `penstock.aggregates-as-of`: the worker's side of what is asked."""
 
 from __future__ import annotations
 
-from app.cqrs.looking import SECONDS
+from app.cqrs.as_of.projections import SECONDS
 from app.events.event import Event
 from app.events.topics import AGGREGATE_ASKED, PROJECTION_ASKED
 from app.subscriptions.context import Context
@@ -16,15 +16,15 @@ NAME, AGGREGATES = "penstock.as-of", "penstock.aggregates-as-of"
     PROJECTION_ASKED, name=NAME, lane="default", ordered=True, priority="low", timeout=5 * SECONDS,
     retry=RetryPolicy(attempts=3, base=0.5), effects="none",
 )  # fmt: skip
-def look(event: Event, ctx: Context) -> None:
+def tell_projection(event: Event, ctx: Context) -> None:
     """Tell how a projection was: one question after the other, so that they take one slot at most."""
-    ctx.platform.projections.looking.look(event)
+    ctx.platform.projections_as_of.reply(event)
 
 
 @on(
     AGGREGATE_ASKED, name=AGGREGATES, lane="default", ordered=True, priority="low", timeout=5 * SECONDS,
     retry=RetryPolicy(attempts=3, base=0.5), effects="none",
 )  # fmt: skip
-def remember(event: Event, ctx: Context) -> None:
+def tell_aggregate(event: Event, ctx: Context) -> None:
     """Tell how an aggregate was."""
-    ctx.platform.remembering.remember(event)
+    ctx.platform.aggregates_as_of.reply(event)

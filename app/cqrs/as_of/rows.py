@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlmodel import Session, select
 
 from app.cqrs import tables
-from app.cqrs.bounded import Bound
+from app.cqrs.as_of.bounded import Bound
 from app.cqrs.declaration import Declared
 from app.cqrs.view import View
 from app.errors import NotFound, PenstockError, Refused

@@ -1,7 +1,7 @@
 """The rows of a projection as it was, beside those that it has now: which are new, gone or changed since.
 
 By primary key, in the database: both sets of tables are on one connection, the temporary ones before
-the live ones of the same name (`app.cqrs.as_of`). What differs comes first, and is bounded.
+the live ones of the same name (`app.cqrs.as_of.rows`). What differs comes first, and is bounded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sqlalchemy import (
 )  # fmt: skip
 from sqlmodel import Session
 
-from app.cqrs.as_of import Past
+from app.cqrs.as_of.rows import Past
 from app.store import followers
 from app.store.followers import LIVE
 from app.store.shadow import forget_references

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlmodel import Field, SQLModel
 
 from app import Aggregate, applies, projection
-from app.cqrs import answering
+from app.cqrs.as_of import answering
 from app.cqrs.declaration import Followers
 from app.errors import NotFound, Refused
 from app.events.event import Event
@@ -65,17 +65,17 @@ def add(platform, *told: tuple[str, object]) -> int:
 
 def asked(platform, **when):
     """Ask, and be the worker."""
-    looking = platform.projections.looking
-    id = looking.ask("stock", "user:ann", **when)
-    assert looking.answer(id)["state"] == "waiting"
+    asking = platform.projections_as_of
+    id = asking.ask("stock", "user:ann", **when)
+    assert asking.answer(id, "stock")["state"] == "waiting"
     stored = platform.redis.xrevrange("penstock:topic:projection:0", count=1)[0][1][b"e"]
 
     class Context:
         pass
 
     Context.platform = platform
-    answering.look(Event.from_bytes(stored), Context)
-    return looking.wait(id, 0)
+    answering.tell_projection(Event.from_bytes(stored), Context)
+    return asking.wait(id, "stock", 0)
 
 
 def kinds(table):
@@ -112,7 +112,7 @@ def test_a_time_stands_for_the_position_of_then(shop):
 
 
 def test_so_much_is_told_and_no_more(shop, monkeypatch):
-    monkeypatch.setattr("app.cqrs.comparing.ROWS", 4)
+    monkeypatch.setattr("app.cqrs.as_of.comparing.ROWS", 4)
     then = add(shop, *[(f"item {number}", 1) for number in range(5)])
     add(shop, ("item 3", 1))
     follow(shop)
@@ -126,7 +126,7 @@ def test_so_much_is_told_and_no_more(shop, monkeypatch):
 def test_tables_of_another_version_are_not_compared(shop):
     then = add(shop, ("tea", 1))
     with pytest.raises(NotFound):
-        shop.projections.looking.ask("stock", "user:ann", position=then)  # nothing was made yet
+        shop.projections_as_of.ask("stock", "user:ann", position=then)  # nothing was made yet
     follow(shop)
     declare(shop, version=2)
     answer = asked(shop, position=then)["answer"]
@@ -142,23 +142,25 @@ def test_what_can_not_be_told_says_why(shop, monkeypatch):
     assert asked(shop, position=then - 1)["state"] == "done"
     shop.followers.declared.clear()
     assert asked(shop, position=1)["problem"]["kind"] == "not-found"
-    looking = shop.projections.looking
+    asking = shop.projections_as_of
     for wrong in ({}, {"position": 1, "at": 1.0}, {"position": then + 1}, {"position": -1}):
         with pytest.raises(Refused):
-            looking.ask("stock", "user:ann", **wrong)
+            asking.ask("stock", "user:ann", **wrong)
     with pytest.raises(NotFound):
-        looking.ask("nothing", "user:ann", position=1)
+        asking.ask("nothing", "user:ann", position=1)
     with pytest.raises(Refused, match="run"):
-        looking.ask("runs", "user:ann", position=1)
+        asking.ask("runs", "user:ann", position=1)
     with pytest.raises(NotFound, match="hour"):
-        looking.answer("nothing")
+        asking.answer("nothing", "stock")
 
 
 @pytest.mark.parametrize("where", ["in the code", "in the database"])
 def test_what_takes_too_long_is_given_up_and_the_command_line_named(shop, monkeypatch, where):
     then = add(shop, ("tea", 1))
     follow(shop)
-    monkeypatch.setattr("app.cqrs.looking.SECONDS", 0.001 if where == "in the code" else 1.0)
+    monkeypatch.setattr(
+        "app.cqrs.as_of.projections.SECONDS", 0.001 if where == "in the code" else 1.0
+    )
     endless = (
         "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
     )
@@ -174,20 +176,22 @@ def test_what_takes_too_long_is_given_up_and_the_command_line_named(shop, monkey
     assert "projections as-of stock --position 1 > rows.jsonl" in told["problem"]["detail"]
 
 
-class Shelf(Aggregate):
+class Bookcase(Aggregate):
     books: list[str] = []  # noqa: RUF012 (copied for each)
 
-    @applies("shelf.filled")
+    @applies("bookcase.filled")
     def _filled(self, event):
         self.books.append(event.data["book"])
 
 
 def test_an_aggregate_as_it_was_is_asked_of_a_worker(platform):
-    shelf = "shelf:1"
+    bookcase = "bookcase:1"
     for book in ("Emma", "Ulysses", None):
         data = {"book": book} if book else {}
-        platform.event_store.append(shelf, Event(type="shelf.filled", data=data), actor="user:ada")
-    asking = platform.remembering
+        platform.event_store.append(
+            bookcase, Event(type="bookcase.filled", data=data), actor="user:ada"
+        )
+    asking = platform.aggregates_as_of
 
     class Context:
         pass
@@ -195,12 +199,12 @@ def test_an_aggregate_as_it_was_is_asked_of_a_worker(platform):
     Context.platform = platform
 
     def asked(version):
-        id = asking.ask(shelf, "user:ann", version)
-        assert asking.answer(id)["state"] == "waiting"
+        id = asking.ask(bookcase, "user:ann", version)
+        assert asking.answer(id, bookcase)["state"] == "waiting"
         topic = platform.catalogue.topic_of("aggregate.asked")
         stored = platform.redis.xrevrange(f"penstock:topic:{topic}:0", count=1)[0][1][b"e"]
-        answering.remember(Event.from_bytes(stored), Context)
-        return asking.wait(id, 0)
+        answering.tell_aggregate(Event.from_bytes(stored), Context)
+        return asking.wait(id, bookcase, 0)
 
     told = asked(2)
     assert (told["state"], told["answer"]["state"]) == ("done", {"books": ["Emma", "Ulysses"]})
@@ -209,5 +213,7 @@ def test_an_aggregate_as_it_was_is_asked_of_a_worker(platform):
     told = asked(3)
     assert told["state"] == "refused" and "KeyError: 'book'" in told["problem"]["detail"]
     with pytest.raises(NotFound):
-        asking.ask("shelf:2", "user:ann")
-    assert platform.audit.find(action="aggregate.asked").items[0]["target"] == "aggregate:shelf:1"
+        asking.ask("bookcase:2", "user:ann")
+    assert (
+        platform.audit.find(action="aggregate.asked").items[0]["target"] == "aggregate:bookcase:1"
+    )
