@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from app.errors import Unavailable
@@ -40,7 +40,7 @@ class Group(Generic[Asked, Given]):
     What it raises concerns all of its group.
     """
 
-    def __init__(self, together: Callable[[list[Asked]], list[Given | Exception]]):
+    def __init__(self, together: Callable[[list[Asked]], Sequence[Given | Exception]]):
         self._together = together
         self._lock = threading.Lock()
         self._queue: list[_Waiting[Asked, Given]] = []
@@ -109,7 +109,7 @@ class Group(Generic[Asked, Given]):
         with self._lock:
             group, self._queue = self._queue[:LARGEST], self._queue[LARGEST:]
         try:
-            outcomes: list[Given | Exception] = self._together([one.asked for one in group])
+            outcomes = self._together([one.asked for one in group])
             for one, outcome in zip(group, outcomes, strict=True):
                 one.outcome = outcome
         except BaseException as error:

@@ -7,6 +7,7 @@ the threads of one share a call and its commit, as on SQLite (`group.py`).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -55,10 +56,16 @@ def _told(request: Request, row: Any) -> Appended:
 class PostgresAppender:
     def __init__(self, database: Database):
         self._database = database
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
         self._group: Group[Request, Appended] = Group(self._together)
 
     def append(self, requests: list[Request]) -> list[Appended]:
         """All or none, durable when it returns."""
+        if self._process != os.getpid():  # forked, maybe while a thread of the parent was in here
+            self._begin()
         if len(requests) == 1 and len(requests[0].rows) <= _LARGEST_SHARED:
             try:
                 return [self._group.do(requests[0])]

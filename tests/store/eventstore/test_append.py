@@ -13,6 +13,7 @@ from app.errors import Conflict, EventTooLarge, InvalidEvents, Refused
 from app.events.event import Event
 from app.events.schema import event_type, upcast
 from app.store.eventstore.recorded import VersionConflict
+from app.store.eventstore.request import Request
 from app.store.eventstore.store import EventStore
 
 
@@ -126,6 +127,42 @@ def test_an_append_that_would_wait_for_its_own_thread_is_refused(events, store):
     assert numbers(events.read("thing:1")) == [3]
     other.append("thing:1", happened(4))
     assert numbers(events.read("thing:1")) == [3, 4]
+
+
+def test_who_waits_together_is_written_in_order_and_judged_apart(sqlite_store):
+    """Alone or several, to one stream or more, at the right version or a wrong one: in one transaction."""
+    events = EventStore(sqlite_store.main)
+    events.append("a", [happened(1), happened(2)])
+
+    def asked(*entries):
+        return [
+            Request(stream, expected, 1.0, None, events._rows([happened(n) for n in ns]))
+            for stream, expected, ns in entries
+        ]
+
+    waiting = [
+        asked(("a", 2, [3])),
+        asked(("b", 0, [1]), ("a", 2, [99])),  # lost to the one before it: none of its rows
+        asked(("b", 0, [1])),
+        asked(("a", 3, [4, 5]), ("c", None, [1]), ("c", None, [2])),
+        asked(("b", None, [2])),
+        asked(("a", 5, range(6, 130))),
+        *[asked((f"many {n}", 0, [n])) for n in range(120)],
+    ]
+    outcomes = events._appender._together(waiting)
+    assert isinstance(outcomes[1], VersionConflict) and outcomes[1].actual == 3
+    told = {
+        (request.stream, one.version): one.position
+        for requests, outcome in zip(waiting, outcomes, strict=True)
+        if not isinstance(outcome, VersionConflict)
+        for request, one in zip(requests, outcome, strict=True)
+    }
+    kept = {(one.stream, one.version): one for one in events.read_all(limit=1000)}
+    assert {place: kept[place].position for place in told} == told
+    assert numbers(events.read("a")) == list(range(1, 130))
+    assert [one.version for one in events.read("a")] == list(range(1, 130))
+    assert numbers(events.read("b")) == [1, 2]
+    assert len(kept) == 129 + 2 + 2 + 120
 
 
 def test_the_key_of_personal_data_is_kept_beside_its_event(events, store):
