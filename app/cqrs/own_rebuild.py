@@ -43,6 +43,7 @@ class OwnRebuild:
     def __init__(self, platform: Any):
         self.platform = platform
         self._steps: Iterator[float] | None = None
+        self._told = 0
 
     def step(self) -> int:
         """The next part of a rebuild that is wanted; 0 where none is."""
@@ -53,8 +54,11 @@ class OwnRebuild:
             return 0
         try:
             if self._steps is None:
-                self._steps = self._begun()
-            self._tell(position=int(next(self._steps) * WHOLE))
+                self._steps, self._told = self._begun(), -1
+            position = int(next(self._steps) * WHOLE)
+            if position != self._told:
+                self._told = position
+                self._tell(position=position)
         except StopIteration:
             self._steps = None
             self._tell(state=LIVE, position=WHOLE)

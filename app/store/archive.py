@@ -9,7 +9,7 @@ first, for replays, or in a topic's own order, for rewinds.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -33,6 +33,7 @@ from app.store.page import Page, cursor_of, read_cursor
 from app.store.position import entry_id, sortable
 
 _by_place = itemgetter(6, 7, 8, 0)
+_NUMBERED = "SELECT number, time, partition, position, topic, envelope, data FROM events"
 
 
 class Archive:
@@ -223,16 +224,37 @@ class Archive:
                 return
             after = page.next
 
-    def after(self, number: int, limit: int) -> list[tuple[int, Arrival]]:
-        """The next arrivals in the order in which they were kept, each with its number."""
+    def after(
+        self, number: int, limit: int, until: int | None = None, without: Collection[str] = ()
+    ) -> list[tuple[int, Arrival]]:
+        """The next arrivals in the order in which they were kept, each with its number.
+
+        Up to the number `until`, and none of the types `without`, where these are given.
+        """
+        where, given = ["number > ?"], [number]
         with self._database.read() as session:
-            rows = Bulk(session).rows(
-                "SELECT number, time, partition, position, topic, envelope, data FROM events"
-                " WHERE number > ? ORDER BY number LIMIT ?",
-                number,
-                limit,
-            )
+            bulk = Bulk(session)
+            if until is not None:
+                where, given = [*where, "number <= ?"], [*given, until]
+            if without:
+                where = [*where, f"NOT {bulk.any_of('type')}"]
+                given = [*given, bulk.listed(without)]
+            sql = f"{_NUMBERED} WHERE {' AND '.join(where)} ORDER BY number LIMIT ?"
+            rows = bulk.rows(sql, *given, limit)
         return [(row[0], arrival_of(row)) for row in rows]
+
+    def among(self, numbers: Sequence[int]) -> list[tuple[int, Arrival]]:
+        """Those arrivals of these numbers that are kept."""
+        with self._database.read() as session:
+            bulk = Bulk(session)
+            sql = f"{_NUMBERED} WHERE {bulk.any_of('number')} ORDER BY number"
+            rows = bulk.rows(sql, bulk.listed(numbers))
+        return [(row[0], arrival_of(row)) for row in rows]
+
+    def first_number(self) -> int:
+        """The number of the oldest event that is kept; 0 where there is none."""
+        with self._database.read() as session:
+            return Bulk(session).rows("SELECT min(number) FROM events")[0][0] or 0
 
     def last_number(self) -> int:
         """The number of the event that was kept last; 0 where there is none."""

@@ -136,6 +136,7 @@ class Database:
                 if self.on_sqlite:
                     driver: Any = connection.connection.driver_connection
                     driver.execute("PRAGMA temp_store = FILE")
+                    driver.execute("PRAGMA temp.cache_size = -64000")
                 yield connection
             finally:
                 connection.invalidate()

@@ -10,7 +10,7 @@ twice, which its readers don't mind. A row with a count of 0 says that nothing f
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlmodel import Session
@@ -43,26 +43,64 @@ def keep(
         )
 
 
-def after(database: Database, number: int, limit: int, without: Collection[int] = ()) -> list[Kept]:
-    """The next batches in the order in which they were kept; of those `without`, no records."""
+def after(database: Database, number: int, limit: int) -> list[Kept]:
+    """The next batches in the order in which they were kept, of about `limit` records together."""
     with database.read() as session:
-        rows = Bulk(session).rows(
-            "SELECT number, body FROM settled_records WHERE number > ? AND count > 0"
+        bulk = Bulk(session)
+        sizes = bulk.rows(
+            "SELECT number, count FROM settled_records WHERE number > ? AND count > 0"
             " ORDER BY number LIMIT ?",
             number,
             limit,
         )
-    return [Kept(number, [] if number in without else _read(body)) for number, body in rows]
+        wanted, records = [], 0
+        for one, count in sizes:
+            wanted.append(one)
+            records += count
+            if records >= limit:
+                break
+        return _these(bulk, wanted)
+
+
+def before(database: Database, number: int, limit: int) -> list[Kept]:
+    """The batches that were kept before that one, the newest first."""
+    with database.read() as session:
+        bulk = Bulk(session)
+        numbers = bulk.rows(
+            "SELECT number FROM settled_records WHERE number < ? AND count > 0"
+            " ORDER BY number DESC LIMIT ?",
+            number,
+            limit,
+        )
+        return _these(bulk, [one for (one,) in numbers])[::-1]
+
+
+def among(database: Database, numbers: Sequence[int]) -> list[Kept]:
+    """Those batches of these numbers that are kept."""
+    with database.read() as session:
+        return _these(Bulk(session), numbers)
+
+
+def _these(bulk: Bulk, numbers: Sequence[int]) -> list[Kept]:
+    if not numbers:
+        return []
+    sql = "SELECT number, body FROM settled_records"
+    sql += f" WHERE {bulk.any_of('number')} AND count > 0 ORDER BY number"
+    return [Kept(number, _read(body)) for number, body in bulk.rows(sql, bulk.listed(numbers))]
 
 
 def _read(body: bytes) -> list[Event]:
     return [Event.from_bytes(line) for line in zlib.decompress(body).split(b"\n")]
 
 
-def newest(database: Database) -> int:
-    """The number of the last batch."""
+def ends(database: Database) -> tuple[int, int]:
+    """The numbers of the first and the last batch; zeros where there is none."""
+    sql = "SELECT number FROM settled_records WHERE count > 0 ORDER BY number"
     with database.read() as session:
-        return Bulk(session).rows("SELECT max(number) FROM settled_records")[0][0] or 0
+        bulk = Bulk(session)
+        found = [bulk.rows(f"{sql} {way} LIMIT 1") for way in ("", "DESC")]
+    first, last = (rows[0][0] if rows else 0 for rows in found)
+    return first, last
 
 
 def complete_since(database: Database) -> float:

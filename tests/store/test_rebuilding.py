@@ -10,8 +10,9 @@ from sqlalchemy import text
 
 from app.errors import Refused
 from app.store import settled_records
-from app.store.projection import rebuilding
+from app.store.projection import rebuilding, unread
 from app.store.projection.rebuilding import Rebuilding
+from app.store.projection.unread import Unread
 from tests.store.stories import (
     SUBSCRIPTION,
     T0,
@@ -86,8 +87,9 @@ def rebuilt(store) -> Iterator[float]:
 @pytest.fixture
 def world(store, monkeypatch) -> World:
     monkeypatch.setattr(rebuilding, "EVENTS", 3)
-    monkeypatch.setattr(rebuilding, "BATCHES", 2)
-    monkeypatch.setattr(rebuilding, "RUNS", 4)
+    monkeypatch.setattr(rebuilding, "RECORDS", 2)
+    monkeypatch.setattr(rebuilding, "RUNS", 10)
+    monkeypatch.setattr(unread, "MOST", 5)
     return World(store)
 
 
@@ -165,6 +167,75 @@ def test_runs_from_before_the_archive_is_complete_are_left_alone(store, world) -
     states = {row["correlationid"]: row["state"] for row in store.runs.find().items}
     assert states["run-1"] == "cancelled" and states["run-2"] != "cancelled"
     assert rows(store)["deliveries"] == before["deliveries"]
+
+
+def test_it_comes_to_an_end_where_nothing_came_since_the_last_forgetting(store, world) -> None:
+    world.run()
+    with store.archive_database.session() as session:
+        session.execute(
+            text(
+                "INSERT INTO settled_records (first, last, count, body) VALUES (0, 1.0, 0, :body)"
+            ),
+            {"body": b""},
+        )
+    before = rows(store)
+    change(store, "DELETE FROM runs")
+    rebuild = rebuilt(store)
+    assert [next(rebuild, None) for _ in range(50)][-1] is None
+    assert rows(store) == before
+
+
+def test_how_far_it_is_counts_from_the_first_that_is_kept(store, world) -> None:
+    for _ in range(8):
+        world.run()
+    for table, last in (("events", 12), ("settled_records", 8)):
+        with store.archive_database.session() as session:
+            session.execute(text(f"DELETE FROM {table} WHERE number <= {last - 4}"))
+    shares = list(rebuilt(store))
+    assert shares[0] < 0.2
+
+
+def test_what_is_alike_is_not_written_again(store, world) -> None:
+    for _ in range(6):
+        world.run()
+    change(store, "UPDATE runs SET state = 'waiting' WHERE correlationid = 'run-2'")
+    rebuild = Rebuilding(store.main, store.archive, store.archive_database, store.clock)
+    list(rebuild.steps())
+    assert rebuild.replaced == 1 and store.runs.get("run-2")["state"] != "waiting"
+
+
+def test_a_packed_event_that_was_announced_is_not_waited_for(store, world) -> None:
+    store.schemas.save("tick.seen", 1, "tick", {"type": "object"}, tracking="packed")
+    root = event("root", at=1.0)
+    ticks = [emitted(root, "tick.seen", 2.0, index) for index in range(9)]
+    world.come(root)
+    world.settle(record(delivery(root, emits=ticks, started=1.5), id="emits"))
+    world.settle(record(delivery(root, started=1.6), by="shop.mail", id="mails"))
+    world.come(*ticks)
+    for _ in range(4):
+        world.run()
+    before = rows(store)
+    assert store.runs.get("root")["state"] == "succeeded"
+    change(store, "UPDATE runs SET state = 'running'", "DELETE FROM deliveries")
+    list(rebuilt(store))
+    after = rows(store)
+    assert [after[one] for one in ("runs", "announced_events")] == [
+        before[one] for one in ("runs", "announced_events")
+    ]
+
+
+def test_rows_that_come_late_under_lower_numbers_are_read_once() -> None:
+    kept = {1: "a", 2: "b", 5: "e"}
+    left = Unread(
+        0,
+        lambda after, limit: sorted((n, x) for n, x in kept.items() if n > after)[:limit],
+        lambda numbers: [(n, kept[n]) for n in numbers if n in kept],
+    )
+    assert left.take(2) == ["a", "b"] and left.take(2) == ["e"] and left.take(2) == []
+    kept |= {4: "d", 6: "f"}
+    assert left.take(2) == ["d", "f"] and left.take(2) == []
+    kept |= {3: "c"}
+    assert left.take(2) == ["c"] and left.take(2) == [] and left.number == 6
 
 
 def test_records_are_forgotten_with_the_runs(store, world) -> None:

@@ -18,7 +18,7 @@ records single out; none for the system's own topic and lane, which write no rec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlmodel import Session
@@ -33,10 +33,7 @@ from app.store.projection import arrivals as events_side
 from app.store.projection import counts, letters, settlements, waiting
 from app.store.projection.consumers import Known
 from app.store.projection.derive import LOCK, derive_runs
-from app.store.projection.record import Record
-
-AT_ONCE = 3000
-"""Deliveries in a transaction, about."""
+from app.store.projection.record import Record, portions
 
 
 class Projection:
@@ -60,7 +57,7 @@ class Projection:
 
         Many go in several transactions, so that other writers needn't wait long.
         """
-        for some in _portions([Record.read(record) for record in records]):
+        for some in portions([Record.read(record) for record in records]):
             self._apply_records(some)
 
     def _apply_records(self, read: Sequence[Record]) -> None:
@@ -102,16 +99,3 @@ def _alone(session: Session) -> Bulk:
     bulk.lock(LOCK)
     bulk.by_index()
     return bulk
-
-
-def _portions(records: Sequence[Record]) -> Iterator[list[Record]]:
-    portion: list[Record] = []
-    deliveries = 0
-    for record in records:
-        portion.append(record)
-        deliveries += len(record.deliveries) + 1
-        if deliveries >= AT_ONCE:
-            yield portion
-            portion, deliveries = [], 0
-    if portion:
-        yield portion

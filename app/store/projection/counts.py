@@ -109,7 +109,8 @@ def add(
     for at in sorted(given):
         row = total(given[at])
         values = [
-            to_json(row[column]) if column in HISTOGRAMS else row[column] for column in FIGURES
+            to_json(dict(sorted(row[column].items()))) if column in HISTOGRAMS else row[column]
+            for column in FIGURES
         ]
         rows.append((*at, *((step,) if step is not None else ()), *values))
     bulk.insert(table, (*place, *FIGURES), rows, _REPLACE.format(place=", ".join(place)))

@@ -19,6 +19,11 @@ CHUNK = 5000
 def derive_runs(bulk: Bulk, correlationids: Iterable[str]) -> None:
     """Write the rows of these runs anew, alone (docs/decisions/0011)."""
     bulk.lock(LOCK)
+    derive(bulk, correlationids)
+
+
+def derive(bulk: Bulk, correlationids: Iterable[str]) -> None:
+    """The same for who has the lock, or has the tables to itself."""
     ids = sorted(correlationids)
     sql = _DERIVE.format(elements=bulk.elements("id"))
     for start in range(0, len(ids), CHUNK):

@@ -2,11 +2,11 @@
 
 1. Temporary tables of the same names as the live ones stand before them on one connection, so the
    projection's own code fills them, from the first event and record that are kept.
-2. 1,000 to 2,000 runs at a time, their live rows are replaced by the new ones, in one transaction
-   that holds the appliers' lock and first takes in what has come meanwhile. So each run is the old
-   or the new one, whole; nothing is missed or doubled. Readers wait for nothing, workers and
-   operators for one part at a time.
-3. The figures of minutes are replaced in the last transaction.
+2. Runs are compared with their live rows, which holds up nobody. Those that differ are replaced, as
+   many at a time as fit into `HELD` seconds, in a transaction that holds the appliers' lock and
+   first takes in what has come meanwhile. So each run is the old or the new one, whole; nothing is
+   missed or doubled. A run that was the same at any moment is the projection's to go on with.
+3. So are the figures, by their minutes (`refiguring`).
 
 Kept as they are: runs that began before the archive is complete; what an operator did that no
 record tells (a delivery that was cancelled, one that is not waited for any more); dead letters and
@@ -16,17 +16,17 @@ in between leaves whole runs behind; begin again.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Index
 from sqlmodel import SQLModel
 
 from app.clock import Clock
 from app.errors import Refused
-from app.store import coarse, settled_records
+from app.store import settled_records
 from app.store.archive import Archive
 from app.store.bulk import Bulk
 from app.store.database import Database
@@ -41,31 +41,35 @@ from app.store.deliveries import (
     RunEvent,
     WorkerRollup,
 )
-from app.store.projection import arrivals, counts, letters, settlements
+from app.store.projection import arrivals, counts, letters, settlements, unread
 from app.store.projection.consumers import Known
-from app.store.projection.derive import LOCK, derive_runs
-from app.store.projection.record import Record
+from app.store.projection.derive import LOCK, derive
+from app.store.projection.record import Record, portions
+from app.store.projection.refiguring import Figures
+from app.store.projection.replacing import Runs
+from app.store.projection.unread import Unread
 from app.store.shadow import shadow
 
-EVENTS, BATCHES, RUNS = 2000, 5, 2000
-"""How much one transaction takes: events, batches of records, runs."""
-AGAIN = 2 * EVENTS, 2 * BATCHES
-"""How far each look at what came meanwhile goes back: two who add at once may commit in any order."""
-FEWEST = 1000
-"""Runs that are replaced at once at least: a part costs more than a second on a large database, however few."""
-HELD = 0.5
-"""Seconds for which others may be held up at once, where so many runs or more are replaced in them."""
-GAP = 0.12
-"""Seconds between two parts: who waits for SQLite's lock looks for it every 0.1 s."""
-LOOK_BACK = 50
-"""Batches of records in which one is looked for that the projector has yet to apply."""
-NEVER = 2**31 - 1
+EVENTS, RECORDS, RUNS = 2000, 200, 1000
+"""How much one step takes: events, records, runs that are compared."""
+HELD = 0.1
+"""Seconds for which others are held up at once, about."""
+GAP = 0.03
+"""Seconds between two such times: whoever waits for SQLite's lock looks for it every millisecond."""
+FEW = 200
+"""Events and records that may be left to take in while others are held up."""
+PARTS = {"events": 0.25, "records": 0.35, "runs": 0.35, "figures": 0.05}
+"""What share of the whole time each part takes, about."""
 
 _TABLES: tuple[type[SQLModel], ...] = (
     RunEvent, Announced, Delivery, DeliveryAttempt, Run, Rollup, WorkerRollup, CoarseRollup,
     AppliedRecord,
 )  # fmt: skip
-_OF_RUNS = (RunEvent, Announced, Delivery, Run)
+_SEARCHED = {"run_events_by_run", "deliveries_by_run", "ix_announced_events_correlationid"}
+"""The indexes that are of use here; making them when the rows are there is quicker."""
+
+
+T = TypeVar("T")
 
 
 class Rebuilding:
@@ -75,203 +79,222 @@ class Rebuilding:
         self._database, self._archive, self._archived = database, archive, archived
         self._clock = clock
         self._known = Known()
-        self._events = self._records = 0
-        self._taken: tuple[set[int], set[int]] = set(), set()
         self.since = settled_records.complete_since(archived)
         self.replaced = 0
 
     def steps(self) -> Iterator[float]:
-        """Do it; after each part how much is done, from 0 to 1. Close it to give up.
+        """Do it; after each step how much is done, from 0 to 1. Close it to give up.
 
         Raises `Refused` where no record is kept yet.
         """
-        last_event, last_record = (
-            self._archive.last_number(),
-            settled_records.newest(self._archived),
-        )
-        if not last_record:
+        first, last = settled_records.ends(self._archived)
+        if not last:
             raise Refused(
                 "No records of deliveries are archived yet, which runs are built from: they are kept "
                 "from this release on."
             )
+        begun = 0.0
         with self._database.apart() as connection:
             self._live = self._database.schema_of(connection)
-            shadow(connection, _TABLES)
-            while self._events < last_event or self._records < last_record:
-                with self._transaction(connection) as bulk:
-                    self._take_in(bulk)
-                read = self._events / (last_event or 1), self._records / last_record
-                yield 0.7 * min(1.0, sum(read) / 2)
-            yield from self._replace(connection)
+            later = shadow(connection, _TABLES, indexes=False)
+            steps = {
+                "events": lambda: self._old_events(connection),
+                "records": lambda: self._old_records(connection, first, last),
+                "runs": lambda: self._runs(connection),
+                "figures": lambda: self._figures(connection),
+            }
+            for part, weight in PARTS.items():
+                if part == "runs":
+                    self._search(connection, later)
+                for share in steps[part]():
+                    yield min(1.0, begun + weight * share)
+                begun += weight
+        yield 1.0
+
+    def _search(self, connection: Connection, indexes: Sequence[Index]) -> None:
+        """Make the rows that were built quick to find; PostgreSQL knows nothing of temporary tables else."""
+        for index in indexes:
+            if index.name in _SEARCHED:
+                index.create(connection)
+        if not self._database.on_sqlite:
+            for table in _TABLES:
+                connection.exec_driver_sql(f"ANALYZE {table.__tablename__}")
+        connection.commit()
 
     # -- building
 
-    def _take_in(self, bulk: Bulk) -> bool:
-        """The next events and records; whether there were any."""
+    def _old_events(self, connection: Connection) -> Iterator[float]:
+        """Those that were archived before this began.
+
+        None of types that are `packed`, which have no rows: what announces one finds it in the
+        archive. But of the newest all are read, since others may still be added among them.
+        """
+        first, last = self._archive.first_number(), self._archive.last_number()
+        number, until = first - 1, max(first - 1, last - unread.MOST)
+        while number < until:
+            with self._transaction(connection) as bulk:
+                self._known.refresh(bulk)
+                found = self._archive.after(number, EVENTS, until, without=self._known.packed)
+                arrivals.apply(bulk, [arrival for _, arrival in found], self._known)
+            number = found[-1][0] if len(found) == EVENTS else until
+            yield (number - first) / (last - first + 1)
+        after, among = self._archive.after, self._archive.among
+        self._events = Unread(until, after, None if self._archived.on_sqlite else among)
+        while self._events.number < last:
+            with self._transaction(connection) as bulk:
+                if not self._take_events(bulk):
+                    break
+            yield (self._events.number - first) / (last - first + 1)
+
+    def _old_records(self, connection: Connection, first: int, last: int) -> Iterator[float]:
+        after = partial(settled_records.after, self._archived)
+        among = partial(settled_records.among, self._archived)
+        self._records = Unread(first - 1, after, None if self._archived.on_sqlite else among)
+        self._figured = Figures(self._live, self.since, self._archived)
+        while self._records.number < last:
+            before = self._records.number
+            found = self._next_records()
+            if not found:
+                break
+            some = list(portions(found))
+            for number, portion in enumerate(some, 1):
+                with self._transaction(connection) as bulk:
+                    self._apply_records(bulk, portion)
+                reached = before + (self._records.number - before) * number / len(some)
+                yield (reached - first) / (last - first + 1)
+
+    def _take_events(self, bulk: Bulk) -> int:
+        found = self._events.take(EVENTS)
+        if found:
+            self._known.refresh(bulk)
+            arrivals.apply(bulk, found, self._known)
+        return len(found)
+
+    def _next_records(self) -> list[Record]:
+        return [Record.read(event) for batch in self._records.take(RECORDS) for event in batch]
+
+    def _apply_records(self, bulk: Bulk, records: Sequence[Record]) -> None:
         self._known.refresh(bulk)
-        events, records = self._taken
-        found = self._archive.after(self._events, EVENTS)
-        fresh = [arrival for number, arrival in found if number not in events]
-        arrivals.apply(bulk, fresh, self._known)
-        batches = settled_records.after(self._archived, self._records, BATCHES, without=records)
-        new = counts.not_applied(
-            bulk, [Record.read(event) for _, events in batches for event in events],
-            self._clock.now(),
-        )  # fmt: skip
+        new = counts.not_applied(bulk, records, self._clock.now())
         settlements.apply(bulk, new, self._known, self._archive)
         letters.mend(bulk, new)
         counts.apply(bulk, [record for record in new if record.at >= self.since])
-        if found:
-            self._events = found[-1][0]
-            events.update(number for number, _ in found)
-        if batches:
-            self._records = batches[-1].number
-            records.update(batch.number for batch in batches)
-        self._forget_old()
-        return bool(found or batches)
+        self._figured.note(new)
 
-    def _forget_old(self) -> None:
-        """Of what was taken in, as much is remembered as is looked at again."""
-        since = self._events - AGAIN[0], self._records - AGAIN[1]
-        for taken, first, most in zip(self._taken, since, AGAIN, strict=True):
-            if len(taken) > 4 * most:
-                taken.intersection_update(range(first, first + 2 * most))
+    def _catch_up(self, bulk: Bulk) -> int:
+        """Take in what is archived by now; how many events and records that were."""
+        last_event = self._archive.last_number()
+        _, last_record = settled_records.ends(self._archived)
+        taken = 0
+        while found := self._take_events(bulk):
+            taken += found
+            if self._events.number >= last_event:
+                break
+        while records := self._next_records():
+            taken += len(records)
+            for portion in portions(records):
+                self._apply_records(bulk, portion)
+            if self._records.number >= last_record:
+                break
+        return taken
 
-    def _catch_up(self, bulk: Bulk) -> None:
-        """Take in what came meanwhile; what was taken in already is passed over, or a lock is held long."""
-        self._events = max(0, self._events - AGAIN[0])
-        self._records = max(0, self._records - AGAIN[1])
-        while self._take_in(bulk):
-            pass
+    def _keep_up(self, connection: Connection) -> None:
+        """Take in most of what came, while nobody waits."""
+        for _ in range(10):
+            with self._transaction(connection) as bulk:
+                if self._catch_up(bulk) <= FEW:
+                    return
 
     # -- replacing
 
-    def _replace(self, connection: Connection) -> Iterator[float]:
+    def _runs(self, connection: Connection) -> Iterator[float]:
+        runs, pace = Runs(self._live, self.since), Pace(RUNS // 5)
         with self._transaction(connection) as bulk:
             total = bulk.rows("SELECT count(DISTINCT correlationid) FROM run_events")[0][0] or 1
-        done, after, size = 0, "", RUNS
+        done, after = 0, ""
         while True:
+            self._keep_up(connection)
             with self._transaction(connection) as bulk:
-                self._catch_up(bulk)  # most of it while nobody waits
-            began = self._clock.monotonic()
-            with self._transaction(connection, writes=True) as bulk:
-                self._catch_up(bulk)
                 found = bulk.rows(
                     "SELECT DISTINCT correlationid FROM run_events WHERE correlationid > ?"
-                    f" ORDER BY correlationid LIMIT {size}",
+                    f" ORDER BY correlationid LIMIT {RUNS}",
                     after,
                 )
-                ids = [id for (id,) in found]
-                if not ids:
-                    self._replace_figures(bulk)
-                    break
-                self._replace_runs(bulk, ids)
-            done, after = done + len(ids), ids[-1]
-            size = sized(size, self._clock.monotonic() - began)
-            yield 0.7 + 0.3 * min(1.0, done / total)
-            self._clock.sleep(GAP)
-        yield 1.0
+                if not found:
+                    return
+                after = found[-1][0]
+                wanted = runs.replaceable(bulk, [id for (id,) in found])
+                runs.take_over(bulk, wanted)
+                derive(bulk, wanted)
+                unlike = runs.differing(bulk, wanted)
+            begun = done
+            for some in pace.slices(unlike):
+                self._keep_up(connection)
+                with self._holding(connection, pace) as bulk:
+                    runs.take_over(bulk, some)
+                    derive(bulk, some)
+                    runs.replace(bulk, some)
+                self.replaced += len(some)
+                done += len(some)
+                yield min(1.0, done / total)
+                self._clock.sleep(GAP)
+            done = begun + len(found)
+            yield min(1.0, done / total)
 
-    def _replace_runs(self, bulk: Bulk, ids: Sequence[str]) -> None:
-        older = bulk.rows(
-            f"SELECT correlationid FROM {self._live}.runs WHERE started < ?"
-            f" AND {bulk.any_of('correlationid')}",
-            self.since,
-            bulk.listed(ids),
-        )
-        wanted = sorted(set(ids) - {id for (id,) in older})
-        self._take_over(bulk, wanted)
-        derive_runs(bulk, wanted)
-        listed = bulk.listed(wanted)
-        of_these = bulk.any_of("correlationid")
-        for schema, verb in ((f"{self._live}.", "DELETE"), ("", "INSERT")):
-            attempts = f"event_id IN (SELECT event_id FROM {schema}run_events WHERE {of_these})"
-            self._move(bulk, DeliveryAttempt, verb, attempts, listed)
-            for table in _OF_RUNS:
-                self._move(bulk, table, verb, of_these, listed)
-        self.replaced += len(wanted)
-
-    def _take_over(self, bulk: Bulk, ids: Sequence[str]) -> None:
-        """What the live rows know and no record tells: what an operator cancelled, or made needless."""
-        listed, of_these = bulk.listed(ids), bulk.any_of("correlationid")
-        live = f"{self._live}.deliveries"
-        same = "l.event_id = d.event_id AND l.event_source = d.event_source"
-        waits = f"{of_these} AND NOT settled AND state = 'waiting'"
-        # A delivery that the live rows never expected, of an event that they know.
-        bulk.run(
-            f"DELETE FROM deliveries AS d WHERE {waits}"
-            f" AND EXISTS (SELECT 1 FROM {self._live}.run_events l WHERE {same} AND l.arrived)"
-            f" AND NOT EXISTS (SELECT 1 FROM {live} l WHERE {same} AND l.subscription = d.subscription)",
-            listed,
-        )
-        bulk.run(
-            f"DELETE FROM deliveries AS d WHERE {waits} AND EXISTS (SELECT 1 FROM {live} l"
-            f" WHERE {same} AND l.subscription = d.subscription AND l.state = 'cancelled')",
-            listed,
-        )
-        columns = ", ".join(_columns(Delivery))
-        bulk.run(
-            f"INSERT INTO deliveries ({columns}) SELECT {columns} FROM {live} WHERE {of_these}"
-            " AND state = 'cancelled' ON CONFLICT DO NOTHING",
-            listed,
-        )
-
-    def _move(self, bulk: Bulk, table: type[SQLModel], verb: str, where: str, *given: Any) -> None:
-        live, columns = f"{self._live}.{table.__tablename__}", ", ".join(_columns(table))
-        if verb == "DELETE":
-            bulk.run(f"DELETE FROM {live} WHERE {where}", *given)
-        else:
-            bulk.run(
-                f"INSERT INTO {live} ({columns}) SELECT {columns} FROM {table.__tablename__}"
-                f" WHERE {where} ON CONFLICT DO NOTHING",
-                *given,
-            )
-
-    def _replace_figures(self, bulk: Bulk) -> None:
-        """Of all that is since the archive is complete, but where a record is still to be added."""
-        widest = coarse.STEPS[-1]
-        first = math.ceil(self.since / 60 / widest) * widest
-        end = self._first_not_applied(bulk)
-        for table, step in ((Rollup, "1"), (WorkerRollup, "1"), (CoarseRollup, "step")):
-            where = f"minute >= ? AND minute + {step} <= ?"
-            self._move(bulk, table, "DELETE", where, first, end)
-            self._move(bulk, table, "INSERT", where, first, end)
-
-    def _first_not_applied(self, bulk: Bulk) -> int:
-        """The minute of the oldest record that is archived, and that the live rows don't have yet."""
-        first, number = NEVER, settled_records.newest(self._archived)
-        while number > 0:
-            number -= LOOK_BACK
-            batches = settled_records.after(self._archived, max(0, number), LOOK_BACK)
-            records = [Record.read(event) for _, events in batches for event in events]
-            there = bulk.rows(
-                f"SELECT id FROM {self._live}.applied_records WHERE {bulk.any_of('id')}",
-                bulk.listed([record.id for record in records]),
-            )
-            applied = {id for (id,) in there}
-            missing = [int(one.at // 60) for one in records if one.id not in applied]
-            if records and not missing:
-                break
-            first = min([first, *missing])
-        return first
+    def _figures(self, connection: Connection) -> Iterator[float]:
+        """Of all minutes since the archive is complete, but where a record is still to be added."""
+        figures, pace = self._figured, Pace(60)
+        with self._transaction(connection) as bulk:
+            figures.look_back(bulk)
+            windows = figures.windows(bulk)
+        for number, window in enumerate(windows, 1):
+            self._keep_up(connection)
+            with self._transaction(connection) as bulk:
+                unlike = figures.differing(bulk, window)
+            for some in pace.slices(unlike):
+                self._keep_up(connection)
+                with self._holding(connection, pace) as bulk:
+                    figures.replace(bulk, some)
+                self._clock.sleep(GAP)
+            yield number / len(windows)
 
     # -- its connection
 
     @contextmanager
     def _transaction(self, connection: Connection, writes: bool = False) -> Iterator[Bulk]:
-        """On SQLite, only one that `writes` to the live tables holds others back."""
+        """Only one that `writes` to the live tables holds others back, and knows that no applier is at work."""
         with self._database.on(connection, writes=writes) as session:
             bulk = Bulk(session)
-            bulk.lock(LOCK)
+            if writes:
+                bulk.lock(LOCK)
             bulk.by_index()
             yield bulk
 
+    @contextmanager
+    def _holding(self, connection: Connection, pace: Pace) -> Iterator[Bulk]:
+        with self._transaction(connection, writes=True) as bulk:
+            began = self._clock.monotonic()
+            self._catch_up(bulk)
+            yield bulk
+            pace.took(self._clock.monotonic() - began)
 
-def sized(size: int, took: float) -> int:
-    """How many runs the next part replaces, after one of this size took so long: at most twice as many."""
-    fits = size * HELD / max(took, HELD / 2)
-    return int(min(RUNS, max(FEWEST, fits)))
 
+class Pace:
+    """How many things fit into the time for which others are held up: learnt from each time."""
 
-def _columns(table: type[SQLModel]) -> list[str]:
-    return [column.name for column in table.__table__.columns]  # type: ignore[attr-defined]
+    def __init__(self, size: int):
+        self.size = size
+        self._given = 0
+
+    def slices(self, things: Sequence[T]) -> Iterator[Sequence[T]]:
+        start = 0
+        while start < len(things):
+            some = things[start : start + self.size]
+            start, self._given = start + len(some), len(some)
+            yield some
+
+    def took(self, seconds: float) -> None:
+        """What was given last took so long: at most twice as much is given next."""
+        fits = self._given * HELD / max(seconds, HELD / 2)
+        if self._given == self.size or fits < self.size:
+            self.size = max(1, int(fits))

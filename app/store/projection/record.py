@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from app.store.moments import seconds
 
 SETTLED_STATES = frozenset({"succeeded", "parked", "cancelled"})
 UNREADABLE = "unreadable"
+AT_ONCE = 3000
+"""Deliveries in a transaction, about."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,20 @@ class Record:
                 _settled(told, subscription, worker) for told in data.get("deliveries", ())
             ),
         )
+
+
+def portions(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """As many as one transaction takes."""
+    portion: list[Record] = []
+    deliveries = 0
+    for record in records:
+        portion.append(record)
+        deliveries += len(record.deliveries) + 1
+        if deliveries >= AT_ONCE:
+            yield portion
+            portion, deliveries = [], 0
+    if portion:
+        yield portion
 
 
 def _settled(told: Mapping[str, Any], subscription: str, worker: str) -> Settled:
