@@ -20,7 +20,7 @@ from tests.web.real_data import archived
 @pytest.fixture
 def filled(platform, monkeypatch):
     """Six runs that ended."""
-    for name, few in (("EVENTS", 2), ("BATCHES", 1), ("RUNS", 2), ("GAP", 0)):
+    for name, few in (("EVENTS", 2), ("RECORDS", 1), ("RUNS", 2), ("GAP", 0)):
         monkeypatch.setattr(rebuilding, name, few)
     platform.followers = Followers()
     platform.subscription_store.declare([declared()])
@@ -94,7 +94,9 @@ def test_killed_in_between_every_run_is_whole_and_the_next_one_ends_it(filled) -
 
 
 def test_a_part_is_as_large_as_others_may_wait_for():
-    assert rebuilding.sized(1600, 0.8) == 1000
-    assert rebuilding.sized(1200, 0.4) == 1500
-    assert rebuilding.sized(1000, 0.0) == rebuilding.sized(1900, 0.1) == 2000
-    assert rebuilding.sized(1000, 60.0) == 1000
+    pace, given = rebuilding.Pace(10), []
+    for some, took in zip(pace.slices(range(100)), (0.01, 0.01, 0.4, 0.1, 60.0, 0.0), strict=False):
+        given.append(len(some))
+        pace.took(took)
+    assert given == [10, 20, 40, 10, 10, 1]
+    assert list(pace.slices(range(3))) == [range(2), range(2, 3)]

@@ -208,7 +208,7 @@ class Rebuilding:
     # -- replacing
 
     def _runs(self, connection: Connection) -> Iterator[float]:
-        runs, pace = Runs(self._live, self.since), Pace(RUNS // 5)
+        runs, pace = Runs(self._live, self.since), Pace(max(1, RUNS // 5))
         with self._transaction(connection) as bulk:
             total = bulk.rows("SELECT count(DISTINCT correlationid) FROM run_events")[0][0] or 1
         done, after = 0, ""
