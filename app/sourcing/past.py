@@ -11,7 +11,7 @@ from typing import Any
 from app.errors import NotFound, Refused
 from app.events.event import PRIVATE
 from app.sourcing.history import Step, tell
-from app.sourcing.kind import KINDS, Kind, Kinds
+from app.sourcing.kind import KINDS, Kinds
 from app.store.eventstore.recorded import Recorded
 from app.store.eventstore.store import EventStore
 from app.store.moments import iso, seconds
@@ -35,37 +35,42 @@ class Past:
         `why` names for each field the event that gave it its value, and the actor.
         Raises `NotFound` where there was nothing then, `Refused` for a time that is none.
         """
-        newest, events = self._events(stream, version, at)
+        newest, last = self._last(stream, version, at)
         kind = self._kinds.of(stream)
+        events = self._store.read(stream, until_version=last.version)
         told = tell(kind, stream.partition(":")[2], events) if kind else None
         return {
             "stream": stream,
             "category": stream.partition(":")[0],
             "known": kind is not None,
-            "version": events[-1].version,
+            "version": last.version,
             "newest": newest,
-            "recorded": iso(events[-1].recorded),
+            "recorded": iso(last.recorded),
             "state": told.fields if told else None,
             "why": {path: _place(by) for path, by in told.why.items()} if told else {},
         }
 
     def version_at(self, stream: str, version: int | None = None, at: Any = None) -> int:
         """The version that `get` would tell of; no code of the aggregate runs. Raises as `get` does."""
-        return self._events(stream, version, at)[1][-1].version
+        _, last = self._last(stream, version, at)
+        return last.version
 
-    def _events(self, stream: str, version: int | None, at: Any) -> tuple[int, list[Recorded]]:
-        """The newest version, and the events up to the one asked for."""
+    def _last(self, stream: str, version: int | None, at: Any) -> tuple[int, Recorded]:
+        """The newest version, and the event that is asked for."""
         newest = self._newest(stream)
         if version is not None and version < 1:
             raise Refused(f"{stream} has versions from 1 to {newest}: {version} is none of them.")
-        events = list(self._store.read(stream, until_version=version, at=at))
-        if not events or (version is not None and version > newest):
+        found = self._store.read(
+            stream, from_version=version, until_version=version, at=at, backwards=True
+        )
+        last = next(found, None)
+        if last is None or (version is not None and version > newest):
             when = f"at version {version}" if version is not None else f"at {iso(seconds(at))}"
             raise NotFound(
                 f"{stream} wasn't there {when}: its versions are 1 to {newest}, and it began "
                 f"{iso(self._began(stream))}."
             )
-        return newest, events
+        return newest, last
 
     def history(
         self, stream: str, limit: int = 50, cursor: str | None = None
@@ -76,8 +81,7 @@ class Past:
         """
         newest = self._newest(stream)
         last = read_cursor(cursor, int)[0] if cursor else newest
-        steps = self._steps(self._kinds.of(stream), stream, last)
-        shown = steps[-limit:]
+        shown = self._steps(stream, max(1, last - limit + 1), last)
         before = shown[0].recorded.version - 1
         items = [_show(step) for step in reversed(shown)]
         return Page(items, cursor_of(before) if before else None)
@@ -85,16 +89,18 @@ class Past:
     def step(self, stream: str, version: int) -> dict[str, Any]:
         """One event of a history, as there. Raises `NotFound`."""
         self._newest(stream)
-        steps = self._steps(self._kinds.of(stream), stream, version)
+        steps = self._steps(stream, version, version)
         if not steps or steps[-1].recorded.version != version:
             raise NotFound(f"{stream} has no version {version}.")
         return _show(steps[-1])
 
-    def _steps(self, kind: Kind[Any] | None, stream: str, last: int) -> list[Step]:
-        events = self._store.read(stream, until_version=last)
+    def _steps(self, stream: str, first: int, last: int) -> list[Step]:
+        kind = self._kinds.of(stream)
         if kind is None:
+            events = self._store.read(stream, from_version=first, until_version=last)
             return [Step(recorded, []) for recorded in events]
-        return tell(kind, stream.partition(":")[2], events).steps
+        events = self._store.read(stream, until_version=last)
+        return tell(kind, stream.partition(":")[2], events, since=first).steps
 
     def _newest(self, stream: str) -> int:
         version = self._store.version(stream)

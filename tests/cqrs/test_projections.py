@@ -458,6 +458,7 @@ def test_what_a_reactor_returns_is_published_once(shop):
 def test_its_rows_as_they_were_are_told_and_the_live_ones_stay(shop, monkeypatch):
     monkeypatch.setattr("app.cqrs.as_of.rows.BATCH", 2)
     sell(shop, 1, 2, 3)
+    shop.event_store.append("other", [Event(type="item.seen", data={})] * 3)
     sell(shop, 5, item="milk")
     middle = [one.position for one in shop.event_store.read("item-tea")][1]
     follow(shop)

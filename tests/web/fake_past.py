@@ -44,9 +44,16 @@ class _Store:
         return len(self.rows) if stream == "lamp:1" else 0
 
     def read(
-        self, stream: str, *, until_version: int | None = None, at: Any = None
+        self,
+        stream: str,
+        from_version: int | None = None,
+        *,
+        until_version: int | None = None,
+        at: Any = None,
+        backwards: bool = False,
     ) -> Iterator[Recorded]:
-        return iter(self.rows[:until_version] if stream == "lamp:1" else [])
+        rows = self.rows[(from_version or 1) - 1 : until_version] if stream == "lamp:1" else []
+        return iter(rows[::-1] if backwards else rows)
 
     def read_all(self, after: int = 0, limit: int = 1000, *, typed: bool = True) -> list[Recorded]:
         return self.rows[after : after + limit]

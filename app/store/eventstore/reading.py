@@ -7,7 +7,7 @@ sees all that was committed up to it. On SQLite all that can be seen is in its o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -71,15 +71,22 @@ class Reader:
             else:
                 low = rows[-1][2] + 1
 
-    def all(self, after: int, limit: int) -> list[Recorded]:
-        query = f"SELECT {_COLUMNS} FROM stored_events WHERE position > ?"
+    def all(
+        self, after: int, limit: int, until: int | None = None, types: Collection[str] = ()
+    ) -> list[Recorded]:
+        query, given = f"SELECT {_COLUMNS} FROM stored_events WHERE position > ?", [after]
         with self._reading(None) as bulk:
-            if bulk.on_postgres:
-                # A large store's statistics may be old; the order makes the index the only way.
-                query += " AND position <= ? ORDER BY position LIMIT ?"
-                rows = bulk.rows(query, after, _horizon(bulk), limit)
-            else:
-                rows = bulk.rows(f"{query} ORDER BY position LIMIT ?", after, limit)
+            ends = [
+                end
+                for end in (until, _horizon(bulk) if bulk.on_postgres else None)
+                if end is not None
+            ]
+            if ends:
+                query, given = f"{query} AND position <= ?", [*given, min(ends)]
+            if types:
+                query, given = f"{query} AND {bulk.any_of('type')}", [*given, bulk.listed(types)]
+            # A large store's statistics may be old; the order makes the index the only way.
+            rows = bulk.rows(f"{query} ORDER BY position LIMIT ?", *given, limit)
         return [_recorded(row) for row in rows]
 
     def version(self, stream: str, session: Session | None) -> int:
@@ -112,9 +119,14 @@ class Reader:
         return rows[0][0] if rows else None
 
     def position_at(self, at: Any) -> int:
-        query = "SELECT max(position) FROM stored_events WHERE recorded <= ?"
+        # From the newest on: times go back between streams by moments only, so few are looked at
+        # for a time that is not long ago.
+        query = (
+            "SELECT position FROM stored_events WHERE recorded <= ? ORDER BY position DESC LIMIT 1"
+        )
         with self._reading(None) as bulk:
-            return bulk.rows(query, seconds(at))[0][0] or 0
+            rows = bulk.rows(query, seconds(at))
+        return rows[0][0] if rows else 0
 
     def head(self) -> int:
         with self._reading(None) as bulk:

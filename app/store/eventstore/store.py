@@ -9,7 +9,7 @@ is still writing (decision 31). Writers' throughput rises with their number.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -175,14 +175,23 @@ class EventStore:
         for recorded in self._reader.stream(stream, *bounds, backwards, session):
             yield self.typed(recorded)
 
-    def read_all(self, after: int = 0, limit: int = 1000, *, typed: bool = True) -> list[Recorded]:
+    def read_all(
+        self,
+        after: int = 0,
+        limit: int = 1000,
+        *,
+        typed: bool = True,
+        until: int | None = None,
+        types: Collection[str] = (),
+    ) -> list[Recorded]:
         """The next events of all streams after a position, in the global order.
 
         At most `limit`; fewer, or none, where no more can be read safely yet. Go on after the
-        last one's position. `typed=False` leaves data as it was stored, which can't fail.
+        last one's position. `typed=False` leaves data as it was stored, which can't fail. Up to
+        the position `until`, and of these `types` only, where they are given.
         """
         check_place(after, limit)
-        found = self._reader.all(after, limit)
+        found = self._reader.all(after, limit, until, types)
         return [self.typed(recorded) for recorded in found] if typed else found
 
     def typed(self, recorded: Recorded) -> Recorded:
