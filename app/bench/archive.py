@@ -1,5 +1,6 @@
 """`bench archive`: how long after the last event is handled the archive and the projections are done.
 
+Then the console's rows are built anew from all of it, and compared with those that there are.
 The reference is what SQLite takes for the same events in the barest form: one table with one key,
 2,000 rows to a transaction, nothing decoded, nothing to be searched by.
 """
@@ -19,6 +20,7 @@ from app.bench.delivery import drained, made_events, publish
 from app.bench.machine import Machine, cpu_seconds, machine
 from app.store import migrate, settled_records
 from app.store.database import Database
+from app.store.projection.rebuilding import Rebuilding
 
 TYPES = {"packed": "single", "run": "tracked"}
 GOAL = 60.0
@@ -65,6 +67,7 @@ def run(
             "CPU of the projector (microseconds an event)": statistics.median(used) * 1e6,
         }
         result |= _records(ours, events * rounds)
+        result |= _rebuild(ours, events * rounds, result["reference"])
         if tracking == "packed":
             slower = max(result[f"{one} caught up after (s)"] for one in ("archive", "projections"))
             result["after a million events (s), at this rate"] = slower * scale
@@ -111,6 +114,21 @@ def _records(ours: Machine, events: int) -> dict[str, float]:
         "records kept, events a record": events / count,
         "keeping them (microseconds a delivery told of)": taken / max(1, kept) * 1e6,
         "keeping them (microseconds a record)": taken / max(1, sum(map(len, stored))) * 1e6,
+    }
+
+
+def _rebuild(ours: Machine, events: int, bare: float) -> dict[str, float]:
+    """What it takes to build the console's rows anew from all that is archived, while nothing comes."""
+    one = ours.platform
+    rebuilding = Rebuilding(one.database, one.archive, one.archive_database, one.clock)
+    begun = time.perf_counter()
+    for _ in rebuilding.steps():
+        pass
+    rate = events / (time.perf_counter() - begun)
+    return {
+        "rebuild of the console's rows (events/s)": rate,
+        "rebuild, ratio to the reference": rate / bare,
+        "runs that were not as they were built anew": rebuilding.replaced,
     }
 
 
