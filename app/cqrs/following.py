@@ -59,6 +59,8 @@ class Follower:
         self.declared = declared
         self._classes: dict[int, dict[Any, Any]] = {}
         self._one_by_one = 0
+        self._fitting: set[int] = set()
+        """The builds whose tables are as the code says."""
 
     def step(self) -> int:
         """Take a batch in every build that this code can make; how many events that were."""
@@ -98,6 +100,8 @@ class Follower:
             return followers.builds(session, self.declared.name)
 
     def _advance(self, seen: FollowerRow) -> int:
+        if not self._fits(seen):
+            return 0
         limit = 1 if self._one_by_one else BATCH
         found = self.platform.event_store.read_all(seen.position, limit, typed=False)
         if not found:
@@ -116,6 +120,19 @@ class Follower:
             return 0 if len(found) == 1 and self.declared.on_error == "stop" else 1
         self._one_by_one = max(0, self._one_by_one - len(found))
         return len(found)
+
+    def _fits(self, seen: FollowerRow) -> bool:
+        """Whether rows can go into its tables: no event is at fault where they were made by other code."""
+        if seen.build in self._fitting:
+            return True
+        with self.platform.database.read() as session:
+            odd = tables.unlike(session.connection(), list(self._classes_of(seen).values()))
+        if odd is None:
+            self._fitting.add(seen.build)
+            return True
+        make = "raise its version, or rebuild it" if seen.state == LIVE else "cancel that build"
+        self._stop(seen, f"Its tables were made by other code: {odd}. To make them anew, {make}.")
+        return False
 
     def _apply(self, seen: FollowerRow, found: Sequence[Recorded]) -> None:
         """The rows of a batch and the position, in one transaction."""

@@ -86,6 +86,30 @@ def make(connection: Connection, classes: Sequence[Any]) -> None:
         table.create(connection, checkfirst=True)
 
 
+def unlike(connection: Connection, classes: Sequence[Any]) -> str | None:
+    """What tables that are there have not as their classes say, in words; None where rows fit in.
+
+    Types are not compared: two databases spell them in many ways.
+    """
+    looking = inspect(connection)
+    there = set(looking.get_table_names())
+    for table in map(_table, classes):
+        if table.name not in there:
+            continue
+        found = {one["name"]: one for one in looking.get_columns(table.name)}
+        wanted = [column.name for column in table.columns]
+        lacking = [name for name in wanted if name not in found]
+        needing = [
+            name for name, one in found.items()
+            if name not in wanted and not one["nullable"] and one["default"] is None
+        ]  # fmt: skip
+        if lacking:
+            return f"{table.name} has no column {', '.join(lacking)}"
+        if needing:
+            return f"{table.name} needs {', '.join(needing)}, which the class doesn't have"
+    return None
+
+
 def switch(connection: Connection, classes: Sequence[tuple[Any, Any]]) -> None:
     """Put each new table in the place of the old one, which is dropped."""
     quote = connection.dialect.identifier_preparer.quote

@@ -35,6 +35,20 @@ class Sales(Base, table=True):
     pieces: int = Field(default=0, index=True)
 
 
+class Another(SQLModel):
+    metadata = type(SQLModel.metadata)()
+
+
+class Wider(Another, table=True):
+    """Sales, as another release declares it."""
+
+    __tablename__ = "test_sales"
+
+    item: str = Field(primary_key=True)
+    pieces: int = 0
+    shop: str = ""
+
+
 class Pages(Base, table=True):
     __tablename__ = "test_pages"
 
@@ -414,6 +428,32 @@ def test_whatever_a_function_raises_holds_up_no_other(shop, raised):
     finally:
         stopping.set()
         thread.join(30)
+
+
+def test_other_columns_than_the_tables_have_stop_it_and_no_event_is_blamed(shop):
+    sell(shop, 1)
+    follow(shop)
+    shop.followers = Followers()
+
+    @projection("sales", 1, [Wider], types=["item.sold"], followers=shop.followers)
+    def sales(event, view):
+        row = view.get(Wider, event.subject) or view.add(Wider(item=event.subject))
+        row.pieces += event.data
+
+    sell(shop, 2)
+    changed = Following(shop, "another release")
+    follow(shop, changed)
+    told = shop.projections.get("sales")
+    assert told["state"] == "stopped"
+    assert "test_sales has no column shop. To make them anew, raise its version" in told["problem"]
+    with pytest.raises(Conflict, match="isn't stopped by an event"):
+        shop.projections.skip("sales", "cli")
+    shop.projections.rebuild("sales", "cli")
+    follow(shop, changed)
+    assert shop.projections.get("sales")["state"] == "running"
+    with shop.database.read() as session:
+        rows = session.execute(text("SELECT item, pieces, shop FROM test_sales")).all()
+    assert rows == [("tea", 3, "")]
 
 
 def test_pause_resume_and_reset(shop):
