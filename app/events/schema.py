@@ -115,8 +115,8 @@ class EventTypes:
         return target.check(data)
 
 
-def _identity(model: type) -> str:
-    return f"{model.__module__}.{model.__qualname__}"
+def _identity(made: Any) -> str:
+    return f"{made.__module__}.{made.__qualname__}"
 
 
 TYPES = EventTypes()
@@ -138,8 +138,13 @@ def event_type(
     """
     if wrong := check_type(name):
         raise Refused(f"{name!r}: {wrong}")
+    _check_version(version, f"@event_type {name}: version")
 
     def register(model: type[BaseModel]) -> type[BaseModel]:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            raise Refused(
+                f"@event_type {name} is for a class of pydantic: class {getattr(model, '__name__', 'Sold')}(BaseModel)"
+            )
         types.register(
             EventType(name, version, check_topic(topic or first_segment(name)), tracking, model)
         )
@@ -152,12 +157,24 @@ def upcast(
     name: str, from_version: int, *, types: EventTypes = TYPES
 ) -> Callable[[Callable], Callable]:
     """Register a function from the plain data of `from_version` to that of the next version."""
+    where = f"@upcast {name} {from_version}"
+    _check_version(from_version, f"{where}: the version that it reads")
 
     def register(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        known = types.upcasters.get((name, from_version))
+        if known and _identity(known) != _identity(step):
+            raise Refused(
+                f"{where}: {_identity(known)} and {_identity(step)} both are. Keep one of them."
+            )
         types.upcasters[name, from_version] = step
         return step
 
     return register
+
+
+def _check_version(version: Any, what: str) -> None:
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise Refused(f"{what} is a whole number from 1 on, not {version!r}")
 
 
 def field_problems(error: ValidationError) -> list[dict[str, str]]:

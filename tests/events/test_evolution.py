@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from pydantic import BaseModel
 
+from app.errors import Refused
 from app.events.evolution import problems
 from app.events.schema import EventTypes, event_type, upcast
 
@@ -61,3 +63,18 @@ def test_every_step_to_the_newest_version_needs_its_upcaster():
 
 def test_types_of_other_processes_are_left_alone():
     assert problems(EventTypes(), STORED) == []
+
+
+def test_a_declaration_that_can_not_work_is_refused():
+    types = EventTypes()
+    for version in ("2", 0, True, 1.5):
+        with pytest.raises(Refused, match="whole number from 1 on"):
+            event_type("order.placed", version=version, types=types)
+        with pytest.raises(Refused, match="whole number from 1 on"):
+            upcast("order.placed", version, types=types)
+    with pytest.raises(Refused, match="class of pydantic"):
+        event_type("order.placed", types=types)(dict)
+    upcast("order.placed", 1, types=types)(dict)
+    upcast("order.placed", 1, types=types)(dict)  # a module that is imported twice
+    with pytest.raises(Refused, match="Keep one of them"):
+        upcast("order.placed", 1, types=types)(list)

@@ -312,7 +312,7 @@ def test_a_decider_sees_the_data_of_its_events_as_a_replay_does(repository, data
 
 def test_a_snapshot_of_a_decider_holds_what_a_replay_gives(repository):
     typed = Decider(
-        "shelf", start="", decide=lambda asked, held: [Event(type="shelf.filled", data=(asked,))],
+        "tray", start="", decide=lambda asked, held: [Event(type="tray.filled", data=(asked,))],
         evolve=lambda held, event: type(event.data).__name__, snapshot_every=1,
     )  # fmt: skip
     _, held, _ = repository.decided(typed, "1", 5)
