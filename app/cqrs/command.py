@@ -69,7 +69,9 @@ def command(
 
     def register(function: Function) -> Function:
         check_function(function, f"@command {name}", "its function", ("asked", "ctx"))
-        if not (isinstance(takes, type) and issubclass(takes, BaseModel)):
+        if not (
+            isinstance(takes, type) and issubclass(takes, BaseModel) and takes is not BaseModel
+        ):
             raise Refused(f"@command {name}: takes= is a pydantic model of what is asked")
         if not _NAME.fullmatch(name) or len(name) > 100:
             raise Refused(f"@command {name!r}: name it like item.sell: letters, digits, -, _ and .")

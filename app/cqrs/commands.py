@@ -37,6 +37,7 @@ from app.events.topics import COMMAND_GIVEN
 from app.store import commands as store
 from app.store.columns import key as key_of
 from app.store.commands import SUBSCRIPTION, CommandRow, Given
+from app.store.lent import lent
 from app.store.page import Page, paged, read_cursor
 
 log = structlog.get_logger(__name__)
@@ -121,7 +122,8 @@ class Commands:
         row: CommandRow | None, key: str | None, cause: Event | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         ctx = CommandContext(self.platform, session, actor, cause)
-        answer = plain_data(one.function(wanted, ctx))
+        with lent(session):
+            answer = plain_data(one.function(wanted, ctx))
         done = {"answer": answer, "position": ctx.position}
         if row is not None:
             row.answer = done

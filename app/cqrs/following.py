@@ -34,6 +34,7 @@ from app.store.followers import BUILDING, LIVE, FollowerRow
 from app.streams.client import LOST
 from app.subscriptions.delivery import RAISED
 from app.subscriptions.failure import said
+from app.subscriptions.outputs import event_of
 
 BATCH = 1000
 WHAT = "followers"
@@ -173,13 +174,13 @@ class Follower:
         self.platform.outbox.add(view.session, [one.event for one in prepared])
 
     def _caused(self, output: Any, cause: Event, index: int) -> Event:
-        if not isinstance(output, Event) or output.type not in self.declared.emits:
-            raise Refused(f"{self.declared.name} returns events of the types in its emits=[…]")
-        return output.but(
+        now = instant(self.platform.clock.now())
+        made = event_of(output, self.declared.emits, self.platform.catalogue, now)
+        return made.but(
             id=derived_id(cause.source, cause.id, "reactor", self.declared.name, index),
             source=f"/reactors/{self.declared.name}",
-            time=instant(self.platform.clock.now()),
-            partitionkey=output.partitionkey or cause.partitionkey,
+            time=now,
+            partitionkey=made.partitionkey or cause.partitionkey,
             correlationid=cause.correlationid or cause.id,
             causationid=cause.id,
         )

@@ -15,6 +15,7 @@ from sqlmodel import Session
 
 from app.cqrs.shape import Shape, shape_of
 from app.store.adding import add_rows
+from app.store.lent import lent
 
 Place = tuple[Any, tuple[Any, ...]]
 """A class of this build, and a primary key."""
@@ -80,7 +81,8 @@ class View:
 
     def hand(self, function: Callable[..., Any], event: Any) -> Any:
         """Have the author's function handle an event; what it returned."""
-        returned = function(event, self)
+        with lent(self._session):
+            returned = function(event, self)
         if self._holds and self._has_moved():
             self._stop_holding()
         elif not self._holds and self._session.deleted:

@@ -19,6 +19,7 @@ from sqlmodel import Session
 from app.store import effects as marks
 from app.store.database import Database
 from app.store.failures import is_missing_table, translated
+from app.store.lent import give_back, lend
 
 
 class AlreadyDone(Exception):
@@ -50,6 +51,7 @@ class Effects:
             transaction = self.database.session()
             self._session = transaction.__enter__()
             self._transaction = transaction
+            lend(self._session)
         return self._session
 
     def commit(self, outputs: Mapping[str, list[Any]], at: float) -> None:
@@ -68,7 +70,7 @@ class Effects:
             if not done:
                 raise
             raise AlreadyDone(done) from error
-        transaction, self._transaction, self._session = self._transaction, None, None
+        transaction = self._given_back()
         if transaction is not None:
             self.uncertain = True
             transaction.__exit__(None, None, None)
@@ -80,7 +82,7 @@ class Effects:
         That is `error`, unless it is the database's condition (`Unavailable`), which no event is to
         blame for. A table that is missing is the handler's mistake: ours were there when the worker began.
         """
-        transaction, self._transaction, self._session = self._transaction, None, None
+        transaction = self._given_back()
         if transaction is None:
             return error
         try:
@@ -88,6 +90,14 @@ class Effects:
         except Exception as raised:
             return error if is_missing_table(error) else raised
         return error
+
+    def _given_back(self) -> AbstractContextManager[Session] | None:
+        """What was begun, to be ended by us; the next use begins another."""
+        transaction, session = self._transaction, self._session
+        self._transaction = self._session = None
+        if session is not None:
+            give_back(session)
+        return transaction
 
 
 def committed(database: Database, delivery_ids: list[str]) -> dict[str, list[Any]]:

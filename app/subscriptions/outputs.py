@@ -49,7 +49,7 @@ def outputs_of(
             else (returned,)
         ),
     ]
-    made = [_event(value, declared, catalogue, now) for value in values]
+    made = [event_of(value, declared, catalogue, now, COMMAND_GIVEN) for value in values]
     if about is not None:
         made = [event if event.subject else event.but(subject=about) for event in made]
     return [
@@ -57,7 +57,17 @@ def outputs_of(
     ]
 
 
-def _event(value: Any, declared: Sequence[str], catalogue: Catalogue, now: datetime) -> Event:
+def event_of(
+    value: Any,
+    declared: Sequence[str],
+    catalogue: Catalogue,
+    now: datetime,
+    also: str | None = None,
+) -> Event:
+    """What an author's function gave, as an event of a type that it declared, or of `also`.
+
+    Raises `InvalidOutput`.
+    """
     if isinstance(value, Event):
         event = value
     elif known := catalogue.types.of_object(value):
@@ -74,9 +84,9 @@ def _event(value: Any, declared: Sequence[str], catalogue: Catalogue, now: datet
             f"a handler returned a {type(value).__name__}: return an Event, an object of a registered"
             " event type, a dict, a list of these, or nothing"
         )
-    if event.type not in declared and event.type != COMMAND_GIVEN:
+    if event.type not in declared and event.type != also:
         raise InvalidOutput(
-            f"{event.type} is not declared: add it to emits=[…] of @on (declared: {list(declared)})"
+            f"{event.type} is not declared: add it to its emits=[…] (declared: {list(declared)})"
         )
     return event
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import event as hooks
 from sqlalchemy import text
 
 from app import Reject, RetryPolicy
@@ -48,6 +49,21 @@ def test_effects_are_committed_with_the_success(world: World, ledger: Count):
     world.run()
 
     assert ledger() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback", "close"])
+def test_a_handler_can_not_end_the_transaction_itself(world: World, ledger: Count, end: str):
+    @world.on("order.placed", retry=RetryPolicy(attempts=1))
+    def book(event, ctx):
+        _write(ctx, event.data)
+        getattr(ctx.session, end)()
+
+    _make(world)
+    world.publish("order.placed", 1)
+    world.run()
+
+    assert ledger() == []
+    assert "NotYours: This session is committed for you" in world.letters[0].error
 
 
 def test_a_failed_attempt_leaves_no_effect(world: World, ledger: Count):
@@ -201,7 +217,6 @@ def test_a_killed_attempt_that_did_not_commit_leaves_nothing(world: World, ledge
         _write(ctx, event.data)
         if len(calls) == 1:
             # A process that ends takes its transaction with it.
-            ctx.session.rollback()
             ctx.effects.abandon(RuntimeError())
             raise Killed
 
@@ -226,8 +241,7 @@ def test_a_commit_whose_answer_was_lost_holds(world: World, ledger: Count, batch
             assert event.data not in ledger(), "that has been done"
             _write(ctx, event.data)
         if not lost:
-            commit = ctx.session.commit
-            ctx.session.commit = lambda: lost.append(commit()) or _away()
+            hooks.listen(ctx.session, "after_commit", lambda _: lost.append(1) or _away())
         booked = [{"n": event.data} for event in events]
         return booked if batch else booked[0]
 

@@ -12,6 +12,7 @@ from app.cqrs.command import Registry
 from app.cqrs.commands import Commands
 from app.errors import Conflict, NotFound, Refused
 from app.events.event import Event
+from app.store.lent import NotYours
 
 OPERATOR = ("viewer", "publisher", "operator")
 
@@ -81,6 +82,19 @@ def test_a_failure_leaves_nothing_and_can_be_tried_again(commands, platform):
     assert platform.audit.find(action="command.item.sell").items == []
     with pytest.raises(ZeroDivisionError):
         give(commands, item="broken", key="k-1")
+
+
+def test_a_command_can_not_commit_a_part_of_it(commands, platform):
+    @command("item.lend", takes=Sell, registry=commands.registry)
+    def lend(asked, ctx):
+        ctx.append("item-tea", [Event(type="item.lent")])
+        ctx.session.commit()
+
+    with pytest.raises(NotYours, match="committed for you"):
+        commands.execute(
+            "item.lend", {"item": "tea", "pieces": 1}, actor="cli", may=OPERATOR, key="k-1"
+        )
+    assert platform.event_store.head() == 0
 
 
 def test_what_is_not_valid_or_not_allowed_is_refused(commands, platform):

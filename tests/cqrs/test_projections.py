@@ -456,6 +456,23 @@ def test_other_columns_than_the_tables_have_stop_it_and_no_event_is_blamed(shop)
     assert rows == [("tea", 3, "")]
 
 
+def test_a_projection_that_commits_counts_nothing_twice(shop):
+    shop.followers = Followers()
+
+    @projection("sales", 1, [Sales], types=["item.sold"], followers=shop.followers)
+    def sales(event, view):
+        row = view.get(Sales, event.subject) or view.add(Sales(item=event.subject, pieces=0))
+        row.pieces += event.data
+        if event.data == 3:
+            view.session.commit()
+
+    sell(shop, 1, 2, 3)
+    follow(shop)
+    told = shop.projections.get("sales")
+    assert (told["state"], told["position"], sold(shop)) == ("stopped", 2, {"tea": 3})
+    assert "NotYours: This session is committed for you" in told["problem"]
+
+
 def test_pause_resume_and_reset(shop):
     sell(shop, 1)
     follow(shop)
@@ -493,6 +510,35 @@ def test_what_a_reactor_returns_is_published_once(shop):
     shop.relay.drain()
     wanted = shop.redis.xlen("penstock:topic:mail:0")
     assert wanted == 2
+
+
+@pytest.mark.parametrize(
+    ("returned", "told"),
+    [
+        ({"to": "ann"}, None),
+        (Event(type="mail.sent"), "mail.sent is not declared: add it to its emits"),
+        ("mail.wanted", "a handler returned a str: return an Event"),
+        (Event(type="command.given"), "command.given is not declared"),
+    ],
+)
+def test_a_reactor_returns_what_a_handler_may(shop, returned, told):
+    shop.followers = Followers()
+    reactor(
+        "item.sold",
+        emits=["mail.wanted"],
+        name="mailer",
+        start="earliest",
+        followers=shop.followers,
+    )(lambda event, view: returned)
+    sell(shop, 1)
+    follow(shop)
+    problem = shop.projections.get("mailer")["problem"]
+    with shop.database.read() as session:
+        found = [one.event.data for one in outbox.due(session, shop.clock.now(), 100)]
+    if told is None:
+        assert (problem, found) == (None, [returned])
+    else:
+        assert told in problem and found == []
 
 
 def test_its_rows_as_they_were_are_told_and_the_live_ones_stay(shop, monkeypatch):
