@@ -18,6 +18,7 @@
 | penstock:hand:{consumer} | string | the suspect that a lease handles alone right now |
 | penstock:schedules | hash | what fires by the calendar |
 | penstock:buried | sorted set | workers that died in the last hour, by the time they were found dead |
+| penstock:relayed | string | how far of the event store the relay has come, on this server |
 | penstock:caretaker | string | the worker that does the chores |
 | penstock:as-of:{id} | string | how a projection or an aggregate was, for who asked, until an hour is over |
 """
@@ -32,6 +33,7 @@ BELL = "penstock:bell"
 WORKERS = "penstock:workers"
 OWNERS = "penstock:owners"
 SCHEDULES = "penstock:schedules"
+RELAYED = "penstock:relayed"
 CARETAKER = "penstock:caretaker"
 BURIED = "penstock:buried"
 EVERYBODY = "*"

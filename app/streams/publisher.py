@@ -121,6 +121,17 @@ class Publisher:
                 self._sync()
             return new
 
+    def reached(self) -> int | None:
+        """How far of the event store this server was given; None where it never was, or has forgotten all."""
+        with refusals_explained():
+            found: Any = self.client.get(keys.RELAYED)
+        return None if found is None else int(found)
+
+    def note_reached(self, position: int) -> None:
+        """Written behind the events themselves: a server that lost those has lost this as well."""
+        with refusals_explained():
+            self.client.set(keys.RELAYED, position)
+
     def _check_durable(self) -> None:
         check_durable(self.client)
 

@@ -1,19 +1,26 @@
 """The topics that exist, and how many partitions each has.
 
 A topic is made by the first event of one of its types, or by a subscription.
-Partitions can be added, never taken away: a key's order would be lost.
+Partitions can be added, never taken away: a key's order would be lost. A server that came back
+with an empty memory is told again by whoever publishes: else nobody would read all of what comes.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import redis
 
 from app.events.topics import SYSTEM_TOPIC, check_topic
 from app.streams import keys
+from app.streams.client import LOST
 from app.streams.control import add_change
+
+LOOK = 2.0
+"""Seconds after which the server is asked whether it still knows the topics."""
 
 
 class Topics:
@@ -23,9 +30,12 @@ class Topics:
         self.client = client
         self.configured = dict(configured or {})
         self._known: dict[str, int] = {}
+        self._looked = time.monotonic()
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has; makes the topic where it is new."""
+        if time.monotonic() - self._looked > LOOK:
+            self._look_again()
         known = self._known.get(topic)
         if known is None:
             known = self._known[topic] = self._make(topic)
@@ -70,9 +80,19 @@ class Topics:
             "bytes": sum(size for _, size in replies if isinstance(size, int)),
         }
 
-    def _make(self, topic: str) -> int:
+    def _look_again(self) -> None:
+        """Make again what the server knows no more; where it is away, the next time."""
+        self._looked = time.monotonic()
+        known = dict(self._known)
+        with suppress(*LOST):
+            found = self.all()
+            for topic, count in known.items():
+                if found.get(topic, 0) < count:
+                    self._known[topic] = self._make(topic, count)
+
+    def _make(self, topic: str, least: int = 1) -> int:
         check_topic(topic)
-        wanted = self.configured.get(topic, 1)
+        wanted = max(least, self.configured.get(topic, 1))
         found = int(self.client.hget(keys.TOPICS, topic) or 0)
         if found >= wanted:
             return found

@@ -97,7 +97,8 @@ class Caretaker:
             self.platform.schedules.fire()
 
     def mirror_decisions(self) -> None:
-        """Put back in force what operators decided, should Redis have lost it."""
+        """Put back what operators decided and what the code declares, should Redis have lost it."""
+        self.platform.schedules.put_back()  # every worker does: each knows its own code
         if not self.is_it():
             return
         now = self.platform.clock.monotonic()

@@ -6,7 +6,8 @@ in that order of SQL; then it deletes and moves on, in a transaction that checks
 the fence. Dying in between it publishes again, and the topics drop what they
 have seen by (source, id): at-least-once, without doubles within that window,
 and in order for each stream. A wake-up over pub/sub is only a hint: without
-any, everything drains at the next look.
+any, everything drains at the next look. A server that came back without what it
+had been given from the event store is given it again (`relayed.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sqlmodel import Session
 from app.errors import EventTooLarge, InvalidEvents, PenstockError
 from app.events.event import PRIVATE, Event
 from app.store import outbox, ownership
+from app.subscriptions import relayed
 
 WHAT = "relay"
 LOOK = 0.5
@@ -108,10 +110,12 @@ class Relay:
             self._fenced(self._look_up)
         if self._position is None:
             return 0
+        self._position = relayed.place(self.platform, self._position)
         found = self.platform.event_store.read_all(self._position, BATCH, typed=False)
         if not found:
             return 0
         bad = self._publish([one.event for one in found if PRIVATE not in one.event.extensions])
+        self.platform.publisher.note_reached(found[-1].position)
 
         def go_on(session: Session, row: ownership.OwnerRow) -> None:
             row.position = self._position = found[-1].position

@@ -18,6 +18,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
+import structlog
 from cronsim import CronSim, CronSimError
 
 from app.clock import instant
@@ -29,6 +30,9 @@ from app.subscriptions.declaration import DEFAULT_TIMEOUT, HANDLERS, Handlers, o
 from app.subscriptions.retry import RetryPolicy
 
 FIRED = "schedule.fired"
+CANCELLED = "schedule.cancelled"
+
+log = structlog.get_logger(__name__)
 
 
 class Schedule(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -130,10 +134,32 @@ class Schedules:
         known = {schedule.name: schedule for schedule in self.all()}
         for name, (cron, timezone) in self.platform.handlers.schedules.items():
             was = known.get(name)
-            if was is None or (was.cron, was.timezone) != (cron, timezone):
-                now = self.platform.clock.now()
-                cancelled = was.cancelled_by if was else None
-                self._keep(Schedule(name, cron, timezone, since=now, cancelled_by=cancelled))
+            if was is None:
+                self._begin(name, self._cancelled_by(name))
+            elif (was.cron, was.timezone) != (cron, timezone):
+                self._begin(name, was.cancelled_by)
+
+    def put_back(self) -> None:
+        """Make those known again that a server with an empty memory has forgotten.
+
+        Only those: in a deploy, old code and new would change others to and fro.
+        """
+        if not self.platform.handlers.schedules:
+            return
+        known = {schedule.name for schedule in self.all()}
+        for name in self.platform.handlers.schedules.keys() - known:
+            log.warning("Redis has forgotten a schedule: it is made known again", schedule=name)
+            self._begin(name, self._cancelled_by(name))
+
+    def _begin(self, name: str, cancelled: str | None) -> None:
+        cron, timezone = self.platform.handlers.schedules[name]
+        now = self.platform.clock.now()
+        self._keep(Schedule(name, cron, timezone, since=now, cancelled_by=cancelled))
+
+    def _cancelled_by(self, name: str) -> str | None:
+        """Who cancelled it and did not restore it, by the audit log."""
+        told = self.platform.audit.find(target=f"schedule:{name}", limit=1).items
+        return told[0]["actor"] if told and told[0]["action"] == CANCELLED else None
 
     def all(self) -> list[Schedule]:
         """Every schedule, by name."""
@@ -156,7 +182,7 @@ class Schedules:
 
     def cancel(self, name: str, actor: str) -> None:
         """Fire no more. Raises `NotFound`."""
-        with self.platform.audit.changing(actor, "schedule.cancelled", f"schedule:{name}"):
+        with self.platform.audit.changing(actor, CANCELLED, f"schedule:{name}"):
             self._keep(msgspec.structs.replace(self._get(name), cancelled_by=actor))
 
     def restore(self, name: str, actor: str) -> None:

@@ -7,6 +7,7 @@ with SQLModel are made with it. Whatever only a server can do says so.
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -145,12 +146,14 @@ class MemoryTopics(Topics):
         self.memory = streams
         self.configured = dict(configured)
         self._known = streams.topics
+        self._looked = math.inf  # nothing forgets them
 
     def all(self) -> dict[str, int]:
         return dict(self.memory.topics)
 
-    def _make(self, topic: str) -> int:
-        return self.memory.make_topic(check_topic(topic), self.configured.get(topic, 1))
+    def _make(self, topic: str, least: int = 1) -> int:
+        wanted = max(least, self.configured.get(topic, 1))
+        return self.memory.make_topic(check_topic(topic), wanted)
 
 
 class MemorySchedules(Schedules):
@@ -170,6 +173,9 @@ class MemorySchedules(Schedules):
 
     def _keep(self, schedule: Schedule) -> None:
         self._kept[schedule.name] = schedule
+
+    def _cancelled_by(self, name: str) -> None:
+        """It is in no log."""
 
 
 class NoListeners:

@@ -15,6 +15,14 @@ class MemoryPublisher(Publisher):
         self.streams = streams
         self.preparer = preparer
         self.window = window
+        self._reached = 0
+
+    def reached(self) -> int | None:
+        """Memory forgets nothing."""
+        return self._reached
+
+    def note_reached(self, position: int) -> None:
+        self._reached = position
 
     def _check_durable(self) -> None:
         """Memory promises nothing, so there is nothing to wait for."""
