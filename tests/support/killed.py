@@ -2,6 +2,7 @@
 
 A step is an SQL statement (a commit is one) or a message to Redis, as the drivers send them. No
 `except`, `finally` or rollback runs: what is left is what the database and the server know.
+And lost answers: the n-th commit is carried out, and its connection ends before that is known.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -17,8 +19,10 @@ from redis import Connection, UnixDomainSocketConnection
 from sqlalchemy import event
 
 from app.bootstrap import Platform
+from app.errors import Unavailable
 
 MOST = 300
+LOST = 3
 
 
 def at_every_step(
@@ -56,6 +60,38 @@ def begun(platform: Platform, work: Callable[[], Any], step: int | None = None) 
         traceback.print_exc()
         os._exit(1)
     os._exit(0)
+
+
+def loses_answer(platform: Platform, step: int, work: Callable[[], Any]) -> bool:
+    """Whether a child that does the work lost the answer of PostgreSQL to its commit number `step`.
+
+    That the work ends as `Unavailable` for it is no failure of the child.
+    """
+
+    def losing() -> None:
+        left = _lose_answer(step)
+        with suppress(Unavailable):
+            work()
+        if left[0] < 0:
+            os._exit(LOST)
+
+    _, status = os.waitpid(begun(platform, losing), 0)
+    assert os.waitstatus_to_exitcode(status) in (0, LOST), "the child failed: see its traceback"
+    return os.waitstatus_to_exitcode(status) == LOST
+
+
+def _lose_answer(step: int) -> list[int]:
+    left, commit = [step], psycopg.Connection.commit
+
+    def lost(self: psycopg.Connection) -> None:
+        left[0] -= 1
+        commit(self)
+        if left[0] == -1:
+            self.close()
+            raise psycopg.OperationalError("the connection was lost")
+
+    psycopg.Connection.commit = lost  # type: ignore[method-assign]
+    return left
 
 
 def ended(child: int) -> bool:
