@@ -7,6 +7,7 @@ raised as it came.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,6 +37,7 @@ _SQLITE = {
     "readonly database": "the file or its folder is read-only: make it writable",
     "unable to open database file": "the file can't be opened: check the folder and its rights",
     "database is locked": "another process holds the file's lock",
+    "rolled back by sqlite": "its disk or its memory was full, or failed, and nothing of it was kept",
     "disk i/o error": "the disk failed: check it before anything else",
     "no such table": _NO_TABLE,
     "file is not a database": "the file is no SQLite database: move it away, or check the path",
@@ -66,6 +68,15 @@ def mark(context: ExceptionContext) -> None:
     """Note on an error that a database of ours raised it; for SQLAlchemy's `handle_error`."""
     if context.sqlalchemy_exception is not None:
         setattr(context.sqlalchemy_exception, _MARK, True)
+
+
+def given_up(sql: str) -> DBAPIError:
+    """For a statement of a transaction that SQLite has rolled back by itself: it would be one alone."""
+    error = DBAPIError(
+        sql, None, sqlite3.OperationalError("the transaction was rolled back by SQLite")
+    )
+    setattr(error, _MARK, True)
+    return error
 
 
 def is_not_now(error: BaseException) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from app.errors import Refused, Unavailable
 from app.events.event import Event
 from app.store.database import Database, open_databases
+from app.store.engines import sqlite
 from app.store.eventstore.store import EventStore
 
 
@@ -168,6 +170,41 @@ def test_a_full_disk_says_so(tmp_path):
     with pytest.raises(Unavailable, match="disk is full"):
         write_much()
     database.dispose()
+
+
+def test_a_transaction_that_a_full_disk_ended_keeps_nothing_of_what_follows(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'full.db'}")
+    with database.session() as session:
+        session.execute(text("CREATE TABLE numbers (n INTEGER, note TEXT)"))
+
+    def write_on() -> None:
+        with database.session() as session:
+            session.execute(text("INSERT INTO numbers (n) VALUES (1)"))
+            session.execute(text("PRAGMA max_page_count = 3"))
+            with suppress(DBAPIError):
+                session.execute(text("INSERT INTO numbers VALUES (2, hex(randomblob(100000)))"))
+            session.execute(text("INSERT INTO numbers (n) VALUES (3)"))
+
+    with pytest.raises(Unavailable, match="nothing of it was kept"):
+        write_on()
+    with database.read() as session:
+        assert session.execute(text("SELECT count(*) FROM numbers")).scalar() == 0
+    database.dispose()
+
+
+def test_a_commit_that_fails_lets_others_write(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 1)
+    one, other = (Database(f"sqlite:///{tmp_path / 'one.db'}") for _ in range(2))
+    with one.session() as session:
+        session.execute(text("CREATE TABLE a (n INTEGER PRIMARY KEY)"))
+        deferred = "REFERENCES a(n) DEFERRABLE INITIALLY DEFERRED"
+        session.execute(text(f"CREATE TABLE b (n INTEGER {deferred})"))
+    with pytest.raises(IntegrityError), one.session() as session:
+        session.execute(text("INSERT INTO b VALUES (99)"))
+    for database in (other, one):
+        with database.session() as session:
+            session.execute(text("INSERT INTO b VALUES (NULL)"))
+        database.dispose()
 
 
 def test_a_file_that_is_no_database_says_so(tmp_path):

@@ -2,7 +2,8 @@
 
 Guarantees: who writes takes the lock when the transaction begins, and waits for
 it in turn (`app.store.turns`); a thread that holds it already is refused in
-words. The file is made for its owner only.
+words. It is free when the transaction is over, however that ends, and what SQLite
+rolled back by itself is not gone on with. The file is made for its owner only.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from app.errors import Refused, Unavailable
 from app.store import turns
 from app.store.engines import BEGIN
+from app.store.failures import given_up
 
 BUSY_SECONDS = 30
 Synchronous = Literal["FULL", "NORMAL"]
@@ -75,7 +77,21 @@ def make(url: URL, *, connections: int, synchronous: Synchronous, writer: OneWri
     )
     event.listen(engine, "connect", lambda driver, _record: _set_up(driver, synchronous))
     event.listen(engine, "begin", writer.begin)
+    event.listen(engine, "before_cursor_execute", _check_open)
+    event.listen(engine, "checkin", _end)
     return engine
+
+
+def _check_open(_connection: Any, cursor: Any, sql: str, *_: Any) -> None:
+    """A full disk ends a transaction, and who passes over that error would write outside of any."""
+    if not cursor.connection.in_transaction:
+        raise given_up(sql)
+
+
+def _end(driver: Any, _record: Any) -> None:
+    """A COMMIT that fails for a deferred foreign key leaves the transaction open, and SQLAlchemy leaves it so."""
+    if driver is not None and driver.in_transaction:
+        driver.rollback()
 
 
 def _make_file(file: Path) -> None:
