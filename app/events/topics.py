@@ -33,6 +33,8 @@ def check_type(event_type: str) -> str | None:
             "a type is made of at most 200 letters, digits, - and _ in segments parted by dots, "
             "such as dataset.uploaded"
         )
+    if not _NAME.fullmatch(event_type.partition(".")[0]):
+        return "the first segment of a type is its topic's name: at most 100 letters"
     return None
 
 

@@ -20,9 +20,10 @@ import structlog
 from redis.exceptions import RedisError
 from sqlmodel import Session
 
-from app.errors import EventTooLarge, InvalidEvents, PenstockError
+from app.errors import PenstockError, Unavailable
 from app.events.event import PRIVATE, Event
 from app.store import outbox, ownership
+from app.streams.client import LOST
 from app.subscriptions import relayed
 
 WHAT = "relay"
@@ -146,13 +147,16 @@ class Relay:
         try:
             self.platform.publisher.publish(events, ours=True)
             return {}
-        except (InvalidEvents, EventTooLarge) as error:
+        except (*LOST, RedisError, Unavailable):
+            raise
+        except Exception as error:  # whatever is wrong with one, the others don't wait for it
             if len(events) > 1:
                 return {
                     id: problem for one in events for id, problem in self._publish([one]).items()
                 }
-            log.error("an event of the outbox can't be published", problem=str(error))
-            return {events[0].id: str(error)}
+            problem = str(error) if isinstance(error, PenstockError) else repr(error)
+            log.error("an event can't be published", id=events[0].id, problem=problem)
+            return {events[0].id: problem}
 
     # -- the thread
 

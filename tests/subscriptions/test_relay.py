@@ -8,7 +8,7 @@ import time
 import pytest
 
 from app import bootstrap
-from app.errors import NotFound
+from app.errors import InvalidEvents, NotFound
 from app.events.event import Event
 from app.store import outbox
 from app.streams import keys
@@ -128,6 +128,34 @@ def test_a_death_between_publishing_and_deleting_doubles_nothing(platform, monke
     assert topic(platform) == [1, 2]
     platform.relay.drain()
     assert topic(platform) == [1, 2]
+
+
+def test_whatever_is_wrong_with_an_event_the_others_do_not_wait_for_it(platform, monkeypatch):
+    publish = platform.publisher.publish
+
+    def fail(events, **options):
+        if any(one.data == 2 for one in events):
+            raise ZeroDivisionError("nobody foresaw this")
+        return publish(events, **options)
+
+    monkeypatch.setattr(platform.publisher, "publish", fail)
+    put(platform, 1, 2, 3)
+    platform.event_store.append("order-1", Event(type="order.placed", data=2))
+    platform.event_store.append("order-1", Event(type="order.placed", data=4))
+    platform.relay.drain()
+    assert topic(platform) == [1, 3, 4]
+    refused = platform.outgoing.refused().items
+    assert ["nobody foresaw this" in one["problem"] for one in refused] == [True, True]
+
+
+def test_a_type_whose_topic_cannot_be_is_refused_before_the_relay_meets_it(platform):
+    with pytest.raises(InvalidEvents, match="its topic's name"):
+        platform.event_store.append("order-1", Event(type="a" * 101 + ".placed"))
+    with platform.database.session() as session:
+        platform.outbox.add(session, [Event(type="a" * 101 + ".placed")])
+    put(platform, 1)
+    platform.relay.drain()
+    assert topic(platform) == [1]
 
 
 def test_what_cannot_be_published_says_so_and_holds_up_no_other(platform):
