@@ -125,7 +125,7 @@ class Handling:
             outcome = Done(self._outputs(returned, context.emitted, entry, event, context.about))
             return self._commit(context, [(entry, event, outcome)])[0]
         except RAISED as error:
-            return self._failed(context, entry, event, error)
+            return self._failed(context, [entry], [event], error)[0]
 
     # -- steps 3 to 6, a batch
 
@@ -143,7 +143,7 @@ class Handling:
             results = self._split(returned, context, len(events))
         except RAISED as error:
             if len(entries) == 1:
-                return [self._failed(context, entries[0], events[0], error)]
+                return self._failed(context, entries, events, error)
             self._abandon(context, error)
             return [
                 self.attempt(entry, event) for entry, event in zip(entries, events, strict=True)
@@ -155,10 +155,7 @@ class Handling:
         try:
             return self._commit(context, work)
         except Exception as error:
-            return [
-                self._failed(context, entry, event, error)
-                for entry, event in zip(entries, events, strict=True)
-            ]
+            return self._failed(context, entries, events, error)
 
     @staticmethod
     def _split(returned: Any, context: Context, count: int) -> list[tuple[Any, list[Any]]]:
@@ -269,21 +266,26 @@ class Handling:
         return error if context.effects is None else context.effects.abandon(error)
 
     def _failed(
-        self, context: Context, entry: Entry, event: Event, error: BaseException
-    ) -> Outcome:
+        self,
+        context: Context,
+        entries: Sequence[Entry],
+        events: Sequence[Event],
+        error: BaseException,
+    ) -> list[Outcome]:
         """What follows; where another execution may have committed, only after a look at that.
 
         That one's effects may be what this one failed with, and its outputs are still to be published.
         """
-        outcome = self._judged(entry, self._abandon(context, error))
-        if not (entry.suspect or (context.effects and context.effects.uncertain)):
-            return outcome
+        error = self._abandon(context, error)
+        outcomes = [self._judged(entry, error) for entry in entries]
+        if not (context.effects and context.effects.uncertain) and not entries[0].suspect:
+            return outcomes  # suspects come alone
         try:
-            if done := self._done_before([entry], [event]):
-                return done[0]
+            if done := self._done_before(entries, events):
+                return done
         except Unavailable as away:
-            outcome = self._judged(entry, away)
-        return outcome._replace(doubtful=True) if isinstance(outcome, Again) else outcome
+            outcomes = [self._judged(entry, away) for entry in entries]
+        return [one._replace(doubtful=True) if isinstance(one, Again) else one for one in outcomes]
 
     def _judged(self, entry: Entry, error: BaseException) -> Outcome:
         """Step 6."""
