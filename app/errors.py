@@ -48,7 +48,10 @@ class EventTooLarge(PenstockError):
 
 
 class Unavailable(PenstockError):
-    """Redis or the database can't take this now. Nothing was done; try again."""
+    """Redis or the database can't take this now; try again.
+
+    Nothing was done, unless only the answer was lost: what is to happen once needs an id, a key or a version.
+    """
 
 
 class NotFound(PenstockError):

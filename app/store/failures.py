@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.errors import Refused, Unavailable
 
+_ENDED = "its disk or its memory was full, or failed, and nothing of it was kept"
 _NO_TABLE = "its tables are missing: run `python -m app migrate`"
 # Beginnings of SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _STATES = {
@@ -37,7 +38,8 @@ _SQLITE = {
     "readonly database": "the file or its folder is read-only: make it writable",
     "unable to open database file": "the file can't be opened: check the folder and its rights",
     "database is locked": "another process holds the file's lock",
-    "rolled back by sqlite": "its disk or its memory was full, or failed, and nothing of it was kept",
+    "rolled back by sqlite": _ENDED,
+    "no transaction is active": _ENDED,
     "disk i/o error": "the disk failed: check it before anything else",
     "no such table": _NO_TABLE,
     "file is not a database": "the file is no SQLite database: move it away, or check the path",

@@ -192,6 +192,16 @@ def test_a_transaction_that_a_full_disk_ended_keeps_nothing_of_what_follows(tmp_
     database.dispose()
 
 
+def test_an_append_that_a_full_disk_ended_says_so(migrated_sqlite_url):
+    database = Database(migrated_sqlite_url, connections=1)
+    with database.session() as session:
+        pages = session.execute(text("PRAGMA page_count")).scalar()
+        session.execute(text(f"PRAGMA max_page_count = {pages}"))
+    with pytest.raises(Unavailable, match="full"):
+        EventStore(database).append("order-1", Event(type="order.placed", data="x" * 500_000))
+    database.dispose()
+
+
 def test_a_commit_that_fails_lets_others_write(tmp_path, monkeypatch):
     monkeypatch.setattr(sqlite, "BUSY_SECONDS", 1)
     one, other = (Database(f"sqlite:///{tmp_path / 'one.db'}") for _ in range(2))

@@ -27,11 +27,11 @@ from tests.contract.world import RedisWorld
 from tests.support.killed import dies_at, loses_answer
 
 
-class Basket(Aggregate):
+class Crate(Aggregate):
     snapshot_every = 1
     pieces: int = 0
 
-    @applies("basket.filled")
+    @applies("crate.filled")
     def _filled(self, event: Event) -> None:
         self.pieces += event.data
 
@@ -76,9 +76,9 @@ class SqlWorld(RedisWorld):
                 text("SELECT count(*) FROM outbox WHERE handle LIKE :k"), {"k": f"%{order}"}
             )
             told = {"case": case.scalar(), "deadlines": waiting.scalar()}
-        basket = self.platform.aggregates.get(Basket, order)
+        crate = self.platform.aggregates.get(Crate, order)
         events = sorted(event.type for event in self.events() if event.subject == order)
-        return {**told, "pieces": basket.pieces, "version": basket.version, "events": events}
+        return {**told, "pieces": crate.pieces, "version": crate.version, "events": events}
 
 
 @pytest.fixture
@@ -88,9 +88,9 @@ def shop(redis_url: str, migrated_url: str, tmp_path: Path) -> Iterator[SqlWorld
 
     @world.on("order.placed", name="fill", emits=["parcel.packed"])
     def fill(event, ctx):
-        with ctx.platform.aggregates.edit(Basket, event.subject, session=ctx.session) as one:
+        with ctx.platform.aggregates.edit(Crate, event.subject, session=ctx.session) as one:
             assert one.version == 0, "this was done before"
-            one.record("basket.filled", 2)
+            one.record("crate.filled", 2)
         return Event(type="parcel.packed", subject=event.subject)
 
     @process(by="subject", emits=["payment.requested"], name="checkout", handlers=world.handlers)
