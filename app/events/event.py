@@ -116,6 +116,7 @@ _NEEDED = ("type", "id", "source")
 _TIMES = ("time", "recordedtime", "expirytime")
 _GIVEN = (*_NEEDED, *sorted(_TEXT - {*_NEEDED, "data_base64"}))
 _optional_texts = attrgetter(*_GIVEN[len(_NEEDED) :])
+_NOT_GIVEN = (None,) * len(_GIVEN[len(_NEEDED) :])
 
 
 def _read(mapping: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -201,9 +202,11 @@ def _sound(event: Event) -> bool:
     for text in (event.type, event.id, event.source):
         if type(text) is not str or not text or not text.isprintable():
             return False
-    for more in _optional_texts(event):
-        if more is not None and (type(more) is not str or not more or not more.isprintable()):
-            return False
+    given = _optional_texts(event)
+    if given != _NOT_GIVEN:
+        for more in given:
+            if more is not None and (type(more) is not str or not more or not more.isprintable()):
+                return False
     moment = event.time
     if type(moment) is not datetime or moment.tzinfo is None:
         return False

@@ -12,6 +12,9 @@ import os
 import time
 
 _AT_ONCE = 256
+_LENGTH = 10
+_RANDOM = int.from_bytes(bytes.fromhex("0fff3fffffffffffffff") * _AT_ONCE)
+_FIXED = int.from_bytes(bytes.fromhex("70008000000000000000") * _AT_ONCE)
 _tails: list[str] = []
 """The random parts of ids that nobody has yet: asking the system for each takes longer than all the rest."""
 os.register_at_fork(after_in_child=_tails.clear)  # a child's ids are none of its parent's
@@ -28,17 +31,18 @@ def uuid7() -> str:
 
 
 def _more_tails() -> str:
-    """One, and some to keep; threads may do so at the same time."""
-    digits = os.urandom(10 * _AT_ONCE).hex()
-    tails = [_tail(digits[at : at + 20]) for at in range(0, len(digits), 20)]
+    """One, and some to keep; threads may do so at the same time.
+
+    Of each the version, 12 random bits, the variant (two bits), and 62 more.
+    """
+    random = int.from_bytes(os.urandom(_LENGTH * _AT_ONCE)) & _RANDOM | _FIXED
+    digits = f"{random:0{2 * _LENGTH * _AT_ONCE}x}"
+    tails = [
+        f"{digits[at : at + 4]}-{digits[at + 4 : at + 8]}-{digits[at + 8 : at + 20]}"
+        for at in range(0, len(digits), 2 * _LENGTH)
+    ]
     _tails.extend(tails[1:])
     return tails[0]
-
-
-def _tail(digits: str) -> str:
-    """The version, 12 random bits, the variant (two bits), and 62 more."""
-    variant = "89ab"[int(digits[3], 16) & 0b11]
-    return f"7{digits[:3]}-{variant}{digits[4:7]}-{digits[7:19]}"
 
 
 def _format(hex32: str) -> str:

@@ -13,12 +13,8 @@ SUBJECT_KEY = "subjectkey"
 """The extension that names the key which personal data in an event is enciphered with."""
 
 
-class Row(NamedTuple):
-    """An event in its stored form; `key` is its `subjectkey`."""
-
-    type: str
-    event: str
-    key: str | None = None
+Row = tuple[str, str, str | None]
+"""An event's type, the event in its stored form, and its `subjectkey`."""
 
 
 class Request(NamedTuple):
@@ -28,10 +24,15 @@ class Request(NamedTuple):
     actor: str | None
     rows: list[Row]
 
+    @property
+    def newest(self) -> str:
+        """The type of its last event."""
+        return self.rows[-1][0]
+
 
 def row(event: Event) -> Row:
     named = event.extensions.get(SUBJECT_KEY)
-    return Row(event.type, event.to_bytes().decode(), None if named is None else key(str(named)))
+    return event.type, event.to_bytes().decode(), None if named is None else key(str(named))
 
 
 def check_stream(stream: str) -> str:

@@ -105,7 +105,7 @@ def _judge(
         placed.append(_Placed(request, version, recorded))
         after[stream] = (
             version + len(request.rows),
-            Winner(request.rows[-1].type, request.actor, recorded),
+            Winner(request.newest, request.actor, recorded),
         )
     newest.update(after)
     return placed

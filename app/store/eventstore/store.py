@@ -141,9 +141,9 @@ class EventStore:
                 problems += [{**named, **problem} for problem in wrong]
                 continue
             written = row(checked)
-            if len(written.event) > self._largest:
+            if (length := len(written[1])) > self._largest:
                 raise EventTooLarge(
-                    f"{event.type} {event.id} has {len(written.event):,} characters, more than "
+                    f"{event.type} {event.id} has {length:,} characters, more than "
                     f"{self._largest:,}: put the data in the blob store and send its reference. "
                     "Nothing was appended."
                 )
