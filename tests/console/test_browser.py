@@ -160,6 +160,16 @@ def test_a_menu_closes_on_escape(page: Page, server: str) -> None:
     expect(page.get_by_role("link", name="Tokens")).to_be_hidden()
 
 
+def test_a_slider_says_where_it_stands_before_it_is_sent(page: Page, server: str) -> None:
+    page.goto(f"{server}/aggregates/lamp:1")
+    slider = page.get_by_role("slider")
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("[data-chosen]")).to_have_text(": 2")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="What version 2 changed")).to_be_visible()
+
+
 def test_the_theme_is_kept(page: Page, server: str) -> None:
     page.goto(f"{server}/runs")
     page.get_by_role("button", name="Theme: auto").click()

@@ -154,7 +154,7 @@ if (further) {
   for (const what of ["pointerdown", "keydown"]) addEventListener(what, () => clearTimeout(going), { once: true });
 }
 
-// Conveniences: close menus, tick all rows, send a filter when it is chosen.
+// Conveniences: close menus, tick all rows, say where a slider stands, send a filter when it is chosen.
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.drop[open]")) if (!menu.contains(event.target)) menu.open = false;
 });
@@ -162,6 +162,13 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") for (const menu of document.querySelectorAll("details.drop[open]")) { menu.open = false; menu.querySelector("summary").focus(); }
 });
 for (const box of document.querySelectorAll("[data-all]")) box.hidden = false;
+for (const chosen of document.querySelectorAll("[data-chosen]")) {
+  const slider = chosen.closest("label").querySelector("input");
+  const say = () => { chosen.textContent = `: ${slider.value}`; };
+  chosen.hidden = false;
+  say();
+  slider.addEventListener("input", say);
+}
 document.addEventListener("change", (event) => {
   const target = event.target;
   if (target.matches("[data-all]")) for (const box of target.form.elements) if (box.matches("input[data-choice]")) box.checked = target.checked;
