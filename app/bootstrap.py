@@ -62,6 +62,7 @@ from app.streams.client import Wire, connect
 from app.streams.publisher import Preparer, Publisher
 from app.streams.topics import Topics
 from app.streams.waker import Waker
+from app.subscriptions.cases_told import Cases
 from app.subscriptions.control import Subscriptions
 from app.subscriptions.declaration import HANDLERS, Handlers, Subscription
 from app.subscriptions.declare import declare as make_known
@@ -280,6 +281,10 @@ class Platform:
     @cached_property
     def subscriptions(self) -> Subscriptions:
         return Subscriptions(self)
+
+    @cached_property
+    def cases(self) -> Cases:
+        return Cases(self.database)
 
     @cached_property
     def webhooks(self) -> Webhooks:

@@ -41,6 +41,8 @@ NOT_PAGES = {
     "/api/v1/commands/<name>": "the code of this benchmark declares no command",
     "/commands/given/<id>": "the code of this benchmark declares no command",
     "/api/v1/commands/answers/<id>": "the code of this benchmark declares no command",
+    "/subscriptions/<path:name>/cases": "the code of this benchmark declares no join",
+    "/api/v1/subscriptions/<path:name>/cases": "the code of this benchmark declares no join",
     "/subscriptions/<path:name>/delete": "what code declares is not deleted",
     "/api/v1/webhooks/<name>": "the database of this benchmark has no webhook",
     "/readyz": "for the router",

@@ -226,6 +226,26 @@ def figures(name: str, over: str, as_json: bool) -> None:
     show_table(found["rows"], columns, "Nothing yet.")
 
 
+@subscriptions.command(
+    epilog="\b\nExample:\n  python -m app subscriptions cases shop.Checkout --state unpaid"
+)
+@click.argument("name")
+@click.option("--state", help="Only these, such as waiting, expired or one of yours.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@json_option
+def cases(name: str, state: str | None, limit: int, as_json: bool) -> None:
+    """The keys of a join or a process: what has come of each, and until when it waits."""
+    with opened() as platform:
+        platform.subscriptions.get(name)
+        page = platform.cases.of(name, state, limit)
+    if as_json:
+        show_json({"items": page.items, "next": page.next})
+        return
+    columns: dict[str, Any] = {one: one for one in ("key", "state", "since", "updated", "deadline")}
+    show_table(page.items, {**columns, "has": lambda row: row["fields"] or list(row["arrived"])},
+               "No cases: only @on_all and @process keep some.")  # fmt: skip
+
+
 def _time(what: str, part: str) -> Any:
     return lambda row: duration(row[what][part])
 

@@ -106,8 +106,18 @@ def schema_problems(schema: Mapping[str, Any], data: Any) -> list[dict[str, str]
     problems = []
     for error in _validator(msgspec.json.encode(schema)).iter_errors(plain_data(data)):
         path = ".".join(map(str, ("data", *error.absolute_path, *_missing(error))))
-        problems.append({"field": path, "problem": error.message[:300]})
+        problems.append({"field": path, "problem": _said(error)[:300]})
     return problems
+
+
+def _said(error: JsonSchemaError) -> str:
+    """The error in words; of an open bound those of the library say that -3 is "equal to the minimum"."""
+    bound = {"exclusiveMinimum": "more", "exclusiveMaximum": "less"}.get(str(error.validator))
+    return (
+        f"{error.instance!r} is not {bound} than {error.validator_value!r}"
+        if bound
+        else error.message
+    )
 
 
 def _missing(error: JsonSchemaError) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete, text
+from sqlalchemy import delete, func, text
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from app.store.columns import JsonText, Key, Moment, Serial, key
@@ -52,12 +52,29 @@ def keep(session: Session, row: CaseRow, state: str, data: Any, now: float) -> N
     session.flush()
 
 
-def find(session: Session, owner: str, state: str | None = None, limit: int = 50) -> list[CaseRow]:
-    """Its cases, the last changed first."""
+def find(
+    session: Session,
+    owner: str,
+    state: str | None = None,
+    limit: int = 50,
+    before: tuple[float, str] | None = None,
+) -> list[CaseRow]:
+    """Its cases, the last changed first; `before` is the place of one, in time and by its key."""
     query = select(CaseRow).where(col(CaseRow.owner) == key(owner))
     if state is not None:
         query = query.where(col(CaseRow.state) == key(state))
-    return list(session.exec(query.order_by(col(CaseRow.updated).desc()).limit(limit)))
+    if before:
+        at, name = before
+        same = (col(CaseRow.updated) == at) & (col(CaseRow.key) < name)
+        query = query.where((col(CaseRow.updated) < at) | same)
+    newest = query.order_by(col(CaseRow.updated).desc(), col(CaseRow.key).desc())
+    return list(session.exec(newest.limit(limit)))
+
+
+def counted(session: Session, owner: str) -> list[tuple[str, int]]:
+    """How many of its cases are in each state."""
+    query = select(CaseRow.state, func.count()).where(col(CaseRow.owner) == key(owner))
+    return [(state, number) for state, number in session.exec(query.group_by(CaseRow.state))]
 
 
 def prune(session: Session, before: float) -> int:

@@ -9,7 +9,7 @@ schema has changed since, say) stays with its `problem`, and holds up no other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import delete, event, func, text, update
@@ -64,6 +64,12 @@ class Outbox:
     def call_back(session: Session, handle: str) -> None:
         """Forget what waits under this handle; nothing where it was published already."""
         session.execute(delete(OutboxRow).where(col(OutboxRow.handle) == key(handle)))
+
+
+def dues(session: Session, handles: Iterable[str]) -> dict[str, float]:
+    """When what waits under these handles is due; those under which nothing waits are left out."""
+    query = select(OutboxRow.handle, OutboxRow.due).where(col(OutboxRow.handle).in_(list(handles)))
+    return {handle: at for handle, at in session.exec(query) if handle is not None}
 
 
 def due(session: Session, now: float, limit: int) -> list[Waiting]:

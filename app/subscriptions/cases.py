@@ -106,7 +106,12 @@ def call_back(ctx: Context, key: str) -> None:
 
 
 def _handle(ctx: Context, key: str) -> str:
-    return f"deadline {ctx.subscription} {key}"
+    return handle_of(ctx.subscription, key)
+
+
+def handle_of(subscription: str, key: str) -> str:
+    """What the deadline of this key is called in the outbox."""
+    return f"deadline {subscription} {key}"
 
 
 def stored(ctx: Context) -> str:

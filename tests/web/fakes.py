@@ -24,6 +24,7 @@ from app.clock import SystemClock
 from tests.web import fake_data, fake_ml_data
 from tests.web.fake_alerts import FakeAlerts
 from tests.web.fake_as_of import FakeAggregatesAsOf, FakeProjectionsAsOf
+from tests.web.fake_cases import FakeCases
 from tests.web.fake_commands import FakeCommands
 from tests.web.fake_control import FakeReplays, FakeSubscriptions
 from tests.web.fake_flow import FakeArchive, FakePublisher, FakeTopics
@@ -162,6 +163,7 @@ class FakePlatform:
         self.subscriptions = FakeSubscriptions(self)
         self.projections = FakeProjections(self)
         self.webhooks = FakeWebhooks(self)
+        self.cases: Any = FakeCases()
         self.commands = FakeCommands(self)
         self.replays = FakeReplays(self)
         self.datasets = FakeDatasets(self)

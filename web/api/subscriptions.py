@@ -42,6 +42,10 @@ TRIAL = obj({
 })  # fmt: skip
 DELETION = obj({"name": TEXT, "types": many(TEXT), "backlog": MAYBE_COUNT, "open": COUNT,
                 "retrying": COUNT, "parked": COUNT, "webhook": FLAG})  # fmt: skip
+CASE = obj({
+    "key": TEXT, "state": TEXT, "over": FLAG, "since": TEXT, "updated": TEXT, "deadline": MAYBE_TEXT,
+    "arrived": ANY_OBJECT, "fields": {"type": ["object", "null"]},
+})  # fmt: skip
 ONE: dict[str, Any] = {"answers": SUBSCRIPTION, "may_fail": (404, 409)}
 
 
@@ -105,6 +109,15 @@ def delete_subscription(name: str, dry_run: bool) -> Any:
         nothing_done()
         return control.deletion(name)
     return control.delete(name, current_actor())
+
+
+@route("GET", "/subscriptions/<path:name>/cases", "operator", answers=page_of(CASE), may_fail=(404,),
+       query=(*PAGE, Parameter("state", "Only these, such as waiting, expired or one of yours.")))  # fmt: skip
+def list_cases(name: str, limit: int, cursor: str | None, state: str | None) -> Any:
+    """The keys of a join (`@on_all`) or a process: what has come of each, and until when it waits."""
+    platform = current_platform()
+    platform.subscriptions.get(name)
+    return platform.cases.of(name, state, limit, cursor)
 
 
 @unaudited("a trial: nothing is changed")

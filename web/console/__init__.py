@@ -11,6 +11,7 @@ from web.console import (
     aggregates,
     alerts,
     audit,
+    cases,
     commands,
     datasets,
     events,
@@ -43,7 +44,7 @@ from web.console.pages import blueprint
 
 __all__ = ["blueprint"]
 _PAGES = (
-    aggregates, alerts, audit, commands, datasets, events, failures, filter_trial, flow, giving, live,
+    aggregates, alerts, audit, cases, commands, datasets, events, failures, filter_trial, flow, giving, live,
     models,
     overview, people, problems, projections, publishing, refreshing, replays, run_steps, runs,
     search, sessions, subscriptions, tail, theme, tokens, topics, webhooks, workers,

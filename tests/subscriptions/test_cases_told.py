@@ -1,0 +1,57 @@
+"""What people see of the keys of joins and processes."""
+
+from __future__ import annotations
+
+from app.events.event import Event
+from app.store.moments import seconds
+from app.subscriptions.declaration import Handlers
+from app.subscriptions.joins import on_all
+from app.subscriptions.processes import Process, process, when
+from app.testing import InMemoryPlatform
+
+KEPT = Handlers()
+
+
+@on_all(["a.done", "b.done"], by="subject", within="1h", name="both", handlers=KEPT)
+def both(events, ctx):
+    return None
+
+
+@process(by="subject", name="checkout", handlers=KEPT)
+class Checkout(Process):
+    amount: int = 0
+
+    @when("order.placed", start=True)
+    def ask(self, event, ctx):
+        self.amount = event.data
+        self.become("unpaid", within="1d")
+
+    @when("order.paid", state="unpaid")
+    def paid(self, event, ctx):
+        self.finish()
+
+
+def test_each_key_says_where_it_stands_and_until_when_it_waits() -> None:
+    platform = InMemoryPlatform(handlers=KEPT)
+    now, cases = platform.clock.now(), platform.platform.cases
+    a = platform.publish("a.done", subject="x")
+    for type, subject in (("b.done", "y"), ("a.done", "y"), ("order.paid", "o-2")):
+        platform.publish(type, subject=subject)
+    platform.publish_many([Event(type="order.placed", subject="o-1", data=12)])
+    platform.run()
+    assert cases.counts("both") == {"waiting": 1, "done": 1}
+    (waits,) = cases.of("both", "waiting").items
+    assert (waits["key"], waits["arrived"], waits["over"]) == ("x", {"a.done": a.id}, False)
+    assert abs(seconds(waits["deadline"]) - now - 3600) < 60
+    (over,) = cases.of("both", "done").items
+    assert (over["deadline"], over["arrived"], over["over"]) == (None, {}, True)
+
+    first = cases.of("checkout", limit=1)
+    rest = cases.of("checkout", limit=1, cursor=first.next)
+    told = {one["key"]: one for one in (*first.items, *rest.items)}
+    assert (told["o-1"]["state"], told["o-1"]["fields"]) == ("unpaid", {"amount": 12})
+    assert told["o-1"]["deadline"] and not told["o-2"]["deadline"]
+    assert told["o-2"]["state"] == "early" and cases.of("checkout", "early").items == [told["o-2"]]
+    platform.advance(3601)
+    assert cases.counts("both") == {"expired": 1, "done": 1}
+    assert cases.counts("nothing") == {}
