@@ -45,6 +45,12 @@ def test_our_own_are_drawn_only_where_something_is_wrong_with_them() -> None:
         assert "penstock.commands" in {n.id for n in drawn(one(*ours, **trouble)).nodes}
 
 
+def test_deadlines_tie_nothing_together() -> None:
+    found = drawn(one("a", ["x.begun", "deadline.passed"], []), one("b", ["deadline.passed"], []))
+    assert pairs(found) == {("type:x.begun", "a")}
+    assert {node.id for node in found.nodes} == {"type:x.begun", "a", "b"}
+
+
 def test_parked_events_stand_beside_the_subscription_that_parked_them() -> None:
     found = drawn(one("a", ["x.begun"], [], parked=3), one("b", ["y.begun"], [], parked=1))
     assert {("a", "parked:a"), ("b", "parked:b")} <= pairs(found)

@@ -96,3 +96,13 @@ def test_a_step_leads_to_its_event_its_cause_and_the_audit(browser_of, platform)
     kept = caused.but(extensions={"private": True})
     platform.event_store.rows[1] = replace(row, event=kept)
     assert kept.id not in browser_of("admin").get("/aggregates/lamp:1?version=2").text
+
+
+def test_a_place_that_is_none_is_said_on_the_page(browser_of) -> None:
+    browser = browser_of("viewer")
+    for wrong in ("version=9", "version=x", "at=yesterday"):
+        answer = browser.get(f"/aggregates/lamp:1?{wrong}")
+        assert answer.status_code == 422 and 'role="alert"' in answer.text, wrong
+        assert "As it is now" in answer.text
+    assert 'value="yesterday"' in browser.get("/aggregates/lamp:1?at=yesterday").text
+    assert browser.get("/aggregates/lamp:2?version=1").status_code == 404

@@ -7,7 +7,7 @@ from typing import Any
 from flask import redirect, render_template
 from flask.typing import ResponseReturnValue
 
-from app.errors import NotFound
+from app.errors import NotFound, Refused
 from app.sourcing.history import paths
 from web.api.parameters import parse_time, whole
 from web.auth import requires
@@ -15,6 +15,7 @@ from web.console import words
 from web.console.as_of import ask
 from web.console.pages import blueprint, text_filter
 from web.platform import current_platform
+from web.problems import BadInput
 
 
 @blueprint.get("/aggregates")
@@ -29,14 +30,20 @@ def aggregates() -> ResponseReturnValue:
 @requires("viewer")
 def aggregate(stream: str) -> ResponseReturnValue:
     """As it was at a version (the slider's) or a time; its fields, why they are so, and this step."""
-    past = current_platform().past
-    at = text_filter("at")
-    found = past.get(
-        stream,
-        version=None if at else whole("version", text_filter("version")),
-        at=parse_time("at", at) if at else None,
-    )
-    return _page(found, past.step(stream, found["version"]))
+    past, problem = current_platform().past, ""
+    at, version = text_filter("at"), text_filter("version")
+    try:
+        found = past.get(
+            stream,
+            version=None if at else whole("version", version),
+            at=parse_time("at", at) if at else None,
+        )
+    except (NotFound, Refused, BadInput) as error:
+        if not (at or version):
+            raise
+        found, problem = past.get(stream), str(error)
+    page = _page(found, past.step(stream, found["version"]), problem=problem)
+    return (page, 422) if problem else page
 
 
 @blueprint.get("/positions/<int:position>")
@@ -76,8 +83,11 @@ def aggregate_as_of(stream: str, id: str) -> ResponseReturnValue:
 
 
 def _page(
-    found: dict[str, Any], step: dict[str, Any], told: dict[str, Any] | None = None
-) -> ResponseReturnValue:
+    found: dict[str, Any],
+    step: dict[str, Any],
+    told: dict[str, Any] | None = None,
+    problem: str = "",
+) -> str:
     return render_template(
         "aggregate.html",
         aggregate=found,
@@ -85,4 +95,5 @@ def _page(
         step=step,
         history=current_platform().past.history(found["stream"], 50, text_filter("cursor")),
         told=told,
+        problem=problem,
     )

@@ -88,7 +88,7 @@ def run(correlationid: str) -> ResponseReturnValue:
     ordered = causation.tree(shown)
     nodes = to_steps(nodes, ordered)
     marks, rows = where_time_went(found, ordered)
-    return render_template(
+    page = render_template(
         "run.html",
         run=found,
         place=place,
@@ -109,6 +109,7 @@ def run(correlationid: str) -> ResponseReturnValue:
         opened=chosen("step"),
         now=now(),
     )
+    return (page, 422) if place.problem else page
 
 
 def at_work(steps: Sequence[Step]) -> list[dict[str, Any]]:

@@ -16,6 +16,8 @@ from typing import Any
 from web.drawing.graph import Edge, Node
 
 OURS = "penstock."
+DEADLINE = "deadline.passed"
+"""Comes to each join and process from itself: drawn, it would tie all of them together."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def flow(
 ) -> Flow:
     """The graph of these subscriptions. `link(kind, name)` makes an address."""
     everywhere = [s["name"] for s in subscriptions if "*" in s["types"]]
+    drawn_types = {s["name"]: [t for t in s["types"] if t != DEADLINE] for s in subscriptions}
     own = [s["name"] for s in subscriptions if "*" not in s["types"] and is_quietly_ours(s)]
     drawn = [s for s in subscriptions if s["name"] not in {*everywhere, *own}]
     names = short_names([s["name"] for s in drawn])
@@ -63,7 +66,7 @@ def flow(
     for each in drawn:
         for type_ in each["emits"]:
             producers.setdefault(type_, []).append(each["name"])
-        for type_ in each["types"]:
+        for type_ in drawn_types[each["name"]]:
             consumers.setdefault(type_, []).append(each["name"])
     states = {s["name"]: s["state"] for s in drawn}
     busiest = max([load.rate for load in loads.values()] or [0.0]) or 1.0
