@@ -61,6 +61,7 @@ def test_of_a_class_that_only_workers_have_one_is_asked(platform, browser_of, ap
     )
     shown = browser.get("/aggregates/lamp:1/as-of/look-3").text
     assert "version 2 of 3" in shown and "&lt;b&gt;desk" in shown and "its start value" not in shown
+    assert 'class="aslink" name="version" value="2"' in shown and "?version=" not in shown
     assert "No worker has come" in browser.get("/aggregates/lamp:1/as-of/look-2").text
     assert browser.get("/aggregates/lamp:2/as-of/look-1").status_code == 404
     browser.post("/aggregates/lamp:1/as-of", data={**form, "version": "9"})
