@@ -6,7 +6,7 @@ Works on their rows alone, so the web process, which imports no author's code, c
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from sqlmodel import Session
@@ -24,7 +24,7 @@ from app.store.moments import iso
 from app.store.ownership import OwnerRow
 
 Rows = list[dict[str, Any]]
-Changing = AbstractContextManager[tuple[Session, list[FollowerRow]]]
+Steering = tuple[Session, list[FollowerRow], dict[str, Any]]
 
 
 class Projections:
@@ -96,7 +96,7 @@ class Projections:
                 own_rebuild.ask(session, self.platform.clock.now())
                 self._noted(session, actor, "rebuilt", name, reason)
             return own_rebuild.BUILD
-        with self._changing(name) as (session, rows):
+        with self._steering(name, actor, "rebuilt", reason) as (session, rows, _):
             live = _live(rows, name)
             if live.kind == "reactor":
                 raise Refused(
@@ -109,28 +109,25 @@ class Projections:
                 session, name, build, live.kind, live.version, BUILDING, live.tables,
                 self.platform.clock.now(),
             )  # fmt: skip
-            self._noted(session, actor, "rebuilt", name, reason)
         return build
 
     def pause(self, name: str, actor: str, reason: str = "") -> None:
         """It reads no further, until `resume`."""
-        with self._changing(name) as (session, rows):
+        with self._steering(name, actor, "paused", reason) as (session, rows, _):
             for row in rows:
                 row.paused = True
                 session.add(row)
-            self._noted(session, actor, "paused", name, reason)
 
     def resume(self, name: str, actor: str, reason: str = "") -> None:
         """It goes on; one that a poison event stopped tries that again."""
-        with self._changing(name) as (session, rows):
+        with self._steering(name, actor, "resumed", reason) as (session, rows, _):
             for row in rows:
                 row.paused, row.problem = False, None
                 session.add(row)
-            self._noted(session, actor, "resumed", name, reason)
 
     def skip(self, name: str, actor: str, reason: str = "") -> None:
         """Leave out the event that stopped it, and go on behind it."""
-        with self._changing(name) as (session, rows):
+        with self._steering(name, actor, "skipped", reason) as (session, rows, more):
             stopped = [row for row in rows if (row.problem or "")[:1].isdigit()]
             if not stopped:
                 raise Conflict(f"{name} isn't stopped by an event.")
@@ -138,24 +135,23 @@ class Projections:
                 position, _, error = str(row.problem).partition(" ")
                 following.skip(row, int(position), error)
                 session.add(row)
-            self._noted(session, actor, "skipped", name, reason, event=error)
+            more["event"] = error
 
     def cancel(self, name: str, actor: str, reason: str = "") -> None:
         """Leave the build beside it, and its tables; the live one stays as it is.
 
         Where its version is higher than the live one's and its code is there, a worker begins it anew.
         """
-        with self._changing(name) as (session, rows):
+        with self._steering(name, actor, "cancelled", reason) as (session, rows, _):
             builds = [row for row in rows if row.state == BUILDING]
             if not builds:
                 raise Conflict(f"Nothing is built beside {name}.")
             for row in builds:
                 following.leave(session, row)
-            self._noted(session, actor, "cancelled", name, reason)
 
     def reset(self, name: str, actor: str, reason: str = "") -> None:
         """Empty its tables and begin at the first event; readers see it fill again."""
-        with self._changing(name) as (session, rows):
+        with self._steering(name, actor, "reset", reason) as (session, rows, _):
             live = _live(rows, name)
             if live.kind == "reactor":
                 raise Refused(
@@ -167,7 +163,6 @@ class Projections:
             tables.empty(session.connection(), live.tables)
             live.position, live.problem, live.skipped = 0, None, None
             session.add(live)
-            self._noted(session, actor, "reset", name, reason)
 
     def _runs(self) -> dict[str, Any]:
         """The console's rows of runs, and a rebuild of them."""
@@ -220,15 +215,23 @@ class Projections:
             },
         }
 
-    def _changing(self, name: str) -> Changing:
-        return _changing(self.platform, name)
+    @contextmanager
+    def _steering(self, name: str, actor: str, what: str, reason: str) -> Iterator[Steering]:
+        """A transaction that holds all builds of one of them, and its line in the audit with the change."""
+        with _changing(self.platform, name) as (session, rows):
+            was, more = _standing(rows), dict[str, Any]()
+            yield session, rows, more
+            session.flush()
+            now = _standing(followers.builds(session, name))
+            self._noted(session, actor, what, name, reason, was, now, **more)
 
     def _noted(
-        self, session: Session, actor: str, what: str, name: str, reason: str, **details: Any
-    ) -> None:
+        self, session: Session, actor: str, what: str, name: str, reason: str,
+        before: Any = None, after: Any = None, **details: Any,
+    ) -> None:  # fmt: skip
         self.platform.audit.record(
-            actor, f"projection.{what}", f"projection:{name}", session=session, reason=reason,
-            **details,
+            actor, f"projection.{what}", f"projection:{name}", before, after, session=session,
+            reason=reason, **details,
         )  # fmt: skip
 
 
@@ -249,6 +252,19 @@ def _changing(platform: Any, name: str) -> Iterator[tuple[Session, list[Follower
         if not rows:
             raise _absent(name)
         yield session, rows
+
+
+def _standing(rows: Sequence[FollowerRow]) -> dict[str, Any]:
+    """How one stands, for the audit: without what an error says, which may hold people's data."""
+    live = next((row for row in rows if row.state == LIVE), None)
+    beside = next((row for row in rows if row.state == BUILDING), None)
+    one = live or beside
+    return {
+        "state": state_of(one) if one else None,
+        "position": live.position if live else None,
+        "skipped": len(live.skipped or ()) if live else None,
+        "building": beside.position if beside else None,
+    }
 
 
 def _why(row: FollowerRow) -> str:

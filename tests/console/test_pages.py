@@ -61,6 +61,8 @@ def for_operators(platform: FakePlatform) -> list[str]:
     group = platform.data["groups"][0]["id"]
     return [
         "/publish",
+        "/subscriptions/shop.handlers.charge/cases",
+        "/aggregates/lamp:1/as-of/look-1",
         "/publish?type=order.placed",
         "/replays/past?subscription=shop.handlers.charge&type=order.placed",
         f"/replays/new?scope=group&group={group}&canary=10&rate=20&stop=5",
@@ -292,7 +294,8 @@ def test_figures_of_one_page_agree(admin: FlaskClient, platform: FakePlatform) -
     text = checked(admin, "/")
     parked = sum(group["count"] for group in platform.dead_letters.groups())
     assert f"last hour; {parked} parked" in text
-    assert f"{parked} waiting" in text
+    each = [s["parked"] for s in platform.data["subscriptions"] if s["parked"]]
+    assert sum(each) == parked and all(f"{number} parked" in text for number in each)
     assert "charge is failing" in text
 
 

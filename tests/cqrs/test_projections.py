@@ -261,6 +261,18 @@ def test_a_poison_event_stops_it_and_an_operator_skips_it(shop):
     told = shop.projections.get("sales")
     assert (told["state"], told["lag"], sold(shop)) == ("running", 0, {"tea": 3})
     assert told["skipped"][0]["position"] == 2
+    (line,) = shop.audit.find(action="projection.skipped").items
+    stood = {"state": "stopped", "position": 1, "skipped": 0, "building": None}
+    assert (line["before"], line["after"]) == (
+        stood, {**stood, "state": "running", "position": 2, "skipped": 1},
+    )  # fmt: skip
+    shop.projections.rebuild("sales", "cli", "why not")
+    shop.projections.cancel("sales", "cli")
+    (began,) = shop.audit.find(action="projection.rebuilt").items
+    (ended,) = shop.audit.find(action="projection.cancelled").items
+    assert (began["before"]["building"], began["after"]["building"]) == (None, 0)
+    assert (ended["before"]["building"], ended["after"]["building"]) == (0, None)
+    assert began["details"]["reason"] == "why not"
 
 
 def test_what_is_refused_stops_its_projection_and_no_other(shop):
