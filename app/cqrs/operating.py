@@ -285,7 +285,8 @@ def _live(rows: list[FollowerRow], name: str) -> FollowerRow:
 
 def _absent(name: str) -> NotFound:
     return NotFound(
-        f"There is no projection {name!r}: `python -m app projections list` shows them."
+        f"There is no projection {name!r}: `python -m app projections list` shows them. A new one is there "
+        "when a worker of the lane system has begun with it."
     )
 
 

@@ -101,7 +101,8 @@ class Reaching:
                 if row.state == LIVE:
                     return row
         raise NotFound(
-            f"There is no projection {name!r}: `python -m app projections list` shows them."
+            f"There is no projection {name!r}: `python -m app projections list` shows them. A new one is there "
+            "when a worker of the lane system has begun with it."
         )
 
     def _console(self, asked: Position) -> bool:

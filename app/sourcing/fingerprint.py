@@ -32,10 +32,12 @@ def _visit(function: Any, owner: type | None, seen: dict[str, str]) -> None:
     function = inspect.unwrap(function)
     if not isinstance(function, FunctionType):
         return
-    name = f"{function.__module__}.{function.__qualname__}"
+    name, source = f"{function.__module__}.{function.__qualname__}", _source(function)
+    while seen.get(name, source) != source:
+        name += "'"  # another of the same name: two lambdas, or two functions called _
     if name in seen:
         return
-    seen[name] = _source(function)
+    seen[name] = source
     home = function.__module__.partition(".")[0]
     for named in _names(function.__code__):
         used = function.__globals__.get(named, getattr(owner, named, None))

@@ -228,6 +228,14 @@ class InMemoryPlatform:
         return list(self._look().parked.values())
 
     @property
+    def stopped(self) -> dict[str, str]:
+        """The projections and reactors that an event stopped, by name: its position, and what was raised."""
+        if not self.platform.database.begun:
+            return {}
+        told = self.platform.projections.list()
+        return {one["name"]: one["problem"] for one in told if one["problem"]}
+
+    @property
     def delayed(self) -> int:
         """How many retries and delayed events wait for their time."""
         return len(self.streams.delayed)

@@ -264,6 +264,19 @@ def test_the_fingerprint_covers_helpers_and_constants(monkeypatch):
     assert fingerprint(functions=[_uses]) not in (before, changed)
 
 
+def test_the_fingerprint_covers_each_of_those_that_have_one_name():
+    def named(text):
+        def _(data):
+            return data
+
+        _.__code__ = compile(f"def _(data): return {text}", "<test>", "exec").co_consts[0]
+        return _
+
+    both = fingerprint(functions=[named("data"), named("data + 1")])
+    assert fingerprint(functions=[named("data"), named("data + 2")]) != both
+    assert fingerprint(functions=[named("data"), named("data + 1")]) == both
+
+
 @dataclass(frozen=True)
 class Count:
     total: int = 0
