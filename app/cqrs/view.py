@@ -14,6 +14,8 @@ from sqlalchemy.orm import make_transient_to_detached
 from sqlmodel import Session
 
 from app.cqrs.shape import Shape, shape_of
+from app.cqrs.tables import Twin
+from app.errors import Refused
 from app.store.adding import add_rows
 from app.store.lent import lent
 
@@ -47,14 +49,23 @@ class View:
 
     def model(self, table: Any) -> Any:
         """The class to use for this table in this build: the author's own, or its twin."""
-        return self._classes[table]
+        mapped = self._classes.get(table) if isinstance(table, type) else None
+        if mapped is None:
+            named = getattr(table, "__name__", repr(table))
+            known = ", ".join(one.__name__ for one in self._classes)
+            raise Refused(f"{named} is no table of this projection, which has tables=[{known}].")
+        return mapped
 
     def get(self, table: Any, key: Any) -> Any:
         """The row with this primary key, or None."""
-        mapped = self._classes[table]
+        mapped = self.model(table)
         if isinstance(key, dict):
             return self.session.get(mapped, key)
         place = mapped, key if isinstance(key, tuple) else (key,)
+        if len(place[1]) != len(names := self._shapes[mapped].key):
+            raise Refused(
+                f"{table.__name__} has the key ({', '.join(names)}): give a value for each, not {len(place[1])}."
+            )
         if self._holds and not self._may_hold(place):
             self._stop_holding()
         row = self._held(place) if self._holds else self._of_session(place)
@@ -64,7 +75,11 @@ class View:
 
     def add(self, row: Any) -> Any:
         """Add a row, given as an object of the author's class; the row to go on with."""
-        wanted = self._classes[type(row)]
+        if isinstance(row, Twin):  # a rebuild; it has none of the class's start values
+            raise Refused(
+                "Give view.add an object of your own class, as in Sales(…): view.model is for queries."
+            )
+        wanted = self.model(type(row))
         made = row if wanted is type(row) else wanted(**row.model_dump())
         shape = self._shapes[wanted]
         place = wanted, shape.key_of(made)

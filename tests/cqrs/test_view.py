@@ -17,6 +17,7 @@ from sqlmodel import Field, SQLModel, select
 
 from app.cqrs import tables
 from app.cqrs.view import View
+from app.errors import Refused
 from app.store.database import Database
 
 
@@ -205,6 +206,26 @@ def test_what_is_filled_in_by_the_table_is_filled_in(database):
     project(database, add, "one", "two")
     with database.read() as session:
         assert [row.size for row in session.exec(select(Line))] == [7, 7]
+
+
+def test_what_is_no_table_or_no_key_of_it_is_told(database):
+    with database.session() as session:
+        view = View(session, tables.own([Count]))
+        for wrong in (
+            lambda: view.get(Line, 1),
+            lambda: view.add(Line(text="a")),
+            lambda: view.model("Count"),
+        ):
+            with pytest.raises(
+                Refused, match=r"no table of this projection, which has tables=\[Count\]"
+            ):
+                wrong()
+        beside = View(session, tables.suffixed([Count], 7))
+        with pytest.raises(Refused, match="object of your own class"):
+            beside.add(beside.model(Count)(name="a"))
+        for key in (("a", 1), ()):
+            with pytest.raises(Refused, match=r"has the key \(name\)"):
+                view.get(Count, key)
 
 
 def test_a_key_that_is_there_already_fails_the_batch_and_nothing_is_kept(database):
