@@ -94,7 +94,8 @@ class Dispatcher:
         rung, named = self.doorbell.wait(int(HELP * 1000) if busy else WAIT)
         if keys.EVERYBODY in named:
             version = self.doorbell.wire("HGET", keys.CONTROL, "version")
-            self.desks.slots.control = int(version or 0)
+            slots = self.desks.slots
+            slots.control = max(slots.control, int(version or 0))  # the pulse sees to a lower one
         names = {name for stream in rung for name in self.roster.readers.get(stream, ())} | named
         if names:
             self.consider(self._lanes(names))

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from app.errors import PenstockError
 from app.streams import keys
 from app.streams.client import FULL_DISK, LOST, Wire
-from app.streams.control import stop_field
+from app.streams.control import raise_version, stop_field
 from app.subscriptions.identity import place
 from app.subscriptions.watch import Watch
 
@@ -95,11 +95,22 @@ class Pulse:
     def look_at_control(self) -> None:
         """Let the leases know which version of the decisions holds; stop where somebody says so."""
         version, stop = self.wire("HMGET", keys.CONTROL, "version", stop_field(self.worker))
-        self.watch.slots.control = int(version or 0)
+        self.watch.slots.control = self._not_behind(int(version or 0))
         if stop and not self.told_to_stop:
             self.told_to_stop = True
             log.info("told to stop; what is in hand is finished", by=stop.decode())
             os.kill(os.getpid(), signal.SIGTERM)
+
+    def _not_behind(self, version: int) -> int:
+        """A server that came back without its memory counts from the beginning: have it go on above.
+
+        Else who knows of a higher version would follow no decision until it is passed.
+        """
+        known = self.watch.slots.control
+        if version >= known:
+            return version
+        log.warning("Redis has forgotten decisions; they are made known again", version=known)
+        return raise_version(self.wire, known + 1 - version)
 
     def leave(self) -> None:
         """Take this worker off the list."""

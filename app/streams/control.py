@@ -13,7 +13,7 @@ import msgspec
 import redis
 
 from app.streams import keys
-from app.streams.client import run_script
+from app.streams.client import Wire, run_script
 
 _FIELD = "sub:"
 
@@ -89,6 +89,13 @@ def add_gone(pipe: Any, subscription: str) -> None:
     """Leave word that a subscription was deleted: who has not heard of it makes no group for it."""
     pipe.hset(keys.CONTROL, gone_field(subscription), 1)
     pipe.hdel(keys.CONTROL, _FIELD + subscription)
+
+
+def raise_version(wire: Wire, by: int) -> int:
+    """Raise the version by so much, and wake everybody; the version after that."""
+    version = wire("HINCRBY", keys.CONTROL, "version", by)
+    wire("XADD", keys.BELL, "MAXLEN", "~", 1000, "*", "s", keys.EVERYBODY)
+    return int(version)
 
 
 def gone_field(subscription: str) -> str:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import redis
+from redis.exceptions import RedisError
 
 from app.events.topics import SYSTEM_TOPIC, check_topic
 from app.streams import keys
@@ -84,7 +85,7 @@ class Topics:
         """Make again what the server knows no more; where it is away, the next time."""
         self._looked = time.monotonic()
         known = dict(self._known)
-        with suppress(*LOST):
+        with suppress(*LOST, RedisError):
             found = self.all()
             for topic, count in known.items():
                 if found.get(topic, 0) < count:

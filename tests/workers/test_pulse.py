@@ -12,7 +12,9 @@ import pytest
 from app import bootstrap
 from app.bootstrap import Platform
 from app.events.schema import EventTypes
+from app.streams import control
 from app.subscriptions.declaration import Handlers
+from app.subscriptions.slots import Slots
 from config.settings import Settings
 from workers.pulse import Pulse
 
@@ -39,3 +41,23 @@ def test_a_worker_with_a_wrong_clock_is_no_dead_one(
     (worker,) = platform.workers.list()
     assert worker["alive"]
     assert abs(worker["beat"] - real()) < 60, "the server runs on this machine, with its right time"
+
+
+def test_after_a_server_forgot_all_every_decision_is_newer_than_what_leases_know(
+    platform: Platform,
+) -> None:
+    nothing: Any = SimpleNamespace()
+    slots = Slots(1)
+    watch: Any = SimpleNamespace(slots=slots)
+    pulse = Pulse("w", platform.wire(), watch, lambda: {}, nothing, nothing)
+    for _ in range(3):
+        control.decide(platform.redis, "shop.ship", control.Decision(paused=True))
+    pulse.look_at_control()
+    before = slots.control
+    assert before >= 3
+    platform.redis.flushall()
+    pulse.look_at_control()
+    assert slots.control == control.version(platform.redis) > before
+    control.decide(platform.redis, "shop.ship", control.Decision())
+    pulse.look_at_control()
+    assert slots.control == control.version(platform.redis) == before + 2
