@@ -108,6 +108,34 @@ def test_connections_that_are_cut(shared: Rig) -> None:
     _assert_they_live(rig)
 
 
+def test_a_server_that_comes_back_with_an_empty_memory(shared: Rig) -> None:
+    """Who lives makes known again what it forgot: topics, groups, workers, and what operators decided."""
+    rig, name = shared, "tests.engine.handlers.plain"
+    rig.forget()
+    rig.publish("plain", [1])
+    rig.await_outputs("plain", [1])
+    rig.platform.subscriptions.pause(name, "test")
+    rig.redis.flushall()
+
+    def is_paused() -> bool:
+        decided = rig.platform.decisions()[1].get(name)
+        return decided is not None and decided.paused
+
+    until(is_paused, what=rig.logs)
+    numbers = itertools.count(2)
+    until(
+        lambda: (
+            rig.publish("plain", [next(numbers)]) or "plain" in rig.platform.stream_topics.all()
+        ),
+        what="its topic is known",
+    )
+    until(lambda: len(rig.platform.workers.list()) == 2, what=rig.logs)
+    rig.platform.subscriptions.resume(name, "test")
+    rig.await_outputs("plain", range(2, next(numbers)))
+    assert not rig.parked()
+    _assert_they_live(rig)
+
+
 def test_a_server_that_stands_still_and_one_that_is_long_away(
     shared: Rig, make_rig: Callable[..., Rig]
 ) -> None:
