@@ -54,6 +54,8 @@ EVENTS, RECORDS, RUNS = 2000, 200, 1000
 """How much one step takes: events, records, runs that are compared."""
 HELD = 0.1
 """Seconds for which others are held up at once, about."""
+FEWEST = 50
+"""Runs that are replaced at once at least: on a machine that has no time, none would fit."""
 GAP = 0.03
 """Seconds between two such times: whoever waits for SQLite's lock looks for it every millisecond."""
 FEW = 200
@@ -208,7 +210,7 @@ class Rebuilding:
     # -- replacing
 
     def _runs(self, connection: Connection) -> Iterator[float]:
-        runs, pace = Runs(self._live, self.since), Pace(max(1, RUNS // 5))
+        runs, pace = Runs(self._live, self.since), Pace(200, FEWEST)
         with self._transaction(connection) as bulk:
             total = bulk.rows("SELECT count(DISTINCT correlationid) FROM run_events")[0][0] or 1
         done, after = 0, ""
@@ -243,7 +245,7 @@ class Rebuilding:
 
     def _figures(self, connection: Connection) -> Iterator[float]:
         """Of all minutes since the archive is complete, but where a record is still to be added."""
-        figures, pace = self._figured, Pace(60)
+        figures, pace = self._figured, Pace(60, 10)
         with self._transaction(connection) as bulk:
             figures.look_back(bulk)
             windows = figures.windows(bulk)
@@ -282,9 +284,9 @@ class Rebuilding:
 class Pace:
     """How many things fit into the time for which others are held up: learnt from each time."""
 
-    def __init__(self, size: int):
+    def __init__(self, size: int, fewest: int):
         self.size = size
-        self._given = 0
+        self._fewest, self._given = fewest, 0
 
     def slices(self, things: Sequence[T]) -> Iterator[Sequence[T]]:
         start = 0
@@ -297,4 +299,4 @@ class Pace:
         """What was given last took so long: at most twice as much is given next."""
         fits = self._given * HELD / max(seconds, HELD / 2)
         if self._given == self.size or fits < self.size:
-            self.size = max(1, int(fits))
+            self.size = max(self._fewest, int(fits))
