@@ -555,6 +555,7 @@ def test_a_reactor_returns_what_a_handler_may(shop, returned, told):
 
 def test_its_rows_as_they_were_are_told_and_the_live_ones_stay(shop, monkeypatch):
     monkeypatch.setattr("app.cqrs.as_of.rows.BATCH", 2)
+    monkeypatch.setattr("app.cqrs.as_of.rows.BATCHES", 2)
     sell(shop, 1, 2, 3)
     shop.event_store.append("other", [Event(type="item.seen", data={})] * 3)
     sell(shop, 5, item="milk")

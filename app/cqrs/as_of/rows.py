@@ -7,7 +7,7 @@ as the command line, Python and workers have it, and takes as long as a rebuild.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -25,8 +25,9 @@ from app.store.eventstore.recorded import Recorded
 from app.store.shadow import shadow
 from app.subscriptions.delivery import RAISED
 
-BATCH = 10_000
-"""Events whose rows are held before they are written: more than a follower's, since nobody waits for it."""
+BATCH, BATCHES = 2000, 25
+"""Events that are read at once, and how often before their rows are written: rows that are held are not
+looked for again, and unlike a follower this keeps nobody waiting."""
 
 
 @dataclass
@@ -80,26 +81,41 @@ def built_as_of(platform: Any, name: str, until: int, bound: Bound | None = None
         if bound:
             bound.hold(connection)
         shadow(connection, declared.tables)
-        past, after = Past(declared, connection, until), 0
-        while True:
-            found = platform.event_store.read_all(
-                after, BATCH, typed=False, until=until, types=declared.types
-            )
-            if not found:
-                break
+        past, after, ended = Past(declared, connection, until), 0, False
+        while not ended:
+            last: Recorded | None = None
             with platform.database.on(connection, writes=False) as session:
                 view = View(session, tables.own(declared.tables))
-                for one in found:
-                    if bound:
-                        bound.check(one.position - 1)
-                    if one.position not in left_out:
-                        with _said(declared, one, bound):
-                            view.hand(declared.function, platform.event_store.typed(one).event)
-                        past.events += 1
-                with _said(declared, found[-1], bound):
-                    view.flush()
-            after = found[-1].position
+                for _ in range(BATCHES):
+                    found = platform.event_store.read_all(
+                        after, BATCH, typed=False, until=until, types=declared.types
+                    )
+                    if not found:
+                        ended = True
+                        break
+                    _fold(platform, past, view, found, left_out, bound)
+                    last, after = found[-1], found[-1].position
+                if last:
+                    with _said(declared, last, bound):
+                        view.flush()
         yield past
+
+
+def _fold(
+    platform: Any,
+    past: Past,
+    view: View,
+    found: Sequence[Recorded],
+    left_out: set[int],
+    bound: Bound | None,
+) -> None:
+    for one in found:
+        if bound:
+            bound.check(one.position - 1)
+        if one.position not in left_out:
+            with _said(past.declared, one, bound):
+                view.hand(past.declared.function, platform.event_store.typed(one).event)
+            past.events += 1
 
 
 def _declared(platform: Any, name: str) -> Declared:
@@ -122,7 +138,7 @@ def _said(declared: Declared, one: Recorded, bound: Bound | None) -> Iterator[No
     except RAISED as error:
         raise Refused(
             f"The event {one.event.id} ({one.event.type}) at the position {one.position}, or one of those "
-            f"just before it, fails the code of {declared.name} as it is now: {type(error).__name__}: {error}"
+            f"before it, fails the code of {declared.name} as it is now: {type(error).__name__}: {error}"
         ) from error
 
 
