@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.web.test_auth import csrf_of_session
+from web.console.recent import forget
 
 
 def test_the_list_says_how_far_each_is_and_who_follows(browser_of) -> None:
@@ -23,6 +24,16 @@ def test_what_stopped_it_leads_to_its_event(browser_of, platform) -> None:
     assert 'href="/events/e-31"' in page and 'href="/positions/7"' in page
     platform.projections._rows["thanks"]["problem"] = "no code: version 2"
     assert "no code: version 2" in browser_of("operator").get("/projections").text
+
+
+def test_the_overview_says_once_that_it_is_stopped(browser_of, platform, app) -> None:
+    assert "waiting for a hand" in browser_of("viewer").get("/").text  # something else is worse
+    for row in platform.data["subscriptions"]:
+        row["state"] = "healthy"
+    with app.app_context():
+        forget()
+    page = browser_of("viewer").get("/").text
+    assert "thanks is stopped" in page and "waiting for a hand" not in page
 
 
 def test_an_empty_list_teaches(browser_of, platform) -> None:

@@ -49,9 +49,10 @@ def overview() -> ResponseReturnValue:
     shot = recent("overview", snapshot)
     loads = loads_of(shot)
     picture = flow.flow(shot.subscriptions, loads, edge_text, note, link)
+    judged = judge(shot)
     return render_template(
         "overview.html",
-        verdict=judge(shot),
+        verdict=judged,
         alerts=shot.alerts,
         figures=figures(shot.total, shot.subscriptions, parked_in(shot.groups), shot.at),
         graph=graph.draw(picture.nodes, picture.edges, "Flow of events through subscriptions"),
@@ -63,7 +64,7 @@ def overview() -> ResponseReturnValue:
         loads=loads,
         load_text=load_text,
         stuck=shot.stuck,
-        stopped=shot.stopped,
+        stopped=[s for s in shot.stopped if judged.headline != f"{s['name']} is stopped"],
         failed={name: sum(r["failed"] for r in rows) for name, rows in shot.each.items()},
     )
 
