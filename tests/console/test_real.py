@@ -117,7 +117,7 @@ def test_a_failure_is_seen_followed_and_replayed(admin: FlaskClient, platform: P
     assert letter
     assert "after 1 attempt: exhausted" in checked(admin, letter[1])
     run = checked(admin, f"/runs/{events[0].id}")
-    assert "Stopped at charge after 3 attempts: KeyError." in run
+    assert "Stopped at charge after 3 attempts: KeyError: &#39;currency&#39;." in run
     assert "Replay from charge" in run
     assert "Parked" in checked(admin, f"/events/{events[0].id}")
     group = f"/replays/new?scope=group&group={GROUP}&canary=10&rate=20&stop=5"

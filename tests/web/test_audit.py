@@ -80,3 +80,16 @@ def test_a_line_leads_to_what_it_is_about(browser_of, platform) -> None:
 )
 def test_the_page_of_a_target(action: str, target: str, place: str | None) -> None:
     assert of_target(action, target) == place
+
+
+def test_a_line_says_what_differs_before_it_shows_all(browser_of, platform) -> None:
+    was = {"state": "<b>running", "position": 9, "gone": 1, "in": {"a": 1}}
+    now = {"state": "paused", "position": 9, "new": True, "in": {"a": 2}}
+    platform.audit.record("user:ann", "x.changed", "x", was, now)
+    page = browser_of("admin").get("/audit?action=x.changed").text
+    for said in ("state: &#34;&lt;b&gt;running&#34; → &#34;paused&#34;", "gone: 1 → nothing",
+                 "new: nothing → true", "in/<wbr>a: 1 → 2"):  # fmt: skip
+        assert said in page
+    assert "position: " not in page
+    platform.audit.record("user:ann", "y.changed", "y", None, {"only": "after"})
+    assert "nothing → {" in browser_of("admin").get("/audit?action=y.changed").text

@@ -10,9 +10,12 @@ from flask.typing import ResponseReturnValue
 from app.errors import Refused
 from app.store.audit_export import FORMATS
 from web.auth import requires
+from web.console.compared import changes
 from web.console.pages import blueprint, chosen, since, text_filter
 from web.downloads import audit_file
 from web.platform import current_platform
+
+blueprint.add_app_template_filter(changes)
 
 
 @blueprint.get("/audit")

@@ -29,6 +29,16 @@ def compare(first: Any, second: Any) -> list[Row]:
     return sorted(rows, key=lambda row: row.kind == "same")[:MOST]
 
 
+def changes(before: Any, after: Any) -> list[Row]:
+    """What differs between the two mappings of an audit line; nothing where one of them is none."""
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return []
+    one, other = dict(_leaves(before, "")), dict(_leaves(after, ""))
+    rows = [_row(path[1:], one.get(path, _ABSENT), other.get(path, _ABSENT))
+            for path in dict.fromkeys([*one, *other]) if path]  # fmt: skip
+    return [row for row in rows if row.kind != "same"]
+
+
 def _row(path: str, first: Any, second: Any) -> Row:
     if second is _ABSENT:
         return Row(path, "gone", first, None)
