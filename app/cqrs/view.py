@@ -17,7 +17,7 @@ from app.cqrs.shape import Shape, shape_of
 from app.cqrs.tables import Twin
 from app.errors import Refused
 from app.store.adding import add_rows
-from app.store.lent import lent
+from app.store.lent import give_back, lend
 
 Place = tuple[Any, tuple[Any, ...]]
 """A class of this build, and a primary key."""
@@ -96,8 +96,11 @@ class View:
 
     def hand(self, function: Callable[..., Any], event: Any) -> Any:
         """Have the author's function handle an event; what it returned."""
-        with lent(self._session):
+        lend(self._session)
+        try:
             returned = function(event, self)
+        finally:
+            give_back(self._session)
         if self._holds and self._has_moved():
             self._stop_holding()
         elif not self._holds and self._session.deleted:

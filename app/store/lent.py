@@ -15,22 +15,20 @@ from sqlmodel import Session
 
 from app.errors import PenstockError
 
-_ENDS = ("commit", "rollback", "close")
-
 
 class NotYours(PenstockError):
     """An author's code wants to end a transaction that isn't its own."""
 
 
 def lend(session: Session) -> None:
-    """From now on nobody ends its transaction, until it is given back."""
-    for name in _ENDS:
-        setattr(session, name, _refuse)
+    """From now on nobody ends its transaction, until it is given back. A projection does it for each event."""
+    session.__dict__.update(_REFUSED)
 
 
 def give_back(session: Session) -> None:
-    for name in _ENDS:
-        vars(session).pop(name, None)
+    held = session.__dict__
+    for name in _REFUSED:
+        held.pop(name, None)
 
 
 @contextmanager
@@ -48,3 +46,6 @@ def _refuse(*_: object, **__: object) -> NoReturn:
         "This session is committed for you, in one step with what you return: leave commit(), rollback() and "
         "close() out. flush() sends what you wrote; to undo a part of it, write that `with session.begin_nested():`."
     )
+
+
+_REFUSED = {"commit": _refuse, "rollback": _refuse, "close": _refuse}

@@ -57,14 +57,17 @@ def check_place(after: Any, limit: Any) -> None:
 
 def checked_events(events: Any) -> list[Event]:
     """The events themselves. Raises `Refused` where there are none, or where something else is among them."""
-    given = list(events) if isinstance(events, Iterable) and not isinstance(events, str) else []
+    given = events
+    if not isinstance(events, list | tuple):
+        given = list(events) if isinstance(events, Iterable) and not isinstance(events, str) else []
     if not given:
         raise Refused("There is nothing to append: give at least one event.")
-    if odd := next((one for one in given if not isinstance(one, Event)), None):
-        raise Refused(
-            f"{type(odd).__name__!r} is no event: append Event(type=…, data=…). Nothing was appended."
-        )
-    return given
+    for one in given:
+        if not isinstance(one, Event):
+            raise Refused(
+                f"{type(one).__name__!r} is no event: append Event(type=…, data=…). Nothing was appended."
+            )
+    return list(given)
 
 
 def _is_whole(number: Any) -> bool:
