@@ -160,8 +160,8 @@ class Follower:
         try:
             event = self.platform.event_store.typed(recorded).event
             returned = view.hand(self.declared.function, event)
-        except RAISED as error:
-            if is_not_now(error):
+        except BaseException as error:
+            if is_not_now(error) or _is_an_end(error):
                 raise
             raise Failed from error  # not to be taken for a connection of ours that was lost
         if returned is None:
@@ -238,6 +238,11 @@ class Follower:
         if row.build not in self._classes:
             self._classes[row.build] = tables.suffixed(self.declared.tables, row.build)
         return self._classes[row.build]
+
+
+def _is_an_end(error: BaseException) -> bool:
+    """Whether it ends the process, as Ctrl-C does: in a thread of ours it comes from the author's code."""
+    return not isinstance(error, RAISED) and threading.current_thread() is threading.main_thread()
 
 
 def begin(
