@@ -115,8 +115,11 @@ class Database:
         with translated(self.name), GATE.inside() if self.on_sqlite else nullcontext():
             writing = begin == "IMMEDIATE"
             engine = self.engine.execution_options(**{BEGIN: begin}) if writing else self._reading()
-            with Session(engine, expire_on_commit=False) as session:
+            session = Session(engine, expire_on_commit=False)
+            try:
                 yield session
+            finally:  # the class's own: of whoever was killed with it in hand it is lent still
+                Session.close(session)
 
     def _reading(self) -> Engine:
         """The engine for what only reads."""
