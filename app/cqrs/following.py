@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from sqlmodel import Session
 
 from app.clock import instant
-from app.cqrs import tables
+from app.cqrs import stopping, tables
 from app.cqrs.declaration import Declared
 from app.cqrs.own_rebuild import RUNS, OwnRebuild
 from app.cqrs.view import View
@@ -42,8 +42,6 @@ LOOK = 0.5
 PAUSE = 1.0, 30.0
 """Seconds for which one that can't go on is left alone: at first, and at most."""
 NOTED = 100
-OLDER = "This version of the code"
-"""How a problem begins that ends by itself, when code of the row's version is back."""
 
 log = structlog.get_logger(__name__)
 
@@ -70,8 +68,8 @@ class Follower:
             if row.version > self.declared.version:
                 self._is_older_than(row)
             elif row.version == self.declared.version:
-                if (row.problem or "").startswith(OLDER):
-                    self._stop(row, None)
+                if stopping.is_by_older_code(row):
+                    self._mark(row, stopping.no_more)
                 elif not row.paused and not row.problem:
                     done += self._advance(row)
         return done
@@ -81,8 +79,11 @@ class Follower:
         if row.problem is None:
             what = "live" if row.state == LIVE else "built beside the live one"
             after = "it" if row.state == LIVE else "it, cancel that build"
-            self._stop(row, f"{OLDER} of {row.name}, {self.declared.version}, is older than what is {what}: "
-                       f"{row.version}. Deploy {after}, or make this one version={row.version + 1}.")  # fmt: skip
+            problem = (
+                f"This version of the code of {row.name}, {self.declared.version}, is older than what is {what}: "
+                f"{row.version}. Deploy {after}, or make this one version={row.version + 1}."
+            )
+            self._mark(row, lambda one: stopping.by_older_code(one, problem))
 
     def _known(self) -> list[FollowerRow]:
         """The builds there are; the first one, or one of a new version, is begun."""
@@ -201,16 +202,21 @@ class Follower:
             if self.declared.on_error == "skip":
                 skip(row, bad.position, told)
             else:
-                row.problem = f"{bad.position} {bad.event.type} {bad.event.id}: {told}"
+                stopping.by_event(row, bad, told)
             row.updated = self.platform.clock.now()
             session.add(row)
 
-    def _stop(self, seen: FollowerRow, problem: str | None) -> None:
-        """For what no event is at fault of; `resume` tries it again, and None lets it go on."""
+    def _stop(self, seen: FollowerRow, problem: str) -> None:
+        """For what no event is at fault of; `resume` tries it again."""
+        self._mark(seen, lambda row: stopping.otherwise(row, problem))
+
+    def _mark(self, seen: FollowerRow, how: Callable[[FollowerRow], None]) -> None:
+        """Note what stops it or no more does, unless somebody was quicker."""
         with self.platform.database.session() as session:
             row = followers.locked(session, seen.name, seen.build)
             if row is not None and row.position == seen.position:
-                row.problem, row.updated = problem, self.platform.clock.now()
+                how(row)
+                row.updated = self.platform.clock.now()
                 session.add(row)
 
     def _switch(self, seen: FollowerRow) -> None:
@@ -264,7 +270,8 @@ def leave(session: Session, row: FollowerRow) -> None:
 def skip(row: FollowerRow, position: int, error: str) -> None:
     """Leave this event out, and remember that."""
     noted = [*(row.skipped or []), {"position": position, "error": error}]
-    row.skipped, row.position, row.problem = noted[-NOTED:], position, None
+    row.skipped, row.position = noted[-NOTED:], position
+    stopping.no_more(row)
 
 
 class Following:

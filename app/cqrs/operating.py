@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.cqrs import following, own_rebuild, tables
+from app.cqrs import following, own_rebuild, stopping, tables
 from app.cqrs.as_of.rows import rows_as_of
 from app.cqrs.declaration import is_ours
 from app.cqrs.own_rebuild import CONSOLE
@@ -122,20 +122,20 @@ class Projections:
         """It goes on; one that a poison event stopped tries that again."""
         with self._steering(name, actor, "resumed", reason) as (session, rows, _):
             for row in rows:
-                row.paused, row.problem = False, None
+                row.paused = False
+                stopping.no_more(row)
                 session.add(row)
 
     def skip(self, name: str, actor: str, reason: str = "") -> None:
         """Leave out the event that stopped it, and go on behind it."""
         with self._steering(name, actor, "skipped", reason) as (session, rows, more):
-            stopped = [row for row in rows if (row.problem or "")[:1].isdigit()]
+            stopped = [(row, by) for row in rows if (by := stopping.event_of(row))]
             if not stopped:
                 raise Conflict(f"{name} isn't stopped by an event.")
-            for row in stopped:
-                position, _, error = str(row.problem).partition(" ")
-                following.skip(row, int(position), error)
+            for row, by in stopped:
+                following.skip(row, by["position"], by["error"])
                 session.add(row)
-            more["event"] = error
+            more["event"] = by
 
     def cancel(self, name: str, actor: str, reason: str = "") -> None:
         """Leave the build beside it, and its tables; the live one stays as it is.
@@ -161,7 +161,8 @@ class Projections:
                 if row.state == BUILDING:
                     following.leave(session, row)
             tables.empty(session.connection(), live.tables)
-            live.position, live.problem, live.skipped = 0, None, None
+            live.position, live.skipped = 0, None
+            stopping.no_more(live)
             session.add(live)
 
     def _runs(self) -> dict[str, Any]:
@@ -197,13 +198,14 @@ class Projections:
             "name": live.name,
             "kind": live.kind,
             "version": live.version,
-            "state": state_of(live),
+            "state": state_of(live, beside),
             "position": live.position,
             "head": head,
             "lag": behind["events"],
             "behind": behind,
             "updated": iso(live.updated),
-            "problem": live.problem,
+            "problem": stopping.sentence(live),
+            "stopped_by": stopping.event_of(live),
             "skipped": live.skipped or [],
             "building": None
             if beside is None
@@ -211,7 +213,8 @@ class Projections:
                 "version": beside.version,
                 "position": beside.position,
                 "progress": min(1.0, beside.position / head) if head else 1.0,
-                "problem": beside.problem,
+                "problem": stopping.sentence(beside),
+                "stopped_by": stopping.event_of(beside),
             },
         }
 
@@ -260,7 +263,7 @@ def _standing(rows: Sequence[FollowerRow]) -> dict[str, Any]:
     beside = next((row for row in rows if row.state == BUILDING), None)
     one = live or beside
     return {
-        "state": state_of(one) if one else None,
+        "state": state_of(one, beside if live else None) if one else None,
         "position": live.position if live else None,
         "skipped": len(live.skipped or ()) if live else None,
         "building": beside.position if beside else None,
@@ -268,11 +271,7 @@ def _standing(rows: Sequence[FollowerRow]) -> dict[str, Any]:
 
 
 def _why(row: FollowerRow) -> str:
-    """What stopped it, of an event its place and its type: an error may hold people's data."""
-    problem = str(row.problem)
-    if problem[:1].isdigit():
-        position, type, *_ = problem.split(" ", 2)
-        problem = f"Its code fails on {type} at the position {position}."
+    problem = stopping.place(row)
     return problem if row.state == LIVE else f"A build stands still beside it. {problem}"
 
 

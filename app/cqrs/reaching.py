@@ -15,11 +15,12 @@ from __future__ import annotations
 from typing import Any
 
 from app.cqrs.declaration import CONSOLE
+from app.cqrs.stopping import is_by_older_code
 from app.errors import NotFound, Refused
 from app.events.event import PRIVATE, Event
 from app.events.position import Position
 from app.store import followers, ownership
-from app.store.followers import LIVE, FollowerRow
+from app.store.followers import BUILDING, LIVE, FollowerRow
 from app.streams import keys
 from app.streams.backlog import has_settled
 from app.subscriptions.relay import WHAT as RELAY
@@ -68,10 +69,15 @@ class Reaching:
             waits = None if row["backlog"] is None else row["backlog"] + row["open"]
             behind = _behind(waits, row["oldest"] or (0.0 if waits == 0 else None))
             return {"state": row["state"], "position": None, "head": None, "behind": behind}
-        row = self._live(name)
+        row, beside = self._builds(name)
         head = self.platform.event_store.head()
         behind = self.lag(row, head)
-        return {"state": state_of(row), "position": row.position, "head": head, "behind": behind}
+        return {
+            "state": state_of(row, beside),
+            "position": row.position,
+            "head": head,
+            "behind": behind,
+        }
 
     def lag(self, row: FollowerRow, head: int) -> Told:
         """The events that a follower has yet to read, and the age of the oldest of them."""
@@ -96,10 +102,14 @@ class Reaching:
         return lambda: self._live(name).position >= asked.stored
 
     def _live(self, name: str) -> FollowerRow:
+        return self._builds(name)[0]
+
+    def _builds(self, name: str) -> tuple[FollowerRow, FollowerRow | None]:
+        """The live one, and what is built beside it."""
         with self.platform.database.read() as session:
-            for row in followers.builds(session, name):
-                if row.state == LIVE:
-                    return row
+            found = {row.state: row for row in followers.builds(session, name)}
+        if LIVE in found:
+            return found[LIVE], found.get(BUILDING)
         raise NotFound(
             f"There is no projection {name!r}: `python -m app projections list` shows them. A new one is there "
             "when a worker of the lane system has begun with it."
@@ -141,8 +151,17 @@ class Reaching:
         )  # fmt: skip
 
 
-def state_of(row: FollowerRow) -> str:
-    return "paused" if row.paused else "stopped" if row.problem else "running"
+def state_of(live: FollowerRow, beside: FollowerRow | None) -> str:
+    """running, paused, stopped, or superseded: of code that gave way to that of a higher version.
+
+    What is superseded stands still until the build beside it takes its place: the code that made
+    its rows is there no more.
+    """
+    if live.paused or live.problem:
+        return "paused" if live.paused else "stopped"
+    if beside is None or beside.version <= live.version or is_by_older_code(beside):
+        return "running"
+    return "superseded"
 
 
 def is_beyond(told: Told) -> bool:
@@ -158,6 +177,11 @@ def sentence(told: Told) -> str:
         return f"{name} has come to {asked}."
     if is_beyond(told):
         return f"{name} can't come to {asked}: the event store ends at {told['head']}, so no write was there yet."
+    if told["state"] == "superseded":
+        return (
+            f"{name} stands still until its new version, which is built beside it, takes its place, and has not "
+            f"come to {asked} yet{distance(told['behind'])}."
+        )
     return f"{name} is {told['state']} and has not come to {asked} yet{distance(told['behind'])}."
 
 

@@ -19,7 +19,7 @@ LIVE, BUILDING = "live", "building"
 
 
 class FollowerRow(SQLModel, table=True):
-    """`problem` is what stopped it; of an event, its position comes first.
+    """`problem` says what stopped it, `stopped_by` is it as data (`app.cqrs.stopping`).
 
     `skipped` are events that were left out, each with its error.
     """
@@ -34,6 +34,7 @@ class FollowerRow(SQLModel, table=True):
     position: int = Field(default=0, sa_type=Serial)
     paused: bool = False
     problem: str | None = Field(default=None, nullable=True, sa_type=LongText)
+    stopped_by: Any = Field(default=None, nullable=True, sa_type=JsonText)
     skipped: Any = Field(default=None, nullable=True, sa_type=JsonText)
     tables: Any = Field(default=None, nullable=True, sa_type=JsonText)
     updated: float = Field(sa_type=Moment)

@@ -17,6 +17,7 @@ from sqlmodel import Field, SQLModel, select
 from app import projection, reactor
 from app.cqrs.declaration import Declared, Followers
 from app.cqrs.following import Following
+from app.cqrs.reaching import sentence
 from app.errors import Conflict, NotFound, Refused, Unavailable
 from app.events.event import Event
 from app.store import outbox
@@ -252,6 +253,10 @@ def test_a_poison_event_stops_it_and_an_operator_skips_it(shop):
     told = shop.projections.get("sales")
     assert (told["state"], told["lag"], sold(shop)) == ("stopped", 2, {"tea": 1})
     assert "ValueError: poison" in told["problem"]
+    by = told["stopped_by"]
+    assert (by["position"], by["type"], by["error"]) == (2, "item.sold", "ValueError: poison")
+    (why,) = shop.projections.stopped()
+    assert why["why"] == "Its code fails on item.sold at the position 2."
 
     shop.projections.resume("sales", "cli")
     follow(shop)
@@ -355,6 +360,28 @@ def test_code_that_is_older_than_what_is_live_says_so_until_the_newer_is_back(sh
     follow(shop, Following(shop, "newer again"))
     told = shop.projections.get("sales")
     assert (told["state"], told["problem"], sold(shop)) == ("running", None, {"tea": 3})
+
+
+def test_tables_whose_code_gave_way_to_a_newer_version_are_told_to_stand_still(shop, monkeypatch):
+    sell(shop, 1)
+    follow(shop)
+    sell(shop, 2, 3)
+    monkeypatch.setattr("app.cqrs.following.BATCH", 1)
+    declare(shop, version=2)
+    newer = Following(shop, "newer")
+    newer.step()
+    told = shop.projections.wait_for("sales", 3, 0)
+    assert (told["reached"], told["state"], told["behind"]["events"]) == (False, "superseded", 2)
+    assert "sales stands still until its new version" in sentence(told)
+    assert shop.projections.get("sales")["state"] == "superseded" and sold(shop) == {"tea": 1}
+
+    declare(shop, version=1)  # rolled back: its code is there again
+    follow(shop, Following(shop, "older"))
+    assert shop.projections.get("sales")["state"] == "running" and sold(shop) == {"tea": 6}
+    declare(shop, version=2)
+    follow(shop, newer)
+    told = shop.projections.get("sales")
+    assert (told["state"], told["version"], told["building"]) == ("running", 2, None)
 
 
 def beside(shop) -> list[str]:

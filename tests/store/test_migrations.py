@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -91,3 +92,37 @@ def test_each_history_is_one_line():
         assert numbers == [f"{n:04}" for n in range(1, len(numbers) + 1)]
         script = ScriptDirectory.from_config(migrate._config(history))
         assert len(script.get_heads()) == 1
+
+
+def test_what_stopped_a_projection_is_told_apart_from_its_text_and_back(store):
+    told = {
+        "event": "31 item.sold e-31: KeyError: 'a: b'\nand more",
+        "older": "This version of the code of sales, 1, is older",
+        "other": "31 is no place",
+    }
+    put = "INSERT INTO followers (name, build, kind, version, state, position, paused, problem, updated)"
+
+    def found():
+        with store.main.read() as session:
+            return session.execute(text("SELECT * FROM followers ORDER BY name")).mappings().all()
+
+    def revise(how, to):
+        with store.main.engine.begin() as connection:
+            config = migrate._config("main")
+            config.attributes["connection"] = connection
+            how(config, to)
+
+    revise(command.downgrade, "0019")
+    with store.main.session() as session:
+        for name, problem in told.items():
+            session.execute(text(f"{put} VALUES (:name, 1, 'x', 1, 'live', 1, false, :problem, 1)"),
+                            {"name": name, "problem": problem})  # fmt: skip
+    revise(command.upgrade, "head")
+    event, older, other = found()
+    assert event["problem"] == "KeyError: 'a: b'\nand more"
+    assert event["stopped_by"] == '{"position": 31, "type": "item.sold", "event": "e-31"}'
+    assert (older["problem"], older["stopped_by"]) == (told["older"], '{"older": true}')
+    assert (other["problem"], other["stopped_by"]) == (told["other"], None)
+    revise(command.downgrade, "0019")
+    assert [row["problem"] for row in found()] == list(told.values())
+    revise(command.upgrade, "head")

@@ -28,6 +28,9 @@ class FakeProjections:
                 "name": "thanks", "kind": "reactor", "version": 1, "state": "stopped",
                 "position": 30, "head": 42, "lag": 12, "updated": at(900),
                 "problem": "31 item.sold e-31: KeyError: <b>'buyer'</b>",
+                "stopped_by": {
+                    "position": 31, "type": "item.sold", "event": "e-31", "error": "KeyError: <b>'buyer'</b>",
+                },
                 "behind": {"events": 12, "seconds": 900.0},
                 "skipped": [{"position": 7, "error": "KeyError: 'buyer'"}], "building": None,
             },

@@ -16,14 +16,26 @@ def test_the_list_says_how_far_each_is_and_who_follows(browser_of) -> None:
 
 
 def test_what_stopped_it_leads_to_its_event(browser_of, platform) -> None:
-    platform.projections._rows["thanks"]["problem"] += "\n[SQL: INSERT]"
+    stopped = platform.projections._rows["thanks"]
+    stopped["stopped_by"]["error"] += "\n[SQL: INSERT]"
     for path in ("/projections", "/projections/thanks"):
         page = browser_of("operator").get(path).text
         assert 'href="/positions/31"' in page and "KeyError: &lt;b&gt;&#39;buyer" in page
         assert ("[SQL" in page) is path.endswith("thanks")
     assert 'href="/events/e-31"' in page and 'href="/positions/7"' in page
-    platform.projections._rows["thanks"]["problem"] = "no code: version 2"
-    assert "no code: version 2" in browser_of("operator").get("/projections").text
+    stopped |= {"problem": "31 is no code: version 2", "stopped_by": None}
+    for path in ("/projections", "/projections/thanks"):
+        page = browser_of("operator").get(path).text
+        assert "31 is no code: version 2" in page and "/positions/31" not in page
+    assert "/projections/thanks/skip" not in page
+
+
+def test_what_gave_way_to_a_newer_version_is_said_to_stand_still(browser_of, platform) -> None:
+    beside = {"version": 2, "position": 10, "progress": 0.2, "problem": None, "stopped_by": None}
+    platform.projections._rows["sales"] |= {"state": "superseded", "building": beside}
+    assert "Stands still" in browser_of("viewer").get("/projections").text
+    page = browser_of("operator").get("/projections/sales").text
+    assert "stand still at the position 40" in page and "/projections/sales/pause" in page
 
 
 def test_the_overview_says_once_that_it_is_stopped(browser_of, platform, app) -> None:

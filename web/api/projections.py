@@ -28,9 +28,13 @@ from web.auth import current_actor
 from web.platform import current_platform
 
 DISTANCE = obj({"events": MAYBE_COUNT, "seconds": MAYBE_NUMBER})
+STOPPED_BY = {
+    "type": ["object", "null"],
+    "description": "The event that stopped it: its position, type, id and error.",
+}
 PROJECTION = obj({"name": TEXT, "state": TEXT, "behind": DISTANCE}, kind=TEXT, backlog=MAYBE_COUNT, open=COUNT,
                  lag=MAYBE_NUMBER, version=COUNT, position=COUNT, head=COUNT,
-                 problem=MAYBE_TEXT)  # fmt: skip
+                 problem=MAYBE_TEXT, stopped_by=STOPPED_BY)  # fmt: skip
 ONE = obj({"name": TEXT, "kind": TEXT, "state": TEXT, "behind": DISTANCE}, position=COUNT,
           lag=MAYBE_NUMBER)  # fmt: skip
 WHY = Body(REASON, optional=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import redirect, render_template
 from flask.typing import ResponseReturnValue
@@ -28,28 +28,6 @@ KEEPS = {
     "penstock.archive": "every event, and the runs and deliveries that it begins",
     "penstock.projector": "what became of deliveries: runs, dead letters, figures",
 }
-
-
-class Stopper(NamedTuple):
-    """What a projection says of what stopped it; of an event with its place, its type and its id."""
-
-    error: str
-    position: int | None = None
-    type: str | None = None
-    event: str | None = None
-
-
-def stopper(problem: str) -> Stopper:
-    """`31 item.sold ID: KeyError: 'buyer'`, or any other text, in its parts."""
-    place, _, error = problem.partition(": ")
-    position, _, rest = place.partition(" ")
-    type, _, event = rest.partition(" ")
-    if not (position.isdigit() and type and event and error):
-        return Stopper(problem)
-    return Stopper(error, int(position), type, event)
-
-
-blueprint.add_app_template_filter(stopper)
 
 
 @blueprint.get("/projections")

@@ -1,0 +1,55 @@
+"""What stopped a build, as data: an event, code that is older than it, or something else that a text says. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.store.eventstore.recorded import Recorded
+from app.store.followers import FollowerRow
+
+OLDER = {"older": True}
+
+
+def by_event(row: FollowerRow, recorded: Recorded, error: str) -> None:
+    """Its function failed on this event; an operator may `skip` it."""
+    event = recorded.event
+    row.problem = error
+    row.stopped_by = {"position": recorded.position, "type": event.type, "event": event.id}
+
+
+def by_older_code(row: FollowerRow, problem: str) -> None:
+    """The code that runs is older than the build; it goes on by itself when newer code is back."""
+    row.problem, row.stopped_by = problem, OLDER
+
+
+def otherwise(row: FollowerRow, problem: str) -> None:
+    """No event is at fault; `resume` tries it again."""
+    row.problem, row.stopped_by = problem, None
+
+
+def no_more(row: FollowerRow) -> None:
+    row.problem = row.stopped_by = None
+
+
+def is_by_older_code(row: FollowerRow) -> bool:
+    return bool(row.problem) and row.stopped_by == OLDER
+
+
+def event_of(row: FollowerRow) -> dict[str, Any] | None:
+    """`{"position", "type", "event", "error"}` of the event that stopped it; None where none did."""
+    by = row.stopped_by
+    return {**by, "error": row.problem} if row.problem and by and "position" in by else None
+
+
+def sentence(row: FollowerRow) -> str | None:
+    """What stopped it, whole: of an event its position, its type and its id come first."""
+    by = event_of(row)
+    return row.problem if by is None else "{position} {type} {event}: {error}".format(**by)
+
+
+def place(row: FollowerRow) -> str:
+    """What stopped it, of an event its place and its type only: an error may hold people's data."""
+    by = event_of(row)
+    if by is None:
+        return str(row.problem)
+    return f"Its code fails on {by['type']} at the position {by['position']}."
