@@ -199,12 +199,15 @@ def _types(settings: Settings) -> Iterator[Finding]:
 
 
 def _aggregates(_: Settings) -> Iterator[Finding]:
-    """Whether snapshots can hold what aggregates declare; where the handlers are imported."""
+    """Whether snapshots can hold what aggregates declare, and each has streams of its own."""
+    shared = KINDS.shared()
+    for problem in shared:
+        yield Finding("aggregates", "problem", problem, "give one of them another category = …")
     found = [problem for kind in KINDS.all() for problem in lint(kind)]
     cure = "give the field a type that JSON can be read as, or take snapshot_every away"
     for problem in found:
         yield Finding("aggregates", "problem", problem, cure)
-    if not found:
+    if not found and not shared:
         yield Finding("aggregates", "ok", "snapshots can hold their fields")
 
 

@@ -46,16 +46,19 @@ class Kinds:
 
     def __init__(self) -> None:
         self._by_category: dict[str, Kind[Any]] = {}
+        self._modules: dict[str, dict[str, None]] = {}
 
     def register(self, kind: Kind[Any]) -> None:
-        """Raises `Refused` where another module has this category: they would share their streams."""
-        known = self._by_category.get(kind.category)
-        if known and known.module != kind.module:
-            raise Refused(
-                f"{known.module} and {kind.module} both have aggregates of the category {kind.category!r}, "
-                "whose streams would be the same: give one of them another (`category = …`)."
-            )
+        self._modules.setdefault(kind.category, {})[kind.module] = None
         self._by_category[kind.category] = kind
+
+    def shared(self) -> list[str]:
+        """The categories that more than one module has: their streams would be the same."""
+        return [
+            f"{' and '.join(modules)} have aggregates of one category, {category}: they share their streams"
+            for category, modules in sorted(self._modules.items())
+            if len(modules) > 1
+        ]
 
     def of(self, stream: str) -> Kind[Any] | None:
         """The kind that a stream is of, or None where this process doesn't know it."""
