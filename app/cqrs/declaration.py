@@ -101,6 +101,7 @@ def projection(
             raise Refused(
                 f"{where}: name its tables, as in tables=[Sales], each a class of SQLModel with table=True"
             )
+        _check_references(made, where)
         if isinstance(version, bool) or not isinstance(version, int) or version < 1:
             raise Refused(f"{where}: version is a whole number from 1 on")
         wanted = _listed(types)
@@ -151,6 +152,32 @@ def _check(function: Any, where: str, name: Any, on_error: Any) -> None:
     check_function(function, where, "its function", ("event", "view"))
     if on_error not in ("stop", "skip"):
         raise Refused(f'{where}: on_error is "stop" or "skip"')
+
+
+def _check_references(tables: Sequence[Any], where: str) -> None:
+    """Raises `Refused` for what the tables of a build beside the live one can't have, or be made with."""
+    for one in tables:
+        for told in getattr(one, "__sqlmodel_relationships__", {}):
+            raise Refused(
+                f"{where}: {one.__name__}.{told} is a Relationship, which the rows of a rebuild haven't. Take it "
+                "out, keep the key (foreign_key=…), and read the other row by view.get or view.model."
+            )
+    refers = {
+        _named(one): {key.target_fullname.rpartition(".")[0] for key in one.__table__.foreign_keys}
+        - {_named(one)}
+        for one in tables
+    }
+    while refers:
+        referred = set().union(*refers.values())
+        free = [name for name, to in refers.items() if name not in referred or not to & set(refers)]
+        if not free:
+            break
+        refers = {name: to for name, to in refers.items() if name not in free}
+    if refers:
+        raise Refused(
+            f"{where}: the foreign keys of {', '.join(sorted(refers))} go round in a circle, so none of them can be "
+            "made or dropped first. Leave one key out: only this function writes these tables."
+        )
 
 
 def _listed(given: Any) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import text
-from sqlmodel import Field, SQLModel, select
+from sqlmodel import Field, Relationship, SQLModel, select
 
 from app import projection
 from app.cqrs.declaration import Followers
@@ -76,6 +76,57 @@ def items(platform) -> dict[str, str]:
     with platform.database.read() as session:
         assert [row.name for row in session.exec(select(Shelf).order_by(Shelf.name))]
         return {row.name: row.shelf for row in session.exec(select(Item))}
+
+
+class Owner(Base, table=True):
+    __tablename__ = "test_owners"
+
+    name: str = Field(primary_key=True)
+
+
+class Pet(Base, table=True):
+    __tablename__ = "test_pets"
+
+    name: str = Field(primary_key=True)
+    of: str = Field(foreign_key="test_owners.name")
+    owner: Owner = Relationship()
+
+
+class Hen(Base, table=True):
+    __tablename__ = "test_hens"
+
+    name: str = Field(primary_key=True)
+    egg: str | None = Field(default=None, foreign_key="test_eggs.name")
+
+
+class Egg(Base, table=True):
+    __tablename__ = "test_eggs"
+
+    name: str = Field(primary_key=True)
+    hen: str | None = Field(default=None, foreign_key="test_hens.name")
+
+
+class Nest(Base, table=True):
+    __tablename__ = "test_nests"
+
+    name: str = Field(primary_key=True)
+    hen: str = Field(foreign_key="test_hens.name")
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ([Pet], "Pet.owner is a Relationship.*view.get"),
+        ([Nest, Hen, Egg, Item], "keys of test_eggs, test_hens go round in a circle"),
+    ],
+)
+def test_what_can_not_be_built_beside_the_live_one_is_refused_where_it_is_declared(tables, said):
+    followers = Followers()
+    with pytest.raises(Refused, match=said):
+        projection("farm", 1, tables, followers=followers)(lambda event, view: None)
+    assert not followers.declared
+    projection("yard", 1, [Nest, Hen], followers=followers)(lambda event, view: None)
+    assert "yard" in followers.declared
 
 
 STORED = {"tea": "low", "milk": "tall"}
