@@ -22,7 +22,7 @@ from app.bench.eventstore_bare import Bare
 from app.bench.eventstore_peer import TEXT, Peer, streams
 from app.clock import SystemClock
 from app.cqrs.declaration import Followers, projection
-from app.cqrs.following import Follower
+from app.cqrs.follower import Follower
 from app.cqrs.view import View
 from app.embedded.postgres import running_postgres
 from app.events.event import Event

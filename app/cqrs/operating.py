@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.cqrs import following, own_rebuild, stopping, tables
+from app.cqrs import builds, following, own_rebuild, stopping, tables
 from app.cqrs.as_of.rows import rows_as_of
 from app.cqrs.declaration import is_ours
 from app.cqrs.own_rebuild import CONSOLE
@@ -133,7 +133,7 @@ class Projections:
             if not stopped:
                 raise Conflict(f"{name} isn't stopped by an event.")
             for row, by in stopped:
-                following.skip(row, by["position"], by["error"])
+                builds.skip(row, by["position"], by["error"])
                 session.add(row)
             more["event"] = by
 
@@ -143,11 +143,11 @@ class Projections:
         Where its version is higher than the live one's and its code is there, a worker begins it anew.
         """
         with self._steering(name, actor, "cancelled", reason) as (session, rows, _):
-            builds = [row for row in rows if row.state == BUILDING]
-            if not builds:
+            begun = [row for row in rows if row.state == BUILDING]
+            if not begun:
                 raise Conflict(f"Nothing is built beside {name}.")
-            for row in builds:
-                following.leave(session, row)
+            for row in begun:
+                builds.leave(session, row)
 
     def reset(self, name: str, actor: str, reason: str = "") -> None:
         """Empty its tables and begin at the first event; readers see it fill again."""
@@ -159,7 +159,7 @@ class Projections:
                 )
             for row in rows:
                 if row.state == BUILDING:
-                    following.leave(session, row)
+                    builds.leave(session, row)
             tables.empty(session.connection(), live.tables)
             live.position, live.skipped = 0, None
             stopping.no_more(live)

@@ -180,7 +180,7 @@ def test_one_process_follows_and_another_takes_over_when_it_resigns(shop):
 
 
 def test_it_is_rebuilt_beside_the_live_one_while_events_keep_coming(shop, monkeypatch):
-    monkeypatch.setattr("app.cqrs.following.BATCH", 10)
+    monkeypatch.setattr("app.cqrs.follower.BATCH", 10)
     mails = []
 
     @reactor(
@@ -366,7 +366,7 @@ def test_tables_whose_code_gave_way_to_a_newer_version_are_told_to_stand_still(s
     sell(shop, 1)
     follow(shop)
     sell(shop, 2, 3)
-    monkeypatch.setattr("app.cqrs.following.BATCH", 1)
+    monkeypatch.setattr("app.cqrs.follower.BATCH", 1)
     declare(shop, version=2)
     newer = Following(shop, "newer")
     newer.step()

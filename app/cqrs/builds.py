@@ -1,0 +1,36 @@
+"""A build of a projection: begun, left, and led past an event. In the transaction of whoever does it."""
+
+from __future__ import annotations
+
+from sqlmodel import Session
+
+from app.cqrs import stopping, tables
+from app.cqrs.declaration import Declared
+from app.store import followers
+from app.store.followers import BUILDING, FollowerRow
+
+NOTED = 100
+"""Events left out that a build remembers."""
+
+
+def begin(
+    session: Session, declared: Declared, build: int, state: str, now: float, position: int = 0
+) -> None:
+    names = [str(one.__tablename__) for one in declared.tables]
+    followers.begin(
+        session, declared.name, build, declared.kind, declared.version, state, names, now, position
+    )
+
+
+def leave(session: Session, row: FollowerRow) -> None:
+    """A build that nobody goes on with; the tables that it had beside the live ones go with it."""
+    if row.state == BUILDING:
+        tables.drop(session.connection(), [f"{one}__{row.build}" for one in row.tables])
+    session.delete(row)
+
+
+def skip(row: FollowerRow, position: int, error: str) -> None:
+    """Leave this event out, and remember that."""
+    noted = [*(row.skipped or []), {"position": position, "error": error}]
+    row.skipped, row.position = noted[-NOTED:], position
+    stopping.no_more(row)
