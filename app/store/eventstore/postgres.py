@@ -21,7 +21,7 @@ from app.store.eventstore.recorded import Appended, VersionConflict, Winner
 from app.store.eventstore.request import Request
 
 _APPEND = "SELECT * FROM penstock_append(%s, %s, %s, %s, %s, %s, %s, %s)"
-_TOGETHER = "SELECT * FROM penstock_append_together(%s)"
+_AT_ONCE = "SELECT * FROM penstock_append_at_once(%s)"
 _LARGEST_SHARED = 20
 """Events of a request that may share a call: a large one would make small ones wait for it."""
 
@@ -85,7 +85,7 @@ class PostgresAppender:
         ]
         with self._cursor() as cursor:
             try:
-                rows = cursor.execute(_TOGETHER, (msgspec.json.encode(given).decode(),)).fetchall()
+                rows = cursor.execute(_AT_ONCE, (msgspec.json.encode(given).decode(),)).fetchall()
             except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
                 return [_Alone() for _ in requests]
         outcomes: list[Appended | Exception] = [_Alone() for _ in requests]

@@ -177,5 +177,6 @@ class SqliteAppender:
                 cursor.execute("COMMIT")
                 return outcomes
             except BaseException:
-                cursor.execute("ROLLBACK")
+                if driver.in_transaction:  # a full disk has ended it already
+                    cursor.execute("ROLLBACK")
                 raise

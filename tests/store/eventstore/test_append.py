@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from app.errors import Conflict, EventTooLarge, InvalidEvents, Refused
 from app.events.event import Event
 from app.events.schema import event_type, upcast
-from app.store.eventstore.recorded import VersionConflict
+from app.store.eventstore.postgres import PostgresAppender
+from app.store.eventstore.recorded import Appended, VersionConflict
 from app.store.eventstore.request import Request
 from app.store.eventstore.store import EventStore
 
@@ -129,40 +130,73 @@ def test_an_append_that_would_wait_for_its_own_thread_is_refused(events, store):
     assert numbers(events.read("thing:1")) == [3, 4]
 
 
-def test_who_waits_together_is_written_in_order_and_judged_apart(sqlite_store):
-    """Alone or several, to one stream or more, at the right version or a wrong one: in one transaction."""
-    events = EventStore(sqlite_store.main)
-    events.append("a", [happened(1), happened(2)])
-
-    def asked(*entries):
-        return [
+def appended_together(events, *asked):
+    """What became of them: requests for one transaction of the appender, as it makes of those who wait."""
+    requests = [
+        [
             Request(stream, expected, 1.0, None, events._rows([happened(n) for n in ns]))
             for stream, expected, ns in entries
         ]
-
-    waiting = [
-        asked(("a", 2, [3])),
-        asked(("b", 0, [1]), ("a", 2, [99])),  # lost to the one before it: none of its rows
-        asked(("b", 0, [1])),
-        asked(("a", 3, [4, 5]), ("c", None, [1]), ("c", None, [2])),
-        asked(("b", None, [2])),
-        asked(("a", 5, range(6, 130))),
-        *[asked((f"many {n}", 0, [n])) for n in range(120)],
+        for entries in asked
     ]
-    outcomes = events._appender._together(waiting)
-    assert isinstance(outcomes[1], VersionConflict) and outcomes[1].actual == 3
-    told = {
-        (request.stream, one.version): one.position
-        for requests, outcome in zip(waiting, outcomes, strict=True)
-        if not isinstance(outcome, VersionConflict)
-        for request, one in zip(requests, outcome, strict=True)
+    if isinstance(
+        events._appender, PostgresAppender
+    ):  # there, several streams don't share a commit
+        outcomes = events._appender._together([one for [one] in requests])
+        return [[one] if isinstance(one, Appended) else one for one in outcomes]
+    return events._appender._together(requests)
+
+
+def places_are_kept(events, asked, outcomes):
+    """Each was told the version and position that its last event has."""
+    kept = {one.position: one for one in events.read_all(limit=1000)}
+    for entries, outcome in zip(asked, outcomes, strict=True):
+        for (stream, _, ns), told in zip(entries, outcome, strict=True) if outcome else ():
+            found = kept[told.position]
+            assert (found.stream, found.version) == (stream, told.version)
+            assert found.data["n"] == list(ns)[-1]
+
+
+def test_who_waits_together_is_judged_apart(events):
+    """Alone or several, to one stream or more, at the right version or a wrong one: in one transaction."""
+    events.append("a", [happened(1), happened(2)])
+    asked = [
+        [("a", 2, [3])],
+        [("a", 2, [99])],
+        [("b", 0, [1])],
+        [("c", 7, [99])],
+        [("d", None, [1])],
+        [("d", None, [2, 3])],
+        [("e", 0, [1, 2, 3])],
+        *[[(f"many {n}", 0, [n])] for n in range(120)],
+    ]
+    outcomes = appended_together(events, *asked)
+    lost = {n: one for n, one in enumerate(outcomes) if isinstance(one, VersionConflict)}
+    assert {n: (one.stream, one.actual, one.winner.type) for n, one in lost.items()} == {
+        1: ("a", 3, "thing.done"),
+        3: ("c", 0, None),
     }
-    kept = {(one.stream, one.version): one for one in events.read_all(limit=1000)}
-    assert {place: kept[place].position for place in told} == told
-    assert numbers(events.read("a")) == list(range(1, 130))
-    assert [one.version for one in events.read("a")] == list(range(1, 130))
-    assert numbers(events.read("b")) == [1, 2]
-    assert len(kept) == 129 + 2 + 2 + 120
+    places_are_kept(events, asked, [None if n in lost else one for n, one in enumerate(outcomes)])
+    written = {name: numbers(events.read(name)) for name in "abcde"}
+    assert written == {"a": [1, 2, 3], "b": [1], "c": [], "d": [1, 2, 3], "e": [1, 2, 3]}
+    assert len(events.read_all(limit=1000)) == 10 + 120
+
+
+def test_several_streams_of_one_are_all_or_none_among_those_who_wait_together(sqlite_store):
+    events = EventStore(sqlite_store.main)
+    asked = [
+        [("a", 0, [1])],
+        [("b", 0, [1]), ("a", 0, [99])],  # lost to the one before it: none of its rows
+        [("b", 0, [1])],
+        [("a", 1, [2, 3]), ("c", None, [1]), ("c", None, [2])],
+        [("b", None, [2])],
+        [("a", 3, range(4, 130))],
+    ]
+    outcomes = appended_together(events, *asked)
+    assert isinstance(outcomes[1], VersionConflict) and outcomes[1].actual == 1
+    places_are_kept(events, asked, [None if n == 1 else one for n, one in enumerate(outcomes)])
+    written = {name: numbers(events.read(name)) for name in "abc"}
+    assert written == {"a": list(range(1, 130)), "b": [1, 2], "c": [1, 2]}
 
 
 def test_the_key_of_personal_data_is_kept_beside_its_event(events, store):
