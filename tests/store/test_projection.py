@@ -9,6 +9,8 @@ import threading
 import pytest
 from sqlalchemy import text
 
+from app.store.bulk import Bulk
+from app.store.projection import derive
 from tests.store.stories import (
     SUBSCRIPTION,
     T0,
@@ -389,3 +391,15 @@ def test_a_large_batch_is_applied_at_once(store):
     page = store.runs.find(state="succeeded", limit=6000)
     assert len(page.items) == 6000
     assert page.next is None
+
+
+def test_working_out_a_run_reads_no_table_whole(store) -> None:
+    with store.main.read() as session:
+        bulk = Bulk(session)
+        bulk.by_index()
+        sql = derive._DERIVE.format(elements=bulk.elements("id"))
+        how = "EXPLAIN" if bulk.on_postgres else "EXPLAIN QUERY PLAN"
+        plan = [row[-1].strip() for row in bulk.rows(f"{how} {sql}", bulk.listed(["a"]))]
+    whole = ("SCAN e ", "SCAN d ", "SCAN a ", "Seq Scan on deliveries", "Seq Scan on run_events")
+    assert not [step for step in plan if any(one in f"{step} " for one in whole)]
+    assert [step for step in plan if "deliveries_by_run" in step]

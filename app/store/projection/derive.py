@@ -30,23 +30,25 @@ def derive(bulk: Bulk, correlationids: Iterable[str]) -> None:
         bulk.run(sql, bulk.listed(ids[start : start + CHUNK]))
 
 
+# CROSS JOIN, since SQLite keeps its order. Else it reads all deliveries that there are and looks for
+# each in the few runs: 0.3 s with a million of them, for every batch of events and of records.
 _DERIVE = """
 INSERT INTO runs (correlationid, state, outcome, type, subject, events, started, ended)
 WITH touched AS ({elements}),
 happened AS (
   SELECT e.correlationid AS id, COUNT(*) AS events, MIN(e.published) AS started,
          MAX(e.published) AS latest, MAX(CASE WHEN e.arrived THEN 0 ELSE 1 END) AS unread
-  FROM touched t JOIN run_events e ON e.correlationid = t.id GROUP BY e.correlationid
+  FROM touched t CROSS JOIN run_events e WHERE e.correlationid = t.id GROUP BY e.correlationid
 ),
 handled AS (
   SELECT d.correlationid AS id, MAX(CASE WHEN d.settled THEN 0 ELSE 1 END) AS unsettled,
          MAX(CASE WHEN d.state = 'cancelled' THEN 1 ELSE 0 END) AS cancelled,
          MAX(d.ended) AS ended
-  FROM touched t JOIN deliveries d ON d.correlationid = t.id GROUP BY d.correlationid
+  FROM touched t CROSS JOIN deliveries d WHERE d.correlationid = t.id GROUP BY d.correlationid
 ),
 announced AS (
   SELECT DISTINCT a.correlationid AS id
-  FROM touched t JOIN announced_events a ON a.correlationid = t.id
+  FROM touched t CROSS JOIN announced_events a WHERE a.correlationid = t.id
 ),
 found AS (
   SELECT h.id, h.events, h.started,
