@@ -150,10 +150,10 @@ def checked(subscription: Subscription) -> Subscription:
     check_function(subscription.handler, where)
     if not subscription.types:
         raise Refused(f'{where}: name at least one event type, as in @on("order.placed")')
-    wanted = [one for one in subscription.types if one != EVERYTHING]
-    refuse_types((*wanted, *subscription.emits), where)
     if EVERYTHING in subscription.emits:
         raise Refused(f"{where}: emits lists types by name")
+    wanted = [one for one in subscription.types if one != EVERYTHING]
+    refuse_types((*wanted, *subscription.emits), where)
     if subscription.lane not in LANES:
         raise Refused(
             f"{where}: there is no lane {subscription.lane!r}; use {', '.join(LANES[:3])}"
