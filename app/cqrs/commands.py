@@ -38,6 +38,7 @@ from app.store import commands as store
 from app.store.columns import key as key_of
 from app.store.commands import SUBSCRIPTION, CommandRow, Given
 from app.store.lent import lent
+from app.store.outbox import AT_ONCE
 from app.store.page import Page, paged, read_cursor
 
 log = structlog.get_logger(__name__)
@@ -45,8 +46,14 @@ log = structlog.get_logger(__name__)
 SOURCE = "/commands"
 KEPT = 14 * 86_400.0
 """Seconds for which answers are kept (`app.store.retention`): what is older is not carried out any more."""
+AGAIN = 30.0
+"""Seconds after which the outbox publishes it, for whoever died before he did or a Redis that forgot it."""
 LOOKS = (0.003, 0.05)
 """Seconds between two looks for an answer: at first, and at most."""
+
+
+def _handle(id: str) -> str:
+    return f"command {id}"
 
 
 class UnknownCommand(PenstockError):
@@ -156,33 +163,41 @@ class Commands:
         if problems := schema_problems(known["schema"], asked):
             raise invalid(name, problems)
         id = id_of(name, actor, checked_key(key))
-        with self.platform.database.session() as session:
-            row = self._row(session, name, actor, key or id, id, asked)
-            if settled(row) is not None:
-                return id
         here = origin.current()
         data = {
             "command": name, "asked": asked, "actor": actor, "may": sorted(may), "key": key,
             "interface": here.interface, "address": here.address,
         }  # fmt: skip
-        now = instant(self.platform.clock.now())
-        event = Event(type=COMMAND_GIVEN, id=id, source=SOURCE, subject=name, data=data, time=now)
+        now = self.platform.clock.now()
+        event = Event(
+            type=COMMAND_GIVEN, id=id, source=SOURCE, subject=name, data=data, time=instant(now)
+        )
+        with self.platform.database.session() as session:
+            row = self._row(session, name, actor, key or id, id, asked)
+            if settled(row) is not None:
+                return id
+            self._leave(session, event, now + AGAIN)
         self._publish(event)
         return id
 
+    def _leave(self, session: Session, event: Event, due: float) -> None:
+        """To be published then: the row says that it was given, so it is, whoever dies or forgets it."""
+        handle = _handle(event.id)
+        self.platform.outbox.call_back(session, handle)  # of an earlier try
+        self.platform.outbox.add(session, [event], due=due, handle=handle)
+
     def _publish(self, event: Event) -> None:
-        """By way of the outbox where Redis is away: the row says that it was given, so it is."""
+        """At once. What the outbox has of it is a duplicate then, which changes nothing."""
         try:
             self.platform.publisher.publish([event], ours=True)
         except Unavailable as error:
             log.warning("a command waits in the outbox", id=event.id, error=str(error))
-            handle = f"command {event.id}"
             with self.platform.database.session() as session:
-                self.platform.outbox.call_back(session, handle)  # of an earlier try
-                self.platform.outbox.add(session, [event], handle=handle)
+                self._leave(session, event, AT_ONCE)
         except PenstockError:
             with self.platform.database.session() as session:
                 store.forget(session, event.id)
+                self.platform.outbox.call_back(session, _handle(event.id))
             raise
 
     def carry_out(self, event: Event) -> dict[str, Any]:

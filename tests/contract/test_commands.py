@@ -8,7 +8,7 @@ from sqlalchemy import delete
 
 from app import Decider, Event, RetryPolicy, command
 from app.cqrs.command import Registry
-from app.cqrs.commands import Commands
+from app.cqrs.commands import AGAIN, Commands
 from app.cqrs.giving import NAME
 from app.errors import (
     Conflict,
@@ -225,6 +225,31 @@ def test_a_command_that_no_code_knows_is_parked_and_not_refused(shop):
         shop.advance(600)
     assert [one.subscription for one in shop.letters] == [NAME]
     assert shop.platform.commands.state(id)["problem"] is None
+
+
+def test_who_dies_between_its_row_and_its_topic_has_given_it_all_the_same(shop, monkeypatch):
+    def dies(events, **_):
+        raise SystemExit  # as a killed process leaves it: nothing more of ours runs
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shop.platform.publisher, "publish", dies)
+        with pytest.raises(SystemExit):
+            send(shop)
+    (given,) = [one["id"] for one in shop.platform.commands.given().items]
+    shop.run()
+    assert shop.platform.commands.state(given)["state"] == "waiting"
+    shop.advance(AGAIN + 1)
+    shop.run()
+    assert (shop.platform.commands.state(given)["state"], sold(shop)) == ("done", 1)
+
+
+def test_what_the_outbox_has_of_a_command_is_a_duplicate(shop):
+    id = send(shop)
+    shop.run()
+    shop.advance(AGAIN + 1)
+    shop.run()
+    assert shop.platform.commands.state(id)["state"] == "done"
+    assert (sold(shop), len(shop.events("command.given")), shop.letters) == (1, 1, [])
 
 
 def test_a_decider_decides_in_a_command(shop):
