@@ -293,3 +293,10 @@ def test_a_thread_that_would_wait_for_itself_is_told_so_at_once(sqlite_store):
         session.execute(text("DELETE FROM outbox"))
         session.rollback()
     assert events.append("thing:1", happened, 2).version == 3
+
+
+def test_an_error_does_not_tell_what_a_statement_was_given(store):
+    """It is logged and shown."""
+    with pytest.raises(DBAPIError, match="SELECT") as told, store.main.session() as session:
+        session.execute(text("SELECT SELECT :name"), {"name": "Ada Lovelace"})
+    assert "Ada" not in str(told.value)

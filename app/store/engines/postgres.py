@@ -32,6 +32,7 @@ def make(url: URL, *, connections: int) -> Engine:
         pool_size=kept,
         max_overflow=connections - kept,
         pool_timeout=15,
+        hide_parameters=True,  # an error is shown and logged, and they may be personal
         pool_recycle=1800,
         connect_args={
             "connect_timeout": 10,

@@ -69,6 +69,7 @@ def make(url: URL, *, connections: int, synchronous: Synchronous, writer: OneWri
         pool_size=connections,
         max_overflow=0,
         pool_timeout=15,
+        hide_parameters=True,  # an error is shown and logged, and they may be personal
         connect_args={
             "timeout": BUSY_SECONDS,
             "check_same_thread": False,
