@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import msgspec
 import structlog
 from pydantic import BaseModel
 from sqlmodel import Session
@@ -25,6 +26,7 @@ from app.cqrs.events import CommandGiven
 from app.cqrs.told import listed, settled, told
 from app.errors import (
     Conflict,
+    EventTooLarge,
     NotFound,
     PenstockError,
     Refused,
@@ -132,6 +134,7 @@ class Commands:
         with lent(session):
             answer = plain_data(one.function(wanted, ctx))
         done = {"answer": answer, "position": ctx.position}
+        self._check_size(one.name, done)
         if row is not None:
             row.answer = done
             session.add(row)
@@ -141,6 +144,15 @@ class Commands:
             key=key, command=row.id if row else None,
         )  # fmt: skip
         return done
+
+    def _check_size(self, name: str, done: dict[str, Any]) -> None:
+        """Of an answer, which is sent as an event, too, and kept for a resend."""
+        size, most = len(msgspec.json.encode(done)), self.platform.settings.max_event_bytes // 2
+        if size > most:
+            raise EventTooLarge(
+                f"The answer of {name} has {size:,} bytes, more than {most:,} (half of "
+                "PENSTOCK_MAX_EVENT_BYTES): answer with what names the rest. Nothing was done."
+            )
 
     # -- by a worker
 

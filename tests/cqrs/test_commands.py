@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from app import Aggregate, Decider, applies, command, origin
 from app.cqrs.command import Registry
 from app.cqrs.commands import Commands
-from app.errors import Conflict, NotFound, Refused
+from app.errors import Conflict, EventTooLarge, NotFound, Refused
 from app.events.event import Event
 from app.store.lent import NotYours
 
@@ -94,6 +94,17 @@ def test_a_command_can_not_commit_a_part_of_it(commands, platform):
         commands.execute(
             "item.lend", {"item": "tea", "pieces": 1}, actor="cli", may=OPERATOR, key="k-1"
         )
+    assert platform.event_store.head() == 0
+
+
+def test_an_answer_that_no_event_can_bear_is_refused_before_anything_is_done(commands, platform):
+    @command("item.list", takes=Sell, registry=commands.registry)
+    def list_all(asked, ctx):
+        ctx.append("item-tea", [Event(type="item.listed")])
+        return ["tea" * 1000] * asked.pieces
+
+    with pytest.raises(EventTooLarge, match="Nothing was done"):
+        commands.execute("item.list", {"item": "tea", "pieces": 500}, actor="cli", may=OPERATOR)
     assert platform.event_store.head() == 0
 
 
