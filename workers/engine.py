@@ -188,6 +188,7 @@ class Engine:
             "slots": slots,
             "memory": resident({os.getpid(), *pids}),
             "versions": self.versions,
+            "follows": sorted(self.platform.followers.declared),
             "stopping": self.slots.closing,
         }
 

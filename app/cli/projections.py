@@ -28,7 +28,7 @@ WHY = click.option("--reason", default="", help="Why, for the audit log.")
 @json_option
 @click.pass_context
 def projections(context: click.Context, as_json: bool) -> None:
-    """List projections; rebuild (or cancel that), pause, resume, skip in or reset one."""
+    """List projections; rebuild (or cancel that), pause, resume, skip in, reset or remove one."""
     if context.invoked_subcommand is None:
         _list(as_json)
 
@@ -135,6 +135,17 @@ def cancel(name: str, reason: str) -> None:
     with opened() as platform:
         platform.projections.cancel(name, ACTOR, reason)
     click.echo(f"The build beside {name} is cancelled, and its tables are gone.")
+
+
+@projections.command(epilog="\b\nExample:\n  python -m app projections remove old-sales --yes")
+@click.argument("name")
+@WHY
+@click.confirmation_option(prompt="It is forgotten, and its tables are dropped. Go on?")
+def remove(name: str, reason: str) -> None:
+    """Forget a projection or reactor whose code is there no more."""
+    with opened() as platform:
+        dropped = platform.projections.remove(name, ACTOR, reason)
+    click.echo(f"{name} is removed{', and ' + ', '.join(dropped) if dropped else ''}.")
 
 
 @projections.command(epilog="\b\nExample:\n  python -m app projections reset sales --yes")

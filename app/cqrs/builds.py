@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlmodel import Session
 
 from app.cqrs import stopping, tables
@@ -16,10 +18,29 @@ NOTED = 100
 def begin(
     session: Session, declared: Declared, build: int, state: str, now: float, position: int = 0
 ) -> None:
-    names = [str(one.__tablename__) for one in declared.tables]
     followers.begin(
-        session, declared.name, build, declared.kind, declared.version, state, names, now, position
-    )
+        session, declared.name, build, declared.kind, declared.version, state,
+        table_names(declared), now, position,
+    )  # fmt: skip
+
+
+def table_names(declared: Declared) -> list[str]:
+    return [str(one.__tablename__) for one in declared.tables]
+
+
+def keepers(session: Session, names: Sequence[str], but: str) -> list[FollowerRow]:
+    """The builds of others that have one of these tables."""
+    return [
+        row
+        for row in followers.builds(session)
+        if row.name != but and not set(row.tables or ()).isdisjoint(names)
+    ]
+
+
+def next_number(session: Session, name: str, names: Sequence[str]) -> int:
+    """For a build of these tables: the names of those beside the live ones end with it."""
+    known = [*followers.builds(session, name), *keepers(session, names, name)]
+    return max((row.build for row in known), default=0) + 1
 
 
 def leave(session: Session, row: FollowerRow) -> None:

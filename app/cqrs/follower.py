@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from app.clock import instant
-from app.cqrs import builds, stopping, tables
+from app.cqrs import builds, removing, stopping, tables
 from app.cqrs.declaration import Declared
 from app.cqrs.view import View
 from app.errors import Refused, Unavailable
@@ -85,10 +85,12 @@ class Follower:
             return rows
         position = self.platform.event_store.head() if self.declared.start == "now" else 0
         with self.platform.database.session() as session:
-            build = max((row.build for row in rows), default=0) + 1
-            state = BUILDING if rows and self.declared.kind == "projection" else LIVE
             if self.declared.kind == "reactor" and rows:
                 return rows
+            names = builds.table_names(self.declared)
+            beside = bool(rows or builds.keepers(session, names, self.declared.name))
+            state = BUILDING if beside and self.declared.kind == "projection" else LIVE
+            build = builds.next_number(session, self.declared.name, names)
             builds.begin(session, self.declared, build, state, self.platform.clock.now(), position)
             return followers.builds(session, self.declared.name)
 
@@ -218,6 +220,7 @@ class Follower:
             mine = next((row for row in rows if row and row.build == seen.build), None)
             if mine is None or mine.position != seen.position or mine.state != BUILDING:
                 return
+            removing.check_free(session, builds.table_names(self.declared), seen.name)
             built, live = self._classes_of(seen), tables.own(self.declared.tables)
             tables.make(session.connection(), list(built.values()))
             tables.switch(session.connection(), [(live[one], built[one]) for one in live])

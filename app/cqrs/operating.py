@@ -1,4 +1,4 @@
-"""What an operator does with projections and reactors: see, rebuild, cancel, pause, resume, reset, skip, wait.
+"""What an operator does with projections and reactors: see, rebuild, cancel, pause, resume, reset, skip, remove, wait.
 
 Works on their rows alone, so the web process, which imports no author's code, can do it as well.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.cqrs import builds, following, own_rebuild, stopping, tables
+from app.cqrs import builds, following, own_rebuild, removing, stopping, tables
 from app.cqrs.as_of.rows import rows_as_of
 from app.cqrs.declaration import is_ours
 from app.cqrs.own_rebuild import CONSOLE
@@ -104,7 +104,7 @@ class Projections:
                 )
             if any(row.state == BUILDING for row in rows):
                 raise Conflict(f"{name} is being rebuilt already.")
-            build = max(row.build for row in rows) + 1
+            build = builds.next_number(session, name, live.tables)
             followers.begin(
                 session, name, build, live.kind, live.version, BUILDING, live.tables,
                 self.platform.clock.now(),
@@ -148,6 +148,16 @@ class Projections:
                 raise Conflict(f"Nothing is built beside {name}.")
             for row in begun:
                 builds.leave(session, row)
+
+    def remove(self, name: str, actor: str, reason: str = "") -> Sequence[str]:
+        """Forget one whose code is there no more; the tables that were dropped with it.
+
+        Raises `Conflict` where a live worker's code has it.
+        """
+        with self._steering(name, actor, "removed", reason) as (session, rows, more):
+            removing.check_gone(self.platform.workers.list(), name)
+            more["dropped"] = dropped = removing.remove(session, rows)
+        return dropped
 
     def reset(self, name: str, actor: str, reason: str = "") -> None:
         """Empty its tables and begin at the first event; readers see it fill again."""

@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import CancelledError
 
+import msgspec
 import pytest
 import redis
 from sqlalchemy import event as hooks
@@ -21,6 +22,7 @@ from app.cqrs.reaching import sentence
 from app.errors import Conflict, NotFound, Refused, Unavailable
 from app.events.event import Event
 from app.store import outbox
+from app.streams import keys
 
 
 class Base(SQLModel):
@@ -283,7 +285,7 @@ def test_a_poison_event_stops_it_and_an_operator_skips_it(shop):
 def test_what_is_refused_stops_its_projection_and_no_other(shop):
     """A projection that returns events, as only a reactor may, and whatever else code refuses."""
     shop.followers.declared = {
-        "first": Declared("first", "projection", lambda event, view: [event], tables=(Sales,)),
+        "first": Declared("first", "projection", lambda event, view: [event], tables=(Pages,)),
         **shop.followers.declared,
     }
     sell(shop, 1)
@@ -382,6 +384,52 @@ def test_tables_whose_code_gave_way_to_a_newer_version_are_told_to_stand_still(s
     follow(shop, newer)
     told = shop.projections.get("sales")
     assert (told["state"], told["version"], told["building"]) == ("running", 2, None)
+
+
+def beat(shop, *follows: str) -> None:
+    """A worker lives whose code has these."""
+    now, micros = shop.redis.time()
+    told = {"beat": now + micros / 1e6, "lanes": ["system"], "follows": follows}
+    shop.redis.hset(keys.WORKERS, "pc-1", msgspec.json.encode(told))
+
+
+def test_under_a_new_name_it_counts_nothing_twice_and_takes_the_place_of_the_removed_one(shop):
+    sell(shop, 1, 2)
+    follow(shop)
+    shop.followers = Followers()
+
+    @projection("turnover", 1, [Sales], types=["item.sold"], followers=shop.followers)
+    def turnover(event, view):
+        row = view.get(Sales, event.subject) or view.add(Sales(item=event.subject, pieces=0))
+        row.pieces += event.data * 10
+
+    sell(shop, 4)
+    renamed = Following(shop, "renamed")
+    follow(shop, renamed)
+    assert sold(shop) == {"tea": 3}  # as the old one left it
+    assert "remove sales when no worker" in shop.projections.get("turnover")["problem"]
+    assert [one["name"] for one in shop.projections.stopped()] == ["turnover"]
+
+    beat(shop, "sales")
+    with pytest.raises(Conflict, match="still there, in pc-1"):
+        shop.projections.remove("sales", "user:ann")
+    beat(shop, "turnover")
+    assert shop.projections.remove("sales", "user:ann", "renamed") == []
+    follow(shop, renamed)
+    assert sold(shop) == {"tea": 70}
+    (told,) = shop.projections.list()
+    assert (told["name"], told["state"], told["building"]) == ("turnover", "running", None)
+    assert beside(shop) == []
+
+    beat(shop)
+    shop.projections.rebuild("turnover", "user:ann")
+    assert shop.projections.remove("turnover", "user:ann") == ["test_sales"]
+    assert shop.projections.list() == []
+    assert not [
+        name for name in inspect(shop.database.engine).get_table_names() if "test_sales" in name
+    ]
+    (line,) = shop.audit.find(target="projection:turnover", action="projection.removed").items
+    assert (line["actor"], line["details"]["dropped"]) == ("user:ann", ["test_sales"])
 
 
 def beside(shop) -> list[str]:
@@ -645,7 +693,7 @@ def test_who_can_not_go_on_for_now_holds_up_no_other(shop):
         raise Unavailable("the bank is closed")
 
     shop.followers.declared = {
-        "first": Declared("first", "projection", waits, tables=(Sales,)),
+        "first": Declared("first", "projection", waits, tables=(Pages,)),
         **shop.followers.declared,
     }
     sell(shop, *[1] * 3)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.cqrs.declaration import CONSOLE
 from app.cqrs.operating import _console
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.events.position import Position
 from tests.web.fake_time import Json, at
 
@@ -92,6 +92,13 @@ class FakeProjections:
 
     def skip(self, name: str, actor: str, reason: str = "") -> None:
         self._changed(name, actor, "skipped", problem=None)
+
+    def remove(self, name: str, actor: str, reason: str = "") -> list[str]:
+        if self.get(name)["state"] == "running":
+            raise Conflict(f"The code of {name} is still there, in pc-4711-ab12.")
+        self._changed(name, actor, "removed")
+        del self._rows[name]
+        return []
 
     def reset(self, name: str, actor: str, reason: str = "") -> None:
         self._changed(name, actor, "reset", position=0, lag=42)

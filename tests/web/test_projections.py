@@ -66,6 +66,19 @@ def test_a_viewer_sees_and_an_operator_acts(browser_of) -> None:
     assert browser_of("viewer").get("/projections/nothing").status_code == 404
 
 
+def test_what_is_no_more_in_the_code_is_removed_and_what_is_there_is_not(browser_of) -> None:
+    browser = browser_of("operator")
+    form = {"csrf_token": csrf_of_session(browser), "reason": "renamed"}
+    sent = browser.post("/projections/thanks/remove", data=form)
+    assert (sent.status_code, sent.headers["Location"]) == (303, "/projections")
+    assert "thanks is removed" in browser.get("/projections").text
+    assert browser.get("/projections/thanks").status_code == 404
+    sent = browser.post("/projections/sales/remove", data=form)
+    assert sent.headers["Location"] == "/projections/sales"
+    assert "is still there, in pc-4711-ab12" in browser.get("/projections/sales").text
+    assert "/remove" not in browser_of("viewer").get("/projections/sales").text
+
+
 def test_what_was_done_by_hand_stands_on_its_page(browser_of, platform) -> None:
     platform.audit.record(
         "user:ann", "projection.paused", "projection:sales", reason="the <b>books"

@@ -97,6 +97,16 @@ def cancel_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @route(
+    "POST", "/projections/<path:name>/remove", "operator", body=WHY, may_fail=(404, 409, 422),
+    answers=obj({"removed": TEXT, "dropped": many(TEXT)}),
+)  # fmt: skip
+def remove_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Forget one whose code no live worker has any more, and drop its tables that no other keeps."""
+    dropped = current_platform().projections.remove(name, current_actor(), body.get("reason", ""))
+    return {"removed": name, "dropped": dropped}
+
+
+@route(
     "POST", "/projections/<path:name>/pause", "operator", answers=ONE, body=WHY, may_fail=(404, 422)
 )
 def pause_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -81,6 +81,15 @@ def steer_projection(name: str, what: str) -> ResponseReturnValue:
     return go(back(f"/projections/{words.segment(name)}"))
 
 
+@blueprint.post("/projections/<path:name>/remove")
+@requires("operator")
+def remove_projection(name: str) -> ResponseReturnValue:
+    done = f"{name} is removed, with its tables that no other projection keeps."
+    do = current_platform().projections.remove
+    removed = act(done, do, name, current_actor(), field("reason"))
+    return go("/projections" if removed else f"/projections/{words.segment(name)}")
+
+
 @blueprint.post("/projections/<path:name>/as-of")
 @requires("operator")
 def ask_projection(name: str) -> ResponseReturnValue:
