@@ -20,10 +20,11 @@ from sqlmodel import Session
 from app import origin
 from app.clock import instant
 from app.cqrs import deciding, refusals
+from app.cqrs.answers import SOURCE, Answers
 from app.cqrs.asked import absent, checked_key, digest, id_of, invalid, refuse_level, validated
 from app.cqrs.command import LEVELS, Command, CommandContext, Registry
 from app.cqrs.events import CommandGiven
-from app.cqrs.told import listed, settled, told
+from app.cqrs.told import settled, told
 from app.errors import (
     Conflict,
     EventTooLarge,
@@ -34,24 +35,18 @@ from app.errors import (
 )
 from app.events.catalogue import plain_data, schema_problems
 from app.events.event import Event
-from app.events.ids import letter_id
 from app.events.topics import COMMAND_GIVEN
 from app.store import commands as store
-from app.store.columns import key as key_of
-from app.store.commands import SUBSCRIPTION, CommandRow, Given
+from app.store.commands import CommandRow, Given
 from app.store.lent import lent
 from app.store.outbox import AT_ONCE
-from app.store.page import Page, paged, read_cursor
 
 log = structlog.get_logger(__name__)
 
-SOURCE = "/commands"
 KEPT = 14 * 86_400.0
 """Seconds for which answers are kept (`app.store.retention`): what is older is not carried out any more."""
 AGAIN = 30.0
 """Seconds after which the outbox publishes it, for whoever died before he did or a Redis that forgot it."""
-LOOKS = (0.003, 0.05)
-"""Seconds between two looks for an answer: at first, and at most."""
 
 
 def _handle(id: str) -> str:
@@ -62,11 +57,11 @@ class UnknownCommand(PenstockError):
     """No code that ever started here has this command: its delivery is parked, for a person to see."""
 
 
-class Commands:
-    """`platform.commands`."""
+class Commands(Answers):
+    """`platform.commands`: what became of them is in `app.cqrs.answers`."""
 
     def __init__(self, platform: Any, registry: Registry):
-        self.platform = platform
+        super().__init__(platform)
         self.registry = registry
 
     # -- which there are
@@ -250,60 +245,6 @@ class Commands:
                         refused=problem["detail"], asked=given.asked, key=given.key, command=id,
                     )  # fmt: skip
             return {**told(Given(row, None, None)), "state": "refused", "problem": problem}
-
-    def state(self, id: str, actor: str | None = None) -> dict[str, Any]:
-        """`{"id", "command", "actor", "state", "answer", "position", "problem", "letter"}`.
-
-        Only of this actor, if one is given.
-        `state` is waiting, done, refused (`problem` is `{"kind", "detail"}`), or, where its code
-        failed, parked or discarded: `letter` is its dead letter. Raises `NotFound`.
-        """
-        with self.platform.database.read() as session:
-            found = store.found(session, id)
-        if found is None or (actor is not None and found.row.actor != key_of(actor)):
-            raise NotFound(f"No command was given under the id {id}, or its answer was forgotten.")
-        return told(found)
-
-    def trouble(self, id: str) -> dict[str, Any] | None:
-        """What holds a command up: `{"state", "attempts", "error", "letter"}`; None where nothing does.
-
-        `state` is retrying or parked; `letter` is then the id of its dead letter: replayed, it is carried out.
-        """
-        for step in self.platform.runs.deliveries_of(id, SOURCE):
-            if step["subscription"] == SUBSCRIPTION and step["state"] in ("retrying", "parked"):
-                letter = letter_id(SOURCE, id, SUBSCRIPTION) if step["state"] == "parked" else None
-                return {
-                    "state": step["state"],
-                    "attempts": step["attempts"],
-                    "error": step["error"],
-                    "letter": letter,
-                }
-        return None
-
-    def wait(self, id: str, seconds: float) -> dict[str, Any]:
-        """Its `state` when it doesn't wait any more, or as it is after so many seconds."""
-        clock, (pause, longest) = self.platform.clock, LOOKS
-        end = clock.monotonic() + seconds
-        while (found := self.state(id))["state"] == "waiting" and clock.monotonic() < end:
-            clock.sleep(pause)
-            pause = min(longest, pause * 1.5)
-        return found
-
-    def given(
-        self,
-        limit: int = 50,
-        cursor: str | None = None,
-        command: str | None = None,
-        state: str | None = None,
-    ) -> Page[dict[str, Any]]:
-        """What was given, the newest first: as `state` tells it, but for the answer, and `key` and `at`.
-
-        `state` is one of `app.store.commands.STATES`; `key` is None where the giver named none.
-        """
-        before = (*read_cursor(cursor, float, str),) if cursor else None
-        with self.platform.database.read() as session:
-            rows = store.newest(session, limit + 1, before, command, state)
-        return paged(rows, limit, lambda one: (one.row.at, one.row.id or ""), listed)
 
     # -- what both need
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from app.cqrs.commands import SUBSCRIPTION
+from app.store.commands import SUBSCRIPTION
 from web.drawing.graph import Edge, Node, arrange
 
 WIDEST = 1500.0
