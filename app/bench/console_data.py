@@ -187,8 +187,8 @@ def _settle(database: Database) -> None:
     """What PostgreSQL does by itself within a minute; serials go on after what was written."""
     if database.on_sqlite:
         with database.engine.connect() as connection:
-            connection.exec_driver_sql("ROLLBACK")
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            driver: Any = connection.connection.driver_connection
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # outside of any transaction
         return
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for table, column in (("events", "number"), ("audit", "id")):
