@@ -289,6 +289,11 @@ def _live(rows: list[FollowerRow], name: str) -> FollowerRow:
     for row in rows:
         if row.state == LIVE:
             return row
+    if rows:
+        raise Conflict(
+            f"{name} has no tables of its own yet: it is built beside those of another projection, and takes "
+            f"their place when that one is removed. `projections cancel {name}` has it built from the beginning."
+        )
     raise _absent(name)
 
 

@@ -410,6 +410,10 @@ def test_under_a_new_name_it_counts_nothing_twice_and_takes_the_place_of_the_rem
     assert "remove sales when no worker" in shop.projections.get("turnover")["problem"]
     assert [one["name"] for one in shop.projections.stopped()] == ["turnover"]
 
+    with pytest.raises(Conflict, match="no tables of its own yet"):
+        shop.projections.reset("turnover", "user:ann")
+    assert sold(shop) == {"tea": 3}
+
     beat(shop, "sales")
     with pytest.raises(Conflict, match="still there, in pc-1"):
         shop.projections.remove("sales", "user:ann")

@@ -110,9 +110,8 @@ def test_killed_anywhere_it_comes_to_the_same_end(shop: SqlWorld) -> None:
     assert _steps(shop, dies_at, stride=7) > 30
 
 
+@pytest.mark.parametrize("migrated_url", ["postgresql"], indirect=True)  # a file has no connection
 def test_where_the_answer_to_a_commit_is_lost_it_comes_to_the_same_end(shop: SqlWorld) -> None:
-    if shop.platform.database.on_sqlite:
-        pytest.skip("a file has no connection to lose")
     assert _steps(shop, loses_answer) > 4
 
 

@@ -139,7 +139,12 @@ def skip_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @route(
-    "POST", "/projections/<path:name>/reset", "operator", answers=ONE, body=WHY, may_fail=(404, 422)
+    "POST",
+    "/projections/<path:name>/reset",
+    "operator",
+    answers=ONE,
+    body=WHY,
+    may_fail=(404, 409, 422),
 )
 def reset_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
     """Empty its tables and begin at the first event."""
