@@ -14,7 +14,7 @@ from config.settings import Settings
 bind = f"0.0.0.0:{os.environ.get('PORT') or 8000}"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
 worker_class = "gthread"
-# Twice as many as web.sse lets streams have: so that open consoles leave threads to the API.
+# Streams may hold half of them and requests that wait a quarter: see post_worker_init.
 threads = int(os.environ.get("WEB_THREADS") or 128)
 keepalive = 5
 timeout = 60  # a worker that doesn't answer its arbiter for so long is replaced
@@ -56,7 +56,9 @@ def on_starting(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Let live streams end as soon as this worker is told to stop, and not hold it up."""
-    from web import sse
+    """Leave threads to the API beside open consoles, and end live streams as soon as this worker is told to stop."""
+    from web import sse, waiting
 
+    sse.allow(worker.cfg.threads // 2)
+    waiting.allow(worker.cfg.threads // 4)
     sse.stop_when(lambda: not worker.alive)

@@ -1,10 +1,10 @@
 """Server-sent events: a bounded number of streams, each with heartbeats and a clean end.
 
-Every open stream holds a thread of the process, so there are at most
-`MOST_STREAMS` of them, and who comes later is told when to try again instead
-of waiting. A stream ends by itself when its visitor is gone (the next
-heartbeat finds out), after LONGEST seconds, or when the process is told to
-stop; the browser then connects anew and goes on after the last id it saw.
+Every open stream holds a thread of the process, so they may have half of
+them, and who comes later is told when to try again instead of waiting. A
+stream ends by itself when its visitor is gone (the next heartbeat finds out),
+after LONGEST seconds, or when the process is told to stop; the browser then
+connects anew and goes on after the last id it saw.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
@@ -21,7 +21,7 @@ from flask import Response
 from app.errors import Unavailable
 
 MOST_STREAMS = 64
-"""Streams of one process. `threads` in config/gunicorn.py leaves as many for everything else."""
+"""Streams of one process, until its server says what half of its threads is (`allow`)."""
 HEARTBEAT = 10.0  # seconds; a router cuts a connection that is silent for 55
 LONGEST = 900.0
 RECONNECT = 2000  # milliseconds
@@ -43,6 +43,12 @@ class Message:
         lines += [f"event: {self.event}"] if self.event else []
         lines += [] if self.data is None else [f"data: {self.data}"]
         return "\n".join([*lines, "", ""]).encode()
+
+
+def allow(most: int) -> None:
+    """So many streams at most; said by the server before it serves."""
+    global _open, MOST_STREAMS
+    _open, MOST_STREAMS = threading.BoundedSemaphore(most), most
 
 
 def stop_when(stopping: Callable[[], bool]) -> None:

@@ -11,19 +11,23 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-MOST = 32
-"""Waiting requests of one process; `threads` in config/gunicorn.py is four times as many."""
+_places = threading.BoundedSemaphore(32)
 
-_places = threading.BoundedSemaphore(MOST)
+
+def allow(most: int) -> None:
+    """So many waiting requests at most; said by the server before it serves."""
+    global _places
+    _places = threading.BoundedSemaphore(most)
 
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[float]:
     """How long this request may wait: what it wants, or 0 where too many wait already."""
-    if seconds <= 0 or not _places.acquire(blocking=False):
+    places = _places
+    if seconds <= 0 or not places.acquire(blocking=False):
         yield 0.0
         return
     try:
         yield seconds
     finally:
-        _places.release()
+        places.release()

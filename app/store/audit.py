@@ -115,7 +115,9 @@ class Audit:
         until: Any = None,
         limit: int = 50,
         cursor: str | None = None,
+        without: str | None = None,
     ) -> Page[dict[str, Any]]:
+        """The lines that match, newest first; `without` those of an action."""
         query = select(AuditRow).order_by(col(AuditRow.id).desc()).limit(limit + 1)
         for column, wanted in (
             (AuditRow.actor, actor),
@@ -125,6 +127,8 @@ class Audit:
         ):
             if wanted:
                 query = query.where(column == key(wanted))
+        if without:
+            query = query.where(AuditRow.action != key(without))
         if (start := seconds(since)) is not None:
             query = query.where(AuditRow.at >= start)
         if (end := seconds(until)) is not None:

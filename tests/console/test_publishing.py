@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from app.errors import InvalidCommand, InvalidEvents
 from tests.console.conftest import send, token
 from tests.web.fakes import FakePlatform
-from web.console.schema_form import data_of, fields
+from web.console.schema_form import data_of, fields, given_of
 
 SCHEMA: dict[str, Any] = {
     "properties": {
@@ -32,6 +32,17 @@ def test_what_was_written_becomes_data() -> None:
     data = {"name": "7", "count": 3, "paid": True, "size": 2, "items": [1]}
     assert data_of(SCHEMA, given) == (data, {})
     assert list(data_of(SCHEMA, {"data.count": "many"})[1]) == ["count"]
+
+
+def test_null_comes_back_as_null_and_not_as_the_default() -> None:
+    maybe = {"anyOf": [{"type": "integer"}, {"type": "null"}]}
+    schema = {"properties": {"days": maybe | {"default": 30}, "of": maybe, "plain": {"default": 7},
+                             "left": maybe | {"default": None}}, "required": ["of"]}  # fmt: skip
+    given = given_of({"days": None, "of": None, "plain": 8})
+    assert [one.value for one in fields(schema, given, {})] == ["", "", "8", ""]
+    assert data_of(schema, given) == ({"days": None, "of": None, "plain": 8}, {})
+    assert data_of(schema, {"data.plain": "", "data.left": ""}) == ({}, {})
+    assert fields(schema, {}, {})[0].value == "30"
 
 
 def test_an_event_is_published_and_audited(operator: FlaskClient, platform: FakePlatform) -> None:

@@ -156,6 +156,7 @@ def test_the_audit_log_is_found_by_who_and_what(audit, clock):
     )
     assert [r["action"] for r in audit.find(action="replay.started").items] == ["replay.started"]
     assert len(audit.find(since=T0 + 3, until=T0 + 5).items) == 2
+    assert all(r["action"] != "replay.started" for r in audit.find(without="replay.started").items)
 
 
 def test_the_audit_log_can_only_grow(audit, database):

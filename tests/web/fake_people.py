@@ -212,6 +212,7 @@ class FakeAudit:
         until: Any = None,
         limit: int = 50,
         cursor: str | None = None,
+        without: str | None = None,
     ) -> Page:
         return page(
             (
@@ -221,6 +222,7 @@ class FakeAudit:
                 and action in (None, r["action"])
                 and target in (None, r["target"])
                 and cause in (None, r["cause"])
+                and without != r["action"]
             ),
             limit,
             cursor,

@@ -124,6 +124,7 @@ def test_an_operator_asks_how_it_was_and_sees_what_differs(browser_of, platform)
     assert "&lt;i&gt;milk" in page and "<i>milk" not in page
     (line,) = platform.audit.find(target="projection:sales").items
     assert line["action"] == "projection.asked"
+    assert "Nothing yet." in browser.get("/projections/sales").text  # it changed nothing
     for wrong in ({"at": "soon"}, {"position": "one"}, {"position": "99"}):
         sent = browser.post("/projections/sales/as-of", data={**form, **wrong})
         assert sent.headers["Location"] == "/projections/sales"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from app.errors import Unavailable
+from config.gunicorn import post_worker_init
 from tests.web.fakes import FakePlatform
-from web import sse
+from web import sse, waiting
 from web.console.live import EXTENSION
 
 
@@ -17,6 +21,24 @@ def test_a_stream_that_is_never_read_leaves_nothing(app, browser_of, method: str
         assert answer.status_code == 200
         answer.close()
     assert not app.extensions[EXTENSION]._queues
+
+
+def test_streams_and_what_waits_have_their_share_of_the_servers_threads(monkeypatch) -> None:
+    for part, name in (
+        (sse, "MOST_STREAMS"),
+        (sse, "_open"),
+        (sse, "_stopping"),
+        (waiting, "_places"),
+    ):
+        monkeypatch.setattr(part, name, getattr(part, name))
+    post_worker_init(SimpleNamespace(alive=True, cfg=SimpleNamespace(threads=8)))
+    streams = [sse.event_stream(iter(())) for _ in range(4)]
+    with pytest.raises(Unavailable, match="4 live streams"):
+        sse.event_stream(iter(()))
+    for one in streams:
+        one.close()
+    with waiting.at_most(1) as first, waiting.at_most(1) as second, waiting.at_most(1) as third:
+        assert (first, second, third) == (1, 1, 0)
 
 
 def test_a_console_hears_what_changed_and_leaves(

@@ -16,7 +16,8 @@ from typing import Any
 from flask import Flask, Response, request
 
 from app import origin
-from app.cqrs.reaching import is_beyond, sentence
+from app.cqrs.declaration import CONSOLE
+from app.cqrs.reaching import ARCHIVE, is_beyond, sentence
 from app.errors import Refused
 from app.events.position import WRITTEN, Position
 from web import waiting
@@ -30,6 +31,7 @@ POSITION, LEAST, STALE = "X-Position", "X-Min-Position", "X-Stale"
 PATIENCE, LONGEST = 2.0, 30.0
 OUTCOMES = "outcomes"
 """What dead letters, figures and alerts are read from: no position of a write stands for them."""
+STANDING = ("paused", "stopped")
 _WAIT = re.compile(r"\bwait\s*=\s*(\d{1,4})\b")
 _STALE = re.compile(r"(^|[\s,;])stale($|[\s,;])")
 
@@ -115,17 +117,27 @@ def takes_stale() -> bool:
 
 def behind(told: dict[str, Any]) -> Response:
     """202: not there yet, and how far behind."""
-    name, ask = told["projection"], "Ask again, wait longer (Prefer: wait=10)"
-    if told["state"] == "stopped":
-        ask = (f"It doesn't go on by itself: an operator mends what stopped it and resumes it, or skips the event "
-               f"(POST /api/v1/projections/{name}/resume, or /skip). Then ask again")  # fmt: skip
-    elif is_beyond(told):
+    ask = "Ask again, wait longer (Prefer: wait=10)"
+    stands = told["state"] in STANDING
+    if is_beyond(told):
         ask = "Ask with the position that a write answered"
+    elif stands:
+        ask = f"It doesn't go on by itself: an operator {_what_helps(told)}. Then ask again"
     detail = f"{sentence(told)} {ask}, or take what there is (Prefer: stale)."
     response = problem(202, detail, "behind", **told)
-    if told["state"] != "stopped":
+    if not stands:
         response.headers["Retry-After"] = "1"
     return response
+
+
+def _what_helps(told: dict[str, Any]) -> str:
+    name = told["projection"]
+    if name in CONSOLE or name == ARCHIVE:
+        return f"resumes the archive (POST /api/v1/subscriptions/{ARCHIVE}/resume)"
+    resume = f"POST /api/v1/projections/{name}/resume"
+    if told["state"] == "paused":
+        return f"resumes it ({resume})"
+    return f"mends what stopped it and resumes it, or skips the event ({resume}, or /skip)"
 
 
 def marked_stale(response: Response, told: dict[str, Any]) -> Response:

@@ -76,14 +76,14 @@ def cancel_run(correlationid: str, body: dict[str, Any]) -> Any:
 
 
 @route("GET", "/runs/<path:correlationid>/compare", "viewer", answers=COMPARISON, may_fail=(404,),
-       query=(Parameter("with", "The other run; by default the last of its type that succeeded."),
+       follows="runs", query=(Parameter("with", "The other run; by default the last of its type that succeeded."),
               ))  # fmt: skip
 def compare_run(correlationid: str, **query: Any) -> Any:
     """A run beside another, step by step: states, attempts, seconds queued and handled."""
     return current_platform().runs.compare(correlationid, query["with"])
 
 
-@route("GET", "/runs/<path:correlationid>/export", "viewer", may_fail=(404,),
+@route("GET", "/runs/<path:correlationid>/export", "viewer", may_fail=(404,), follows="runs",
        answers=obj({"run": RUN, "events": many(CLOUD_EVENT)}))  # fmt: skip
 def export_run(correlationid: str) -> Any:
     """All that is kept of a run: its steps with every attempt, and its events."""

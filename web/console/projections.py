@@ -60,8 +60,12 @@ def projection(name: str) -> ResponseReturnValue:
 
 
 def deeds(name: str) -> list[dict[str, Any]]:
-    """What people did to it last: who, what, when and why. From where is for administrators to see."""
-    lines = current_platform().audit.find(target=f"projection:{name}", limit=5).items
+    """What people did to it last: who, what, when and why. From where is for administrators to see.
+
+    What was only asked (its rows as of an earlier moment) changed nothing, and would fill the list.
+    """
+    target = f"projection:{name}"
+    lines = current_platform().audit.find(target=target, without="projection.asked", limit=5).items
     return [
         {
             "at": line["at"],

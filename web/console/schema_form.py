@@ -18,7 +18,7 @@ PREFIX = "data."
 
 @dataclass(frozen=True)
 class Field:
-    """`kind` is string, integer, number, boolean, choice or json."""
+    """`kind` is string, integer, number, boolean, choice or json; `nullable`: left empty, it is null."""
 
     name: str
     kind: str
@@ -27,6 +27,7 @@ class Field:
     choices: tuple[Any, ...]
     value: str
     problem: str = ""
+    nullable: bool = False
 
 
 def fields(
@@ -40,19 +41,26 @@ def fields(
         value = given.get(PREFIX + name, "" if default is None else _text(default))
         about = str(part.get("description") or _title(name, part))
         required = name in schema.get("required", ())
-        found.append(Field(name, kind, required, about, choices, value, problems.get(name, "")))
+        nullable = (required or default is not None) and _may_be_null(part, schema)
+        problem = problems.get(name, "")
+        found.append(Field(name, kind, required, about, choices, value, problem, nullable))
     return found
 
 
 def data_of(
     schema: Mapping[str, Any], given: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """The data that a form gives, and what can't be read of it by field. Empty fields are left out."""
+    """The data that a form gives, and what can't be read of it by field.
+
+    Empty fields are left out; but one that was sent empty is null where that differs from leaving it out.
+    """
     data: dict[str, Any] = {}
     problems: dict[str, str] = {}
     for one in fields(schema, given, {}):
         text = given.get(PREFIX + one.name, "").strip()
         if not text:
+            if one.nullable and PREFIX + one.name in given:
+                data[one.name] = None
             continue
         if one.kind == "string":
             data[one.name] = text
@@ -69,7 +77,13 @@ def data_of(
 
 def given_of(data: Any) -> dict[str, str]:
     """What a form that gives this data would send."""
-    return {PREFIX + name: _text(value) for name, value in data.items() if value is not None}
+    return {PREFIX + n: "" if value is None else _text(value) for n, value in data.items()}
+
+
+def _may_be_null(part: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
+    part = _followed(part, schema)
+    kinds = (_followed(one, schema) for one in part.get("anyOf", ()))
+    return part.get("type") == "null" or any(_may_be_null(one, schema) for one in kinds)
 
 
 def _kind(part: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
