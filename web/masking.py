@@ -11,12 +11,14 @@ masked, or it could be guessed letter by letter.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from app.errors import Refused
 from app.events import sensitive
 from app.events.event import Event
+from app.store.columns import key
+from app.store.data_match import DataMatch
 from app.store.page import Page
 from app.webhooks import address
 from web.rendering import encode
@@ -56,10 +58,14 @@ class Masks:
     def any(self) -> bool:
         return bool(self._known())
 
-    def names(self) -> set[str]:
-        return {
-            n for schemas in self._known().values() for s in schemas for n in sensitive.names(s)
-        }
+    def hides(self, path: Iterable[str], type: str | None) -> bool:
+        """Whether some type, or this one, marks what lies at a path of its data."""
+        return any(
+            sensitive.marked_at(schema, path)
+            for name, schemas in self._known().items()
+            if type is None or key(name) == key(type)
+            for schema in schemas
+        )
 
     def _known(self) -> dict[str, list[Any]]:
         if time.monotonic() - self._looked > BELIEVED:
@@ -118,6 +124,9 @@ class Masks:
             for name in ("history", "attempts") if whole else ():
                 if isinstance(shown.get(name), list):
                     shown[name] = [_short(attempt) for attempt in shown[name]]
+        if "type" not in value and "position" in value and isinstance(value.get("error"), str):
+            # left out by a projection before types were noted
+            shown["error"] = _kind(value["error"])
         problem = value.get("problem")
         if isinstance(problem, str) and any(type in problem for type in self._known()):
             place, _, error = problem.partition(": ")
@@ -167,9 +176,13 @@ class Masked:
         """A condition on a masked field would tell its value."""
         condition = named.get("data")
         if isinstance(condition, str):
-            for name in self._masks.names():
-                if name in condition:
-                    raise Refused(f"The field {name} is masked for you: search by another one.")
+            path = DataMatch.parse(condition).path
+            if self._masks.hides(path, named.get("type") or None):
+                field = ".".join(path)
+                raise Refused(
+                    f"The field {field} is masked for you in some type: search by another one, or name the root "
+                    "event's type beside it where that one isn't masked."
+                )
 
     def _finds(self, item: Any, words: str) -> bool:
         """Whether it is found by what is shown; by its other parts where nothing is masked."""

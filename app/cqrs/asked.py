@@ -23,7 +23,7 @@ def validated(one: Command, asked: Any) -> BaseModel:
     try:
         return one.takes.model_validate(asked)
     except ValidationError as error:
-        raise invalid(one.name, field_problems(error)) from error
+        raise invalid(one.name, field_problems(error, one.takes)) from error
 
 
 def invalid(name: str, problems: list[dict[str, str]]) -> InvalidCommand:

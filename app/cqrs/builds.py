@@ -50,8 +50,8 @@ def leave(session: Session, row: FollowerRow) -> None:
     session.delete(row)
 
 
-def skip(row: FollowerRow, position: int, error: str) -> None:
-    """Leave this event out, and remember that."""
-    noted = [*(row.skipped or []), {"position": position, "error": error}]
+def skip(row: FollowerRow, position: int, type: str, error: str) -> None:
+    """Leave this event out, and remember that: its type says whether its error may be shown to everybody."""
+    noted = [*(row.skipped or []), {"position": position, "type": type, "error": error}]
     row.skipped, row.position = noted[-NOTED:], position
     stopping.no_more(row)

@@ -42,13 +42,16 @@ class CommandDone(BaseModel):
 
 @event_type(COMMAND_REFUSED, version=1)
 class CommandRefused(BaseModel):
-    """Why the command did nothing: `kind` for programs, `detail` for people."""
+    """Why the command did nothing: `kind` for programs, `detail` for people.
+
+    `detail` and `problems` may repeat what was asked, which is masked.
+    """
 
     command: str
     actor: str
     kind: str
-    detail: str
-    problems: list[dict[str, Any]] = []
+    detail: str = sensitive()
+    problems: list[dict[str, Any]] = sensitive(default=[])
 
 
 @event_type(AGGREGATE_ASKED, version=1, topic="command")

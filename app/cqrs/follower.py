@@ -193,7 +193,7 @@ class Follower:
             if row is None or row.position != seen.position:
                 return
             if self.declared.on_error == "skip":
-                builds.skip(row, bad.position, told)
+                builds.skip(row, bad.position, bad.event.type, told)
             else:
                 stopping.by_event(row, bad, told)
             row.updated = self.platform.clock.now()

@@ -133,7 +133,7 @@ class Projections:
             if not stopped:
                 raise Conflict(f"{name} isn't stopped by an event.")
             for row, by in stopped:
-                builds.skip(row, by["position"], by["error"])
+                builds.skip(row, by["position"], by["type"], by["error"])
                 session.add(row)
             more["event"] = by
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from pydantic import ValidationError
 
+from app.events import sensitive
 from app.events.event import Event, attribute_problems, plain
 from app.events.schema import EventTypes, Tracking, field_problems, schema_urn, version_in
 from app.events.topics import SYSTEM_TOPIC, check_type, first_segment
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 
 _OURS = f"{SYSTEM_TOPIC}."
+_NAMES_ONLY = ("required", "additionalProperties", "dependentRequired")
+"""What a JSON Schema may ask for whose error repeats names and no values."""
 
 
 class StoredSchema(NamedTuple):
@@ -79,13 +82,13 @@ class Catalogue:
             try:
                 self.types.read(event.type, event.dataschema, plain_data(event.data))
             except ValidationError as error:
-                return event, field_problems(error)
+                return event, field_problems(error, self.types.newest[event.type].model)
             return event, []
         if not isinstance(event.data, known.model):
             try:
                 known.model.model_validate(event.data)
             except ValidationError as error:
-                return event, field_problems(error)
+                return event, field_problems(error, known.model)
         return (event if event.dataschema else event.but(dataschema=known.urn)), []
 
     def _check_by_schema(
@@ -104,14 +107,24 @@ class Catalogue:
 def schema_problems(schema: Mapping[str, Any], data: Any) -> list[dict[str, str]]:
     """What of `data` doesn't fit a JSON Schema: the `field` at fault and the `problem` in words."""
     problems = []
+    marks = sensitive.marks_any(schema)
     for error in _validator(msgspec.json.encode(schema)).iter_errors(plain_data(data)):
         path = ".".join(map(str, ("data", *error.absolute_path, *_missing(error))))
-        problems.append({"field": path, "problem": _said(error)[:300]})
+        problems.append({"field": path, "problem": _said(error, schema if marks else None)[:300]})
     return problems
 
 
-def _said(error: JsonSchemaError) -> str:
-    """The error in words; of an open bound those of the library say that -3 is "equal to the minimum"."""
+def _said(error: JsonSchemaError, marking: Mapping[str, Any] | None) -> str:
+    """The error in words, without what was given for a field that is marked.
+
+    Of an open bound those of the library say that -3 is "equal to the minimum".
+    """
+    if (
+        marking is not None
+        and error.validator not in _NAMES_ONLY
+        and sensitive.marked_at(marking, error.absolute_path) is not False
+    ):
+        return f"is not what {error.validator} asks for: {error.validator_value!r}"
     bound = {"exclusiveMinimum": "more", "exclusiveMaximum": "less"}.get(str(error.validator))
     return (
         f"{error.instance!r} is not {bound} than {error.validator_value!r}"

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
 from app.errors import Refused
+from app.events import sensitive
 from app.events.topics import check_topic, check_type, first_segment
 
 Tracking = Literal["run", "packed"]
@@ -177,14 +178,28 @@ def _check_version(version: Any, what: str) -> None:
         raise Refused(f"{what} is a whole number from 1 on, not {version!r}")
 
 
-def field_problems(error: ValidationError) -> list[dict[str, str]]:
-    """Each field at fault with what was expected, for the producer."""
+def field_problems(error: ValidationError, model: type[BaseModel]) -> list[dict[str, str]]:
+    """Each field at fault with what was expected, for the producer.
+
+    What was given is repeated, but for fields that are marked: errors go where masked data may not.
+    """
+    schema = _schema_with_marks(model)
     found = []
     for detail in error.errors(include_url=False):
         path = ".".join(map(str, ("data", *detail["loc"])))
-        got = "" if detail["type"] == "missing" else f", got {_short(detail['input'])}"
+        told = detail["type"] != "missing" and (
+            schema is None or sensitive.marked_at(schema, detail["loc"]) is False
+        )
+        got = f", got {_short(detail['input'])}" if told else ""
         found.append({"field": path, "problem": f"{detail['msg']}{got}"})
     return found
+
+
+@lru_cache(maxsize=512)
+def _schema_with_marks(model: type[BaseModel]) -> Any:
+    """The class's JSON Schema; None where it marks nothing."""
+    schema = model.model_json_schema()
+    return schema if sensitive.marks_any(schema) else None
 
 
 def _short(value: Any) -> str:

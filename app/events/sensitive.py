@@ -31,17 +31,17 @@ def marks_any(schema: Any) -> bool:
     return isinstance(schema, list) and any(map(marks_any, schema))
 
 
-def names(schema: Any) -> Iterator[str]:
-    """The names of the marked fields, at any depth."""
-    if isinstance(schema, Mapping):
-        for name, inner in (schema.get("properties") or {}).items():
-            if isinstance(inner, Mapping) and inner.get(MARK) is True:
-                yield name
-        for inner in schema.values():
-            yield from names(inner)
-    elif isinstance(schema, list):
-        for inner in schema:
-            yield from names(inner)
+def marked_at(schema: Schema, path: Iterable[str | int]) -> bool | None:
+    """Whether what is at this path is marked, lies in what is, or holds some; None where there is no such path."""
+    applying = _flattened([schema], schema)
+    for part in path:
+        if _marked(applying):
+            return True
+        inner = _inside(applying, part)
+        if not inner:
+            return None
+        applying = _flattened(inner, schema)
+    return _marked(applying) or _holds_some(applying, schema)
 
 
 def masked(data: Any, schemas: Iterable[Schema]) -> Any:
@@ -79,17 +79,50 @@ def _texts(value: Any) -> Iterator[str]:
 def _masked(data: Any, schemas: list[Schema], root: Schema) -> Any:
     """The value, seen by all the schemas that apply to it at once."""
     applying = _flattened(schemas, root)
-    if any(schema.get(MARK) is True for schema in applying):
+    if _marked(applying):
         return data if data is None else MASK
     if isinstance(data, dict):
         return {
             name: _masked(value, _of_field(applying, name), root) for name, value in data.items()
         }
     if isinstance(data, list):
-        inner = [s["items"] for s in applying if isinstance(s.get("items"), Mapping)]
-        inner += [p for s in applying for p in s.get("prefixItems", ())]
+        inner = _of_items(applying)
         return [_masked(value, inner, root) for value in data] if inner else data
     return data
+
+
+def _marked(schemas: list[Schema]) -> bool:
+    return any(schema.get(MARK) is True for schema in schemas)
+
+
+def _holds_some(schemas: list[Schema], root: Schema) -> bool:
+    """Whether anything inside of them, or of what they refer to, is marked."""
+    waiting: list[Any] = list(schemas)
+    referred: set[str] = set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Mapping):
+            if one.get(MARK) is True:
+                return True
+            reference = one.get("$ref")
+            if isinstance(reference, str) and reference not in referred:
+                referred.add(reference)
+                waiting.append(_resolved(root, reference))
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+    return False
+
+
+def _inside(schemas: list[Schema], part: str | int) -> list[Schema]:
+    """What applies one step further: to a field, or to an item by its place."""
+    found = _of_field(schemas, part) if isinstance(part, str) else []
+    return found + (_of_items(schemas) if isinstance(part, int) or part.isdecimal() else [])
+
+
+def _of_items(schemas: list[Schema]) -> list[Schema]:
+    inner = [s["items"] for s in schemas if isinstance(s.get("items"), Mapping)]
+    return inner + [p for s in schemas for p in s.get("prefixItems", ())]
 
 
 def _of_field(schemas: list[Schema], name: str) -> list[Schema]:

@@ -24,7 +24,9 @@ def as_replayed(event: Event) -> Event:
         return event.but(data=TYPES.read(event.type, event.dataschema, event.data))
     except ValidationError as error:
         named = {"index": 0, "id": event.id, "type": event.type}
-        raise InvalidEvents([named | problem for problem in field_problems(error)]) from error
+        model = TYPES.newest[event.type].model
+        found = field_problems(error, model)
+        raise InvalidEvents([named | problem for problem in found]) from error
 
 
 def decided_events(category: str, decided: Any) -> list[Event]:

@@ -83,8 +83,10 @@ class Opening:
             force_setattr(event, "data", data)
             return event, None
         except ValidationError as error:
+            assert known is not None  # only its class raises this
             faults = "; ".join(
-                f"{fault['field']}: {fault['problem']}" for fault in field_problems(error)
+                f"{fault['field']}: {fault['problem']}"
+                for fault in field_problems(error, known.model)
             )
             return event, Park(told("InvalidData", faults, self.name, self.clock.now()), "invalid")
         except Exception as error:  # an author's upcaster or validator, or a mistake of ours

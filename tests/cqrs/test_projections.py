@@ -267,7 +267,7 @@ def test_a_poison_event_stops_it_and_an_operator_skips_it(shop):
     follow(shop)
     told = shop.projections.get("sales")
     assert (told["state"], told["lag"], sold(shop)) == ("running", 0, {"tea": 3})
-    assert told["skipped"][0]["position"] == 2
+    assert told["skipped"] == [{"position": 2, "type": "item.sold", "error": "ValueError: poison"}]
     (line,) = shop.audit.find(action="projection.skipped").items
     stood = {"state": "stopped", "position": 1, "skipped": 0, "building": None}
     assert (line["before"], line["after"]) == (

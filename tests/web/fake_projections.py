@@ -32,7 +32,7 @@ class FakeProjections:
                     "position": 31, "type": "item.sold", "event": "e-31", "error": "KeyError: <b>'buyer'</b>",
                 },
                 "behind": {"events": 12, "seconds": 900.0},
-                "skipped": [{"position": 7, "error": "KeyError: 'buyer'"}], "building": None,
+                "skipped": [{"position": 7, "type": "item.sold", "error": "KeyError: 'buyer'"}], "building": None,
             },
         }  # fmt: skip
 
