@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event, make_url, text
 from sqlmodel import Session
 
+from app.errors import Refused
 from app.store.engines import BEGIN, postgres, sqlite
 from app.store.failures import mark, translated
 from app.store.forking import GATE
@@ -192,6 +193,15 @@ class Database:
             engine = postgres.make(self.url, connections=self._connections)
         event.listen(engine, "handle_error", mark)
         return engine
+
+
+def check_writes(session: Session) -> None:
+    """Raises `Refused` for a session of `read`, which would lose what is written, and say that it holds."""
+    if session.get_bind().get_execution_options().get(BEGIN) == "DEFERRED":
+        raise Refused(
+            "This session only reads: open one `with platform.database.session()` to write in it. "
+            "Nothing was written."
+        )
 
 
 def open_databases(

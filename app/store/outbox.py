@@ -17,6 +17,7 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from app.events.event import Event
 from app.store.columns import Key, LongText, Moment, Serial, key
+from app.store.database import check_writes
 
 AT_ONCE = 0.0
 
@@ -52,7 +53,11 @@ class Outbox:
         due: float = AT_ONCE,
         handle: str | None = None,
     ) -> None:
-        """Publish these events, in order, once the session is committed and `due` (s since 1970) is here."""
+        """Publish these events, in order, once the session is committed and `due` (s since 1970) is here.
+
+        Raises `Refused` for a session that only reads.
+        """
+        check_writes(session)
         for one in events:
             stored = one.to_bytes().decode()
             session.add(OutboxRow(due=due, handle=key(handle) if handle else None, event=stored))

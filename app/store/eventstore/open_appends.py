@@ -31,11 +31,11 @@ class OpenAppends:
         held = self._held(session)
         session.info[_STREAMS] = self._database, session.get_transaction(), held | set(streams)
 
-    def check(self, streams: Iterable[str]) -> None:
-        """Raises `Refused` where an append of its own transaction would wait for one that is open here."""
+    def check(self, streams: Iterable[str], mine: Session | None = None) -> None:
+        """Raises `Refused` where an append would wait for a transaction that is open here, and isn't `mine`."""
         wanted = set(streams)
         for session in list(_HERE.__dict__.get("sessions", ())):
-            for stream in self._held(session) & wanted:
+            for stream in self._held(session) & wanted if session is not mine else ():
                 raise Refused(
                     f"This thread holds an open transaction that appended to {stream}: another append "
                     "would wait for it for ever. Take part in it (`session=`; in a handler "

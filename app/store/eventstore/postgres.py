@@ -22,6 +22,7 @@ from app.store.eventstore.request import Request
 
 _APPEND = "SELECT * FROM penstock_append(%s, %s, %s, %s, %s, %s, %s, %s)"
 _AT_ONCE = "SELECT * FROM penstock_append_at_once(%s)"
+_HIGHEST = 2**31 - 1
 _LARGEST_SHARED = 20
 """Events of a request that may share a call: a large one would make small ones wait for it."""
 
@@ -40,10 +41,15 @@ def append(cursor: Executor, request: Request) -> Appended:
     """Raises `VersionConflict`, having written nothing of this request."""
     first, *rest = request.rows
     given = (
-        request.stream, request.expected, request.at, request.actor, *first,
+        request.stream, _expected(request), request.at, request.actor, *first,
         msgspec.json.encode(rest).decode() if rest else None,
     )  # fmt: skip
     return _told(request, cursor.execute(_APPEND, given).fetchone())
+
+
+def _expected(request: Request) -> int | None:
+    """As the function takes it: no stream comes so far, so what is more is as wrong."""
+    return None if request.expected is None else min(request.expected, _HIGHEST)
 
 
 def _told(request: Request, row: Any) -> Appended:
@@ -80,7 +86,7 @@ class PostgresAppender:
     def _together(self, requests: list[Request]) -> list[Appended | Exception]:
         """One call for all who wait; a conflict of one is no matter to the others."""
         given = [
-            (one.stream, one.expected, one.at, one.actor, *one.rows[0], one.rows[1:] or None)
+            (one.stream, _expected(one), one.at, one.actor, *one.rows[0], one.rows[1:] or None)
             for one in requests
         ]
         with self._cursor() as cursor:

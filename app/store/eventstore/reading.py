@@ -121,11 +121,11 @@ class Reader:
     def position_at(self, at: Any) -> int:
         # From the newest on: times go back between streams by moments only, so few are looked at
         # for a time that is not long ago.
-        query = (
-            "SELECT position FROM stored_events WHERE recorded <= ? ORDER BY position DESC LIMIT 1"
-        )
+        query, given = "SELECT position FROM stored_events WHERE recorded <= ?", [seconds(at)]
         with self._reading(None) as bulk:
-            rows = bulk.rows(query, seconds(at))
+            if bulk.on_postgres:
+                query, given = f"{query} AND position <= ?", [*given, _horizon(bulk)]
+            rows = bulk.rows(f"{query} ORDER BY position DESC LIMIT 1", *given)
         return rows[0][0] if rows else 0
 
     def head(self) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from app.errors import Refused
+import msgspec
+
+from app.errors import EventTooLarge, Refused
 from app.events.event import Event
-from app.store.columns import KEY_LENGTH, key
+from app.store.columns import KEY_LENGTH, key, key_or_none
 
 SUBJECT_KEY = "subjectkey"
 """The extension that names the key which personal data in an event is enciphered with."""
@@ -30,9 +32,29 @@ class Request(NamedTuple):
         return self.rows[-1][0]
 
 
-def row(event: Event) -> Row:
+def row(event: Event, largest: int) -> Row:
+    """Raises `EventTooLarge` for what its topic would refuse, and whatever data raises that is no JSON."""
+    stored = event.to_bytes()
+    if (length := len(stored) + _stamps(event)) > largest:
+        raise EventTooLarge(
+            f"{event.type} {event.id} has {length:,} bytes, more than {largest:,}: put the data in "
+            "the blob store and send its reference. Nothing was appended."
+        )
     named = event.extensions.get(SUBJECT_KEY)
-    return event.type, event.to_bytes().decode(), None if named is None else key(str(named))
+    return event.type, stored.decode(), None if named is None else key(str(named))
+
+
+def _stamps(event: Event) -> int:
+    """The bytes that it gets when it is published: a time, a correlation, and its schema's name."""
+    root = 0 if event.correlationid else len(msgspec.json.encode(event.id)) + 24
+    return root + (64 if event.dataschema else len(event.type) + 128)
+
+
+def check_actor(actor: Any) -> str | None:
+    """Who appends, as both databases can hold it. Raises `Refused` for what is no text."""
+    if actor is not None and not isinstance(actor, str):
+        raise Refused(f"actor is {actor!r}: give a text, such as user:ada, or None.")
+    return key_or_none(actor)
 
 
 def check_stream(stream: str) -> str:

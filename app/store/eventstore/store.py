@@ -13,17 +13,18 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app import origin
 from app.clock import Clock, SystemClock
-from app.errors import EventTooLarge, InvalidEvents
+from app.errors import InvalidEvents
 from app.events.catalogue import Catalogue
 from app.events.event import Event
 from app.events.schema import TYPES
-from app.store.database import Database
+from app.store.database import Database, check_writes
 from app.store.eventstore import postgres, sqlite
 from app.store.eventstore.open_appends import OpenAppends
 from app.store.eventstore.reading import Reader
@@ -31,6 +32,7 @@ from app.store.eventstore.recorded import Appended, Recorded
 from app.store.eventstore.request import (
     Request,
     Row,
+    check_actor,
     check_expected,
     check_place,
     check_stream,
@@ -107,14 +109,17 @@ class EventStore:
         """Append to several streams in one transaction, all or none; one result for each entry."""
         if not entries:
             return []
-        at = self._clock.now()
+        at, by = self._clock.now(), check_actor(actor)
         requests = [
-            Request(check_stream(stream), check_expected(expected), at, actor, self._rows(events))
+            Request(check_stream(stream), check_expected(expected), at, by, self._rows(events))
             for stream, events, expected in entries
         ]
+        streams = [request.stream for request in requests]
         if session is None:
             self._database.check_free()
-            self._open.check([request.stream for request in requests])
+        else:
+            check_writes(session)
+        self._open.check(streams, session)
         with self._translated():
             if session is None:
                 done = self._appender.append(requests)
@@ -126,7 +131,7 @@ class EventStore:
             # In the session's transaction, so behind what it wrote and before what it will.
             cursor: Any = session.connection().connection.cursor()
             try:
-                self._open.note(session, [request.stream for request in requests])
+                self._open.note(session, streams)
                 append = sqlite.append if self._database.on_sqlite else postgres.in_order
                 return _told(append(cursor, requests))
             finally:
@@ -136,18 +141,14 @@ class EventStore:
         rows, problems = [], []
         for index, event in enumerate(checked_events(events)):
             checked, wrong = self._catalogue.check(event)
-            if wrong:
-                named = {"index": index, "id": event.id, "type": event.type}
-                problems += [{**named, **problem} for problem in wrong]
-                continue
-            written = row(checked)
-            if (length := len(written[1])) > self._largest:
-                raise EventTooLarge(
-                    f"{event.type} {event.id} has {length:,} characters, more than "
-                    f"{self._largest:,}: put the data in the blob store and send its reference. "
-                    "Nothing was appended."
-                )
-            rows.append(written)
+            if not wrong:
+                try:
+                    rows.append(row(checked, self._largest))
+                    continue
+                except (TypeError, ValueError, msgspec.MsgspecError) as error:
+                    wrong = [{"field": "data", "problem": str(error)}]
+            named = {"index": index, "id": event.id, "type": event.type}
+            problems += [{**named, **problem} for problem in wrong]
         if problems:
             raise InvalidEvents(problems)
         return rows
@@ -228,7 +229,7 @@ class EventStore:
         return self._reader.recorded_after(position)
 
     def position_at(self, at: Any) -> int:
-        """The newest position that was recorded at a time, or before; 0 where none was."""
+        """The newest position that was recorded at a time, or before, and to which all can be read now; 0 for none."""
         return self._reader.position_at(at)
 
     def head(self) -> int:

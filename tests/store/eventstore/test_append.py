@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from app.clock import SystemClock
 from app.errors import Conflict, EventTooLarge, InvalidEvents, Refused
+from app.events.catalogue import Catalogue
 from app.events.event import Event
 from app.events.schema import event_type, upcast
 from app.store.eventstore.postgres import PostgresAppender
 from app.store.eventstore.recorded import Appended, VersionConflict
 from app.store.eventstore.request import Request
-from app.store.eventstore.store import EventStore
+from app.store.eventstore.store import LARGEST_EVENT, EventStore
+from app.streams.publisher import Preparer
+
+T = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def happened(n=0, type="thing.done"):
@@ -128,6 +136,43 @@ def test_an_append_that_would_wait_for_its_own_thread_is_refused(events, store):
     assert numbers(events.read("thing:1")) == [3]
     other.append("thing:1", happened(4))
     assert numbers(events.read("thing:1")) == [3, 4]
+
+
+def test_an_append_in_a_second_transaction_of_its_thread_is_refused(events, store):
+    """It would wait for the first one for ever, where a server can't see that it does."""
+    with store.main.session() as session:
+        events.append("thing:1", happened(1), session=session)
+
+        def again():
+            with store.main.session() as second:
+                second.connection().exec_driver_sql("SET lock_timeout = '5s'")
+                events.append("thing:1", happened(2), session=second)
+
+        with pytest.raises(Refused, match="open"):
+            again()
+    assert numbers(events.read("thing:1")) == [1]
+
+
+def test_an_append_in_a_transaction_that_only_reads_is_refused(events, store):
+    """It would be told that it holds, and be gone."""
+    with store.main.read() as session, pytest.raises(Refused, match="only reads"):
+        events.append("thing:1", happened(), session=session)
+    with store.main.together(), store.main.read() as session:  # one that writes, too
+        events.append("thing:1", happened(), session=session)
+    assert events.version("thing:1") == 1
+
+
+def test_an_actor_that_a_database_can_not_hold_is_made_one_that_it_can(events):
+    for odd in ("\ud800", "a\0b", "x" * 500):
+        events.append("thing:1", happened(), actor=odd)
+    assert [len(each.actor) for each in events.read("thing:1")] == [1, 3, 160]
+
+
+def test_a_version_that_no_stream_has_is_a_conflict(events):
+    events.append("thing:1", happened(), actor="user:ada")
+    for events_of_it in ([happened()], [happened()] * 30):
+        with pytest.raises(VersionConflict, match="at version 1, not 3000000000: user:ada"):
+            events.append("thing:1", events_of_it, 3_000_000_000)
 
 
 def appended_together(events, *asked):
@@ -269,10 +314,36 @@ def test_what_can_not_be_appended(events):
     assert events.append("s:9", (Event(type="a.b") for _ in range(2)), 0).version == 2
     with pytest.raises(Refused, match="expected_version"):
         events.append("thing:1", happened(), -1)
-    with pytest.raises(EventTooLarge):
-        events.append("thing:1", Event(type="thing.done", data="x" * 2_000_000))
+    for odd in (5, b"ada"):
+        with pytest.raises(Refused, match="actor"):
+            events.append("thing:1", happened(), actor=odd)
+    with pytest.raises(InvalidEvents, match="data"):
+        events.append("thing:1", Event(type="thing.done", data="half a pair: \ud800"))
+    with pytest.raises(InvalidEvents, match="SimpleNamespace"):
+        events.append("thing:1", Event(type="thing.done", data=SimpleNamespace()))
     events.append("thing:1", Event(type="thing.done", data="nul \0 and \U0001f40d"))
     assert next(events.read("thing:1")).data == "nul \0 and \U0001f40d"
+
+
+@pytest.mark.parametrize("letter", ["x", "я"])
+def test_what_its_topic_would_refuse_is_not_appended(events, types, letter):
+    """The topic counts bytes, and there an event has a time and a correlation that it lacks here."""
+    catalogue = Catalogue(types)
+    topics = SimpleNamespace(partitions=lambda _: 1)
+    prepare = Preparer(catalogue, topics, SystemClock(), LARGEST_EVENT).prepare
+    for id in ("1", "x" * 400):
+        stream = f"thing:{len(id)}"
+        empty = len(Event(type="thing.done", data="", id=id, time=T).to_bytes())
+        most = (LARGEST_EVENT - empty) // len(letter.encode())
+        for less in (0, 60, 300, 1000):
+            made = Event(type="thing.done", data=letter * (most - less), id=id, time=T)
+            with suppress(EventTooLarge):
+                events.append(stream, made)
+        assert events.version(stream) > 0
+        with pytest.raises(EventTooLarge, match="bytes"):
+            events.append("thing:1", Event(type="thing.done", data=letter * most, id=id, time=T))
+    for kept in events.read_all(typed=False):
+        prepare([kept.event])
 
 
 def test_of_many_at_the_same_version_one_wins(events):
