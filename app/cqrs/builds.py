@@ -18,9 +18,11 @@ NOTED = 100
 def begin(
     session: Session, declared: Declared, build: int, state: str, now: float, position: int = 0
 ) -> None:
+    """Paused where the live one is: an operator's pause outlives a deploy."""
+    paused = any(row.paused for row in followers.builds(session, declared.name))
     followers.begin(
         session, declared.name, build, declared.kind, declared.version, state,
-        table_names(declared), now, position,
+        table_names(declared), now, position, paused,
     )  # fmt: skip
 
 
@@ -41,6 +43,28 @@ def next_number(session: Session, name: str, names: Sequence[str]) -> int:
     """For a build of these tables: the names of those beside the live ones end with it."""
     known = [*followers.builds(session, name), *keepers(session, names, name)]
     return max((row.build for row in known), default=0) + 1
+
+
+def unlike(row: FollowerRow, declared: Declared) -> str | None:
+    """How its tables are others than the code's, in words; None where they are the same."""
+    has, wanted = list(row.tables or ()), table_names(declared)
+    if set(has) == set(wanted):
+        return None
+    return f"they are {', '.join(has)}, and the code has {', '.join(wanted)}"
+
+
+def start(session: Session, row: FollowerRow, declared: Declared) -> None:
+    """Before its first event it takes the tables that the code has, empty.
+
+    What lies under their names is of another build, or of a release that kept them once.
+    """
+    wanted, has = table_names(declared), list(row.tables or ())
+    if row.state == BUILDING:
+        tables.drop(session.connection(), [f"{one}__{row.build}" for one in {*wanted, *has}])
+    else:
+        tables.empty(session.connection(), [one for one in wanted if one not in has])
+    row.tables = wanted
+    session.add(row)
 
 
 def leave(session: Session, row: FollowerRow) -> None:

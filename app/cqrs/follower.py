@@ -3,8 +3,8 @@
 Whatever ends a process in between rolls all of it back, and the next one reads
 the same batch. An event whose function fails is found by taking the batch one
 by one: it stops its projection, which says so, or is skipped and noted, as its
-author chose; an operator can skip it too. A build that has caught up takes the
-place of the live one in a transaction that finds nothing left to read.
+author chose; an operator can skip it too. A build that has found nothing left to
+read takes the place of the live one, unless that has come further meanwhile.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from app.subscriptions.failure import said
 from app.subscriptions.outputs import event_of
 
 BATCH = 1000
+TURN = 0.2
+"""Seconds after which a batch ends early, about: on SQLite it holds up whoever writes."""
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +51,7 @@ class Follower:
         self.declared = declared
         self._classes: dict[int, dict[Any, Any]] = {}
         self._one_by_one = 0
+        self._limit = BATCH
         self._fitting: set[int] = set()
         """The builds whose tables are as the code says."""
 
@@ -97,7 +100,7 @@ class Follower:
     def _advance(self, seen: FollowerRow) -> int:
         if not self._fits(seen):
             return 0
-        limit = 1 if self._one_by_one else BATCH
+        limit = 1 if self._one_by_one else min(self._limit, BATCH)
         found = self.platform.event_store.read_all(seen.position, limit, typed=False)
         if not found:
             if seen.state == BUILDING:
@@ -107,21 +110,25 @@ class Follower:
                     self._stop(seen, str(error))
             return 0
         try:
-            self._apply(seen, found)
+            done = self._apply(seen, found)
         except (*LOST, Unavailable):
             raise
         except Exception as error:
             self._failed(seen, found, error)
             return 0 if len(found) == 1 and self.declared.on_error == "stop" else 1
-        self._one_by_one = max(0, self._one_by_one - len(found))
-        return len(found)
+        self._one_by_one = max(0, self._one_by_one - done)
+        return done
 
     def _fits(self, seen: FollowerRow) -> bool:
         """Whether rows can go into its tables: no event is at fault where they were made by other code."""
-        if seen.build in self._fitting:
+        if seen.position and seen.build in self._fitting:
             return True
-        with self.platform.database.read() as session:
-            odd = tables.unlike(session.connection(), list(self._classes_of(seen).values()))
+        if not seen.position and not self._start(seen):
+            return False
+        odd = builds.unlike(seen, self.declared)
+        if odd is None:
+            with self.platform.database.read() as session:
+                odd = tables.unlike(session.connection(), list(self._classes_of(seen).values()))
         if odd is None:
             self._fitting.add(seen.build)
             return True
@@ -129,8 +136,26 @@ class Follower:
         self._stop(seen, f"Its tables were made by other code: {odd}. To make them anew, {make}.")
         return False
 
-    def _apply(self, seen: FollowerRow, found: Sequence[Recorded]) -> None:
-        """The rows of a batch and the position, in one transaction."""
+    def _start(self, seen: FollowerRow) -> bool:
+        """Have its tables be those of the code, before the first event; whether they are."""
+        if seen.state == LIVE and builds.unlike(seen, self.declared) is None:
+            return True
+        try:
+            with self.platform.database.session() as session:
+                row = followers.locked(session, seen.name, seen.build)
+                if row is None or row.position or row.state != seen.state:
+                    return False  # somebody was quicker
+                if row.state == LIVE:
+                    removing.check_free(session, builds.table_names(self.declared), seen.name)
+                builds.start(session, row, self.declared)
+        except Refused as error:
+            self._stop(seen, str(error))
+            return False
+        seen.tables = builds.table_names(self.declared)
+        return True
+
+    def _apply(self, seen: FollowerRow, found: Sequence[Recorded]) -> int:
+        """The rows of a batch and the position, in one transaction; how many events that were."""
         classes = self._classes_of(seen)
         with self.platform.database.session() as session:
             row = followers.locked(session, seen.name, seen.build)
@@ -140,15 +165,27 @@ class Follower:
                 or row.state != seen.state
                 or row.paused
             ):
-                return  # another process, or an operator, was quicker
+                return len(found)  # another process, or an operator, was quicker
             tables.make(session.connection(), list(classes.values()))
             view = View(session, classes)
-            for recorded in found:
-                if not self.declared.types or recorded.event.type in self.declared.types:
-                    self._handle(recorded, view)
+            done = self._handle_some(found, view)
             view.flush()
-            row.position, row.updated = found[-1].position, self.platform.clock.now()
+            row.position, row.updated = found[done - 1].position, self.platform.clock.now()
             session.add(row)
+        return done
+
+    def _handle_some(self, found: Sequence[Recorded], view: View) -> int:
+        """At least one, and no more than there is time for: how many. The next batch is as long as fits."""
+        clock, done = self.platform.clock, 0
+        until = clock.monotonic() + TURN
+        for recorded in found:
+            if not self.declared.types or recorded.event.type in self.declared.types:
+                self._handle(recorded, view)
+            done += 1
+            if clock.monotonic() >= until:
+                break
+        self._limit = done if done < len(found) else min(BATCH, 2 * self._limit)
+        return done
 
     def _handle(self, recorded: Recorded, view: View) -> None:
         try:
@@ -213,13 +250,17 @@ class Follower:
                 session.add(row)
 
     def _switch(self, seen: FollowerRow) -> None:
-        """The build takes the place of the live one, unless there is more to read."""
+        """The build takes the place of the live one, unless that is further: what was reached stays reached."""
         with self.platform.database.session() as session:
             rows = [followers.locked(session, row.name, row.build)
                     for row in followers.builds(session, seen.name)]  # fmt: skip
             mine = next((row for row in rows if row and row.build == seen.build), None)
             if mine is None or mine.position != seen.position or mine.state != BUILDING:
                 return
+            replaced = [row for row in rows if row and row.state == LIVE]
+            if mine.paused or any(row.position > mine.position for row in replaced):
+                return
+            mine.paused = any(row.paused for row in replaced)
             removing.check_free(session, builds.table_names(self.declared), seen.name)
             built, live = self._classes_of(seen), tables.own(self.declared.tables)
             tables.make(session.connection(), list(built.values()))

@@ -25,6 +25,8 @@ WHAT = "followers"
 LOOK = 0.5
 PAUSE = 1.0, 30.0
 """Seconds for which one that can't go on is left alone: at first, and at most."""
+SLOW = 5.0
+"""Seconds from which on a turn is told of in the log: it is to end after a fraction of one."""
 
 log = structlog.get_logger(__name__)
 
@@ -71,12 +73,16 @@ class Following:
         if self.platform.clock.monotonic() < until:
             self._waiting[name] = until, pause
             return 0
+        began = self.platform.clock.monotonic()
         try:
-            return turn()
+            done = turn()
         except BaseException:  # whatever it is: the others' turn comes first the next time
             until = self.platform.clock.monotonic() + pause
             self._waiting[name] = until, min(PAUSE[1], pause * 2)
             raise
+        if (took := self.platform.clock.monotonic() - began) > SLOW:
+            log.warning("a follower held up the others", follower=name, seconds=round(took, 1))
+        return done
 
     def begin_reactors(self, position: int) -> None:
         """Make those known that are not yet, from a position on."""

@@ -15,8 +15,8 @@ from app.cqrs import builds, following, own_rebuild, removing, stopping, tables
 from app.cqrs.as_of.rows import rows_as_of
 from app.cqrs.declaration import is_ours
 from app.cqrs.own_rebuild import CONSOLE
-from app.cqrs.reaching import Reaching, state_of
-from app.errors import Conflict, NotFound, Refused
+from app.cqrs.reaching import Reaching, absent, live_of, state_of
+from app.errors import Conflict, Refused
 from app.events.position import Position
 from app.store import followers
 from app.store.followers import BUILDING, LIVE, FollowerRow
@@ -61,7 +61,7 @@ class Projections:
         rows = self.all() if is_ours(name) else self.list()
         found = next((one for one in rows if one["name"] == name), None)
         if found is None:
-            raise _absent(name)
+            raise absent(name)
         return found
 
     def rows_as_of(
@@ -80,7 +80,7 @@ class Projections:
     def position(self, name: str) -> int:
         """How far the live build has come. Raises `NotFound`."""
         with self.platform.database.read() as session:
-            return _live(followers.builds(session, name), name).position
+            return live_of(followers.builds(session, name), name).position
 
     def wait(self, name: str, position: Position | str | int, seconds: float) -> bool:
         """Whether it has come to this position within so many seconds; `wait_for` tells more."""
@@ -88,6 +88,8 @@ class Projections:
 
     def rebuild(self, name: str, actor: str, reason: str = "") -> int:
         """Build it anew beside the live one, which it replaces when it has caught up; the build's number.
+
+        Of one that is paused, when it is resumed.
 
         The console's `runs` are replaced a few thousand at a time (`app.store.projection.rebuilding`).
         """
@@ -97,7 +99,7 @@ class Projections:
                 self._noted(session, actor, "rebuilt", name, reason)
             return own_rebuild.BUILD
         with self._steering(name, actor, "rebuilt", reason) as (session, rows, _):
-            live = _live(rows, name)
+            live = live_of(rows, name)
             if live.kind == "reactor":
                 raise Refused(
                     f"{name} is a reactor: its effects happen once, and are never rebuilt."
@@ -107,7 +109,7 @@ class Projections:
             build = builds.next_number(session, name, live.tables)
             followers.begin(
                 session, name, build, live.kind, live.version, BUILDING, live.tables,
-                self.platform.clock.now(),
+                self.platform.clock.now(), paused=live.paused,
             )  # fmt: skip
         return build
 
@@ -162,7 +164,7 @@ class Projections:
     def reset(self, name: str, actor: str, reason: str = "") -> None:
         """Empty its tables and begin at the first event; readers see it fill again."""
         with self._steering(name, actor, "reset", reason) as (session, rows, _):
-            live = _live(rows, name)
+            live = live_of(rows, name)
             if live.kind == "reactor":
                 raise Refused(
                     f"{name} is a reactor: its effects happen once, and are never rebuilt."
@@ -263,7 +265,7 @@ def _changing(platform: Any, name: str) -> Iterator[tuple[Session, list[Follower
         ]
         rows = [row for row in found if row is not None]
         if not rows:
-            raise _absent(name)
+            raise absent(name)
         yield session, rows
 
 
@@ -283,25 +285,6 @@ def _standing(rows: Sequence[FollowerRow]) -> dict[str, Any]:
 def _why(row: FollowerRow) -> str:
     problem = stopping.place(row)
     return problem if row.state == LIVE else f"A build stands still beside it. {problem}"
-
-
-def _live(rows: list[FollowerRow], name: str) -> FollowerRow:
-    for row in rows:
-        if row.state == LIVE:
-            return row
-    if rows:
-        raise Conflict(
-            f"{name} has no tables of its own yet: it is built beside those of another projection, and takes "
-            f"their place when that one is removed. `projections cancel {name}` has it built from the beginning."
-        )
-    raise _absent(name)
-
-
-def _absent(name: str) -> NotFound:
-    return NotFound(
-        f"There is no projection {name!r}: `python -m app projections list` shows them. A new one is there "
-        "when a worker of the lane system has begun with it."
-    )
 
 
 def _console(row: dict[str, Any]) -> dict[str, Any]:

@@ -12,11 +12,12 @@ where the archive failed in the middle of a batch, and tries again, may a run be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from app.cqrs.declaration import CONSOLE
 from app.cqrs.stopping import is_by_older_code
-from app.errors import NotFound, Refused
+from app.errors import Conflict, NotFound, Refused
 from app.events.event import PRIVATE, Event
 from app.events.position import Position
 from app.store import followers, ownership
@@ -43,7 +44,7 @@ class Reaching:
 
         `{"projection", "asked", "reached", "state", "position", "head", "behind": {"events", "seconds"}}`:
         where it is not `reached`, how far it is behind; None where nobody knows. `sentence` says it. Raises
-        `NotFound`, and `Refused` for what is no position of its kind.
+        `NotFound`, `Conflict` where it has no tables yet, and `Refused` for what is no position of its kind.
         """
         asked = position if isinstance(position, Position) else Position.read(str(position))
         has_reached = self._look_for(name, asked)
@@ -107,13 +108,9 @@ class Reaching:
     def _builds(self, name: str) -> tuple[FollowerRow, FollowerRow | None]:
         """The live one, and what is built beside it."""
         with self.platform.database.read() as session:
-            found = {row.state: row for row in followers.builds(session, name)}
-        if LIVE in found:
-            return found[LIVE], found.get(BUILDING)
-        raise NotFound(
-            f"There is no projection {name!r}: `python -m app projections list` shows them. A new one is there "
-            "when a worker of the lane system has begun with it."
-        )
+            rows = followers.builds(session, name)
+        beside = next((row for row in rows if row.state == BUILDING), None)
+        return live_of(rows, name), beside
 
     def _console(self, asked: Position) -> bool:
         if asked.stored is not None and not self._relayed(asked.stored):
@@ -149,6 +146,26 @@ class Reaching:
             self.platform.redis, ARCHIVE,
             keys.topic_stream(kept["topic"], kept["partition"]), kept["position"],
         )  # fmt: skip
+
+
+def live_of(rows: Sequence[FollowerRow], name: str) -> FollowerRow:
+    """The live one of its builds. Raises `Conflict` where it has none yet, and `NotFound`."""
+    for row in rows:
+        if row.state == LIVE:
+            return row
+    if rows:
+        raise Conflict(
+            f"{name} has no tables of its own yet: it is built beside those of another projection, and takes "
+            f"their place when that one is removed. `projections cancel {name}` has it built from the beginning."
+        )
+    raise absent(name)
+
+
+def absent(name: str) -> NotFound:
+    return NotFound(
+        f"There is no projection {name!r}: `python -m app projections list` shows them. A new one is there "
+        "when a worker of the lane system has begun with it."
+    )
 
 
 def state_of(live: FollowerRow, beside: FollowerRow | None) -> str:

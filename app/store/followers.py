@@ -58,13 +58,13 @@ def locked(session: Session, name: str, build: int) -> FollowerRow | None:
 
 def begin(
     session: Session, name: str, build: int, kind: str, version: int, state: str,
-    tables: list[str], now: float, position: int = 0,
+    tables: list[str], now: float, position: int = 0, paused: bool = False,
 ) -> None:  # fmt: skip
     """Make a build known; nothing where another process has."""
     session.execute(
         text(
             "INSERT INTO followers (name, build, kind, version, state, position, paused, tables,"
-            " updated) VALUES (:name, :build, :kind, :version, :state, :position, false, :tables, :now)"
+            " updated) VALUES (:name, :build, :kind, :version, :state, :position, :paused, :tables, :now)"
             " ON CONFLICT (name, build) DO NOTHING"
         ).bindparams(),
         {
@@ -76,5 +76,6 @@ def begin(
             "tables": JsonText().process_bind_param(tables, session.get_bind().dialect),
             "now": now,
             "position": position,
+            "paused": paused,
         },
     )

@@ -229,11 +229,15 @@ class InMemoryPlatform:
 
     @property
     def stopped(self) -> dict[str, str]:
-        """The projections and reactors that an event stopped, by name: its position, and what was raised."""
+        """The projections and reactors that an event stopped, by name: its position, and what was raised.
+
+        Of a build beside the live one as well.
+        """
         if not self.platform.database.begun:
             return {}
         told = self.platform.projections.list()
-        return {one["name"]: one["problem"] for one in told if one["problem"]}
+        problems = ((one, one["problem"] or (one["building"] or {}).get("problem")) for one in told)
+        return {one["name"]: problem for one, problem in problems if problem}
 
     @property
     def delayed(self) -> int:

@@ -59,7 +59,9 @@ def list_projections(limit: int, cursor: str | None) -> dict[str, Any]:
     return sliced(current_platform().projections.all(), limit, cursor)
 
 
-@route("GET", "/projections/<path:name>", "viewer", answers=ONE, may_fail=(404,), follows="<name>")
+@route(
+    "GET", "/projections/<path:name>", "viewer", answers=ONE, may_fail=(404, 409), follows="<name>"
+)
 def get_projection(name: str) -> dict[str, Any]:
     """One projection of the event store: position, lag, and the build beside it.
 
