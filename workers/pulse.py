@@ -115,6 +115,7 @@ class Pulse:
     def leave(self) -> None:
         """Take this worker off the list."""
         self.wire("HDEL", keys.WORKERS, self.worker)
+        self.wire("HDEL", keys.CODE, self.worker)
         self.wire("HDEL", keys.CONTROL, stop_field(self.worker))
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from typing import Any
 
-import msgspec
 from pydantic import BaseModel, ValidationError
 
 from app.cqrs.command import Command
 from app.errors import InvalidCommand, NotAllowed, NotFound, Refused
-from app.events.catalogue import plain_data
 from app.events.ids import derived_id, uuid7
 from app.events.schema import field_problems
 
@@ -54,9 +51,3 @@ def checked_key(key: str | None) -> str | None:
 def id_of(name: str, actor: str, key: str | None) -> str:
     """The same for the same key of an actor; a new one where there is no key."""
     return derived_id("command", name, actor, key) if key else uuid7()
-
-
-def digest(asked: Any) -> str:
-    """Which is the same for the same fields and values."""
-    plain = msgspec.json.encode(plain_data(asked), order="deterministic")
-    return hashlib.sha256(plain).hexdigest()

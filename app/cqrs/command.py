@@ -12,17 +12,21 @@ def sell(asked, ctx):
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+import msgspec
 from pydantic import BaseModel
 from sqlmodel import Session
 
 from app.cqrs.changed import Fields, changed
 from app.errors import Refused
+from app.events.catalogue import plain_data
 from app.events.event import Event
 from app.subscriptions.declaration import check_function
 
@@ -41,6 +45,11 @@ class Command:
     function: Function
     level: str = "operator"
 
+    @cached_property
+    def shape(self) -> str:
+        """A digest of what it takes: another one is another release's."""
+        return digest(self.takes.model_json_schema())
+
     def describe(self) -> dict[str, Any]:
         """As SQL keeps it for processes that don't import the author's code."""
         return {
@@ -50,6 +59,12 @@ class Command:
             "json_schema": self.takes.model_json_schema(),
             "doc": (self.function.__doc__ or self.takes.__doc__ or "").strip(),
         }
+
+
+def digest(value: Any) -> str:
+    """The same for the same fields and values."""
+    plain = msgspec.json.encode(plain_data(value), order="deterministic")
+    return hashlib.sha256(plain).hexdigest()
 
 
 @dataclass

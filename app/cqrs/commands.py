@@ -9,7 +9,7 @@ finds the answer, and does nothing. The answer bears the position that a reader 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -21,14 +21,13 @@ from app import origin
 from app.clock import instant
 from app.cqrs import deciding, refusals
 from app.cqrs.answers import SOURCE, Answers
-from app.cqrs.asked import absent, checked_key, digest, id_of, invalid, refuse_level, validated
-from app.cqrs.command import LEVELS, Command, CommandContext, Registry
+from app.cqrs.asked import absent, checked_key, id_of, invalid, refuse_level, validated
+from app.cqrs.command import LEVELS, Command, CommandContext, Registry, digest
 from app.cqrs.events import CommandGiven
 from app.cqrs.told import settled, told
 from app.errors import (
     Conflict,
     EventTooLarge,
-    NotFound,
     PenstockError,
     Refused,
     Unavailable,
@@ -69,9 +68,23 @@ class Commands(Answers):
     def declare(self) -> None:
         """Make known what the imported modules declare."""
         declared = [one.describe() for one in self.registry.commands.values()]
-        imported = {*self.platform.settings.handlers, *(one["module"] for one in declared)}
         with self.platform.database.session() as session:
-            store.declare(session, declared, imported)
+            store.declare(session, declared)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Those that no worker's code has any more; what waits of them is parked."""
+        if gone := list(names):
+            with self.platform.database.session() as session:
+                store.undeclare(session, gone)
+
+    def takes(self) -> dict[str, str]:
+        """The commands of the imported modules, each with a digest of what it takes."""
+        return {name: one.shape for name, one in self.registry.commands.items()}
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Those that SQL knows: name, module, and the digest of what each takes."""
+        with self.platform.database.read() as session:
+            return [(row.name, row.module, digest(row.json_schema)) for row in store.known(session)]
 
     def list(self) -> list[dict[str, Any]]:
         """`{"name", "level", "schema", "doc"}` of each command, by name."""
@@ -173,6 +186,7 @@ class Commands(Answers):
         here = origin.current()
         data = {
             "command": name, "asked": asked, "actor": actor, "may": sorted(may), "key": key,
+            "takes": digest(known["schema"]),
             "interface": here.interface, "address": here.address,
         }  # fmt: skip
         now = self.platform.clock.now()
@@ -221,7 +235,7 @@ class Commands(Answers):
                 row = self._row(session, given.command, given.actor, key, id, given.asked)
                 if settled(row) is None:
                     self._refuse_old(event)
-                    self._check_here(given.command)
+                    self._check_here(given.command, given.takes)
                     one = self._allowed(given.command, given.actor, may)
                     wanted = validated(one, given.asked)
                     self._do(session, one, wanted, given.actor, row, given.key, event)
@@ -248,28 +262,38 @@ class Commands(Answers):
 
     # -- what both need
 
-    def check(self, name: str, asked: Any, key: str | None = None) -> None:
-        """What our own code is about to give. Raises `NotFound`, `InvalidCommand` or `Refused`."""
+    def check(self, name: str, asked: Any, key: str | None = None) -> str:
+        """What our own code is about to give; the digest of what the command takes.
+
+        Raises `NotFound`, `InvalidCommand` or `Refused`.
+        """
         checked_key(key)
         asked = plain_data(asked)
         one = self.registry.commands.get(name)
         if one is not None:
             validated(one, asked)
-        elif problems := schema_problems(self.get(name)["schema"], asked):
+            return one.shape
+        schema = self.get(name)["schema"]
+        if problems := schema_problems(schema, asked):
             raise invalid(name, problems)
+        return digest(schema)
 
-    def _check_here(self, name: str) -> None:
-        """That this worker has the code. No refusal to be kept where not: in a deploy another has it."""
-        if name in self.registry.commands:
+    def _check_here(self, name: str, takes: str | None) -> None:
+        """That this worker has the code by which it was given. No refusal to be kept where not: in a
+        deploy another has it. Where none has any more, ours is what there is.
+        """
+        one = self.registry.commands.get(name)
+        if one is not None and takes in (one.shape, None):
             return
-        try:
-            self.get(name)
-        except NotFound as error:
-            raise UnknownCommand(str(error)) from error
-        raise Unavailable(
-            f"This worker's code has no command {name!r}, and another's has: it is tried again until"
-            " that one takes it. Restart the workers that run an older release."
-        )
+        said = {code.commands.get(name) for code in self.platform.workers.code() if code} - {None}
+        said |= {known for row, _, known in self.rows() if row == name}
+        if one is None and not said:
+            raise UnknownCommand(str(absent(name)))
+        if one is None or takes in said:
+            raise Unavailable(
+                f"This worker's code has no command {name!r} as it was given, and another's has: it is tried"
+                " again until that one takes it. Restart the workers that run an older release."
+            )
 
     def _allowed(self, name: str, actor: str, may: Collection[str]) -> Command:
         one = self.registry.commands.get(name)

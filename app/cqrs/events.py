@@ -19,13 +19,18 @@ from app.events.topics import (
 
 @event_type(COMMAND_GIVEN, version=1)
 class CommandGiven(BaseModel):
-    """Somebody asked for something; `may` are the levels that they have, None where our own code asks."""
+    """Somebody asked for something; `may` are the levels that they have, None where our own code asks.
+
+    `takes` is a digest of what the command took where it was checked: a worker with another one leaves
+    it to those who have that.
+    """
 
     command: str
     asked: Any = sensitive(default=None)
     actor: str
     may: list[str] | None = None
     key: str | None = None
+    takes: str | None = None
     interface: str | None = None
     address: str | None = None
 

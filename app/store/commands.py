@@ -48,15 +48,16 @@ class CommandRow(SQLModel, table=True):
     at: float = Field(index=True, sa_type=Moment)
 
 
-def declare(session: Session, declared: Iterable[Mapping[str, Any]], modules: set[str]) -> None:
-    """Keep these commands; those of `modules` that are not among them any more are forgotten."""
+def declare(session: Session, declared: Iterable[Mapping[str, Any]]) -> None:
+    """Keep these commands."""
     Bulk(session).lock(LOCK)  # every worker says the same when it starts
-    wanted = {one["name"]: one for one in declared}
-    for row in known(session):
-        if row.name not in wanted and row.module in modules:
-            session.delete(row)
-    for one in wanted.values():
+    for one in declared:
         session.merge(KnownRow(**one))
+
+
+def undeclare(session: Session, names: Iterable[str]) -> None:
+    """No code has these any more."""
+    session.execute(delete(KnownRow).where(col(KnownRow.name).in_(list(names))))
 
 
 def known(session: Session) -> list[KnownRow]:

@@ -15,8 +15,10 @@ from app.events.topics import SYSTEM_TOPIC
 from app.streams import control, keys
 from app.streams.delayed import release_due
 from app.streams.trim import trim
+from app.subscriptions.declare import declare
 from app.subscriptions.lag import Lags
 from app.subscriptions.reclaim import Reaper
+from app.subscriptions.side_by_side import SideBySide
 
 TERM = 3_000
 """Milliseconds for which a caretaker stays one without saying so again."""
@@ -38,6 +40,7 @@ class Caretaker:
         self.worker = worker
         self.reaper = reaper
         self.lags = Lags(platform)
+        self.side_by_side = SideBySide(platform, worker, declare)
         self._mirrored: tuple[Any, float] = (None, float("-inf"))
         self._believed = (float("-inf"), False)
         self._began = (platform.clock.now(), platform.clock.monotonic())
@@ -53,6 +56,7 @@ class Caretaker:
             (10.0, self.judge_alerts),
             (10.0, self.trim_records),
             (60.0, self.trim_topics),
+            (15.0, self.side_by_side.keep),
             (15.0, self.note_lags),
             (3600.0, self.forget_old),
         ]

@@ -72,10 +72,10 @@ class Context:
         A `key` makes it once for this subscription, whichever delivery gives it. Raises
         `NotFound` or `InvalidCommand` where there is no such command, or it takes something else.
         """
-        self.platform.commands.check(name, asked, key)
+        takes = self.platform.commands.check(name, asked, key)
         given = {"command": name, "asked": asked, "actor": f"subscription:{self.subscription}"}
         now = instant(self._handling.clock.now())
-        data = {**given, "may": None, "key": key}  # a handler's code may give any
+        data = {**given, "may": None, "key": key, "takes": takes}  # a handler's code may give any
         self.emitted.append(Event(type=COMMAND_GIVEN, data=data, subject=name, time=now))
 
     @property

@@ -13,6 +13,7 @@ from typing import Any
 from app.events.topics import SYSTEM_TOPIC
 from app.streams.broker import create_groups
 from app.streams.control import be_present
+from app.subscriptions.side_by_side import GONE, let_go, nobodys
 from app.subscriptions.streams import subscription_streams
 
 
@@ -37,7 +38,9 @@ def declare(platform: Any) -> None:
         }
         for one in declared
     )
-    _retire(platform)
+    # At once what no live worker has; in a deploy the older release's go when its workers have gone.
+    found = nobodys(platform, platform.workers.code())
+    let_go(platform, [one for one, wait in found.items() if wait == GONE])
     topics = platform.stream_topics
     topics.partitions(SYSTEM_TOPIC)
     for one in declared:
@@ -53,20 +56,3 @@ def declare(platform: Any) -> None:
     platform.schedules.declare()
     platform.subscriptions.mirror()
     be_present(platform.redis, [one.name for one in declared])
-
-
-def _retire(platform: Any) -> None:
-    """Retire what the imported modules declared once and declare no more.
-
-    Else every run of its types would wait for it for ever. Subscriptions of modules that this
-    process doesn't import are another process's: nothing is known of them here.
-    """
-    known = platform.handlers.subscriptions
-    imported = {one.handler.__module__ for one in known.values()} | set(platform.settings.handlers)
-    gone = [
-        row["name"]
-        for row in platform.subscription_store.all(active_only=True)
-        if row["module"] in imported and row["name"] not in known
-    ]
-    for name in platform.subscription_store.retire(gone):
-        platform.projection.cancel_waiting(name)

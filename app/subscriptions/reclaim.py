@@ -93,6 +93,7 @@ class Reaper:
             suspect=True,
         )
         self.client.hdel(keys.WORKERS, worker)
+        self.client.hdel(keys.CODE, worker)
         found = self.clock.now()
         self.client.zadd(keys.BURIED, {worker: found})
         self.client.zremrangebyscore(keys.BURIED, "-inf", found - BURIED_KEPT)

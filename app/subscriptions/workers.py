@@ -7,6 +7,7 @@ workers running (a platform, `up`) starts another one in its place.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +17,13 @@ from app.errors import Conflict, NotFound
 from app.streams import keys
 from app.streams.control import stop_field
 from app.subscriptions.reclaim import RECLAIM
+
+
+class Code(msgspec.Struct):
+    """What a worker's code has: its subscriptions, and its commands with a digest of what each takes."""
+
+    subscriptions: list[str]
+    commands: dict[str, str]
 
 
 class Workers:
@@ -40,6 +48,16 @@ class Workers:
             worker["stopping"] = bool(word) or worker.get("stopping", False)
             worker.pop("place", None)
         return sorted(found, key=lambda worker: worker["id"])
+
+    def say(self, id: str, code: Code) -> None:
+        """What this worker's code has, for those of other releases."""
+        self.client.hset(keys.CODE, id, msgspec.json.encode(code))
+
+    def code(self) -> Sequence[Code | None]:
+        """What each live worker's code has; None of one that hasn't said: of an older release, or just starting."""
+        alive = [one["id"] for one in self.list() if one["alive"]]
+        said = self.client.hmget(keys.CODE, alive) if alive else []
+        return [msgspec.json.decode(one, type=Code) if one else None for one in said]
 
     def lanes(self) -> set[str]:
         """The lanes that a live worker serves."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,10 @@ class MemoryPlatform(Platform):
             "The platform in memory has no Redis: test what needs one with the `redis_url` of a"
             " real server, or use what app.testing offers instead."
         )
+
+    @property
+    def workers(self) -> Any:
+        return NoWorkers()
 
     @cached_property
     def stream_topics(self) -> Topics:
@@ -128,6 +132,16 @@ class MemoryPlatform(Platform):
 
     def close(self) -> None:
         self.database.dispose()
+
+
+class NoWorkers:
+    """Nobody runs beside a test."""
+
+    def list(self) -> list[dict[str, Any]]:
+        return []
+
+    def code(self) -> Sequence[Any]:
+        return []
 
 
 class TestCatalogue(Catalogue):
