@@ -15,7 +15,7 @@ from app.ml.dialect import Dialect
 from app.ml.reading import Table
 from app.ml.rejected import rejected_csv
 from app.store.blobs import BlobStore
-from app.store.columns import key
+from app.store.columns import LARGEST, key
 from app.store.database import Database
 from app.store.moments import iso
 from app.store.page import Page, paged
@@ -89,7 +89,7 @@ class DatasetReading:
         Raises `NotFound`, and `Conflict` where the file couldn't be read as a table at all.
         """
         with self._database.read() as session:
-            row = session.get(DatasetVersionRow, (name, version))
+            row = session.get(DatasetVersionRow, (name, version)) if version <= LARGEST else None
         if row is None or row.file is None:
             raise NotFound(f"There is no version {version} of a dataset {name!r} with a file.")
         report = json.loads(self._blobs.read(row.report)) if row.report else {}

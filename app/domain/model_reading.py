@@ -13,6 +13,7 @@ from app.domain.serving import Serving
 from app.domain.tables import ModelRow, ModelVersionRow, PromotionRow
 from app.errors import NotFound
 from app.store.blobs import BlobStore
+from app.store.columns import LARGEST
 from app.store.database import Database
 from app.store.moments import iso
 from app.store.page import Page, paged
@@ -68,7 +69,7 @@ class ModelReading:
 
     def row(self, name: str, version: int) -> ModelVersionRow:
         with self._database.read() as session:
-            row = session.get(ModelVersionRow, (name, version))
+            row = session.get(ModelVersionRow, (name, version)) if version <= LARGEST else None
         if row is None:
             raise NotFound(
                 f"There is no version {version} of a model {name!r}; `python -m app models "

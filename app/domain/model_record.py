@@ -17,7 +17,7 @@ from app.domain.rows import locked
 from app.domain.tables import ModelRow, ModelVersionRow, PromotionRow
 from app.errors import Conflict, NotFound
 from app.sourcing.repository import Repository
-from app.store.columns import clean, key, key_or_none
+from app.store.columns import LARGEST, clean, key, key_or_none
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _locked(session: Session, model: str) -> ModelRow:
 
 
 def _version(session: Session, model: str, version: int) -> ModelVersionRow:
-    row = session.get(ModelVersionRow, (model, version))
+    row = session.get(ModelVersionRow, (model, version)) if version <= LARGEST else None
     if row is None:
         raise NotFound(
             f"There is no version {version} of a model {model!r}; `python -m app models show "

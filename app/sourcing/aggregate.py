@@ -35,6 +35,10 @@ from app.sourcing.written import parts_of
 
 Applying = Callable[[Any, Event], None]
 
+_SETTINGS = ("category", "snapshot_every", "private")
+_OWN = ("id", "version", "pending")
+"""What a class says of itself, and what each object holds beside its fields."""
+
 
 class NotApplied(PenstockError):
     """An aggregate has no method for an event of its own."""
@@ -73,10 +77,8 @@ class Aggregate:
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         cls.category = check_category(cls.__dict__.get("category") or cls.__name__.lower())
-        cls._fields = fields.declared(cls, Aggregate)
-        cls._methods = {
-            name: method for base in reversed(cls.__mro__) for name, method in _applying(base)
-        }
+        cls._fields = fields.declared(cls, Aggregate, _SETTINGS, _OWN)
+        cls._methods = _methods_of(cls)
         KINDS.register(cls.kind())
 
     def record(self, event: Any, data: Any = None, **attributes: Any) -> Event:
@@ -110,12 +112,12 @@ class Aggregate:
         """What the repository works with."""
         return Kind(
             category=cls.category,
-            module=cls.__module__,
+            code=f"{cls.__module__}.{cls.__qualname__}",
             start=cls,
             step=cls._step,
             dump=lambda one: fields.dump({name: getattr(one, name) for name in cls._fields}),
             load=cls._load,
-            parts=lambda one: parts_of(one, "id", "version", "pending"),
+            parts=lambda one: parts_of(one, *_OWN),
             hints=lambda: {name: fields.hints_of(cls)[name] for name in cls._fields},
             fingerprint=cls._fingerprint,
             snapshot_every=cls.snapshot_every,
@@ -152,11 +154,23 @@ class Aggregate:
         )
 
 
-def _applying(cls: type) -> list[tuple[str, Applying]]:
-    """The methods of one class by their types. Raises `Refused` where two apply the same."""
-    found = [(name, one) for one in vars(cls).values() for name in getattr(one, "applies", ())]
-    names = [name for name, _ in found]
-    if twice := next((name for name in names if names.count(name) > 1), None):
+def _methods_of(cls: type) -> dict[str, Applying]:
+    """The applying methods by their types: a subclass's own, also where it leaves `@applies` out."""
+    methods: dict[str, Applying] = {}
+    for base in reversed(cls.__mro__):
+        for type, name, method in _applying(base):
+            own = getattr(cls, name)
+            methods[type] = method if hasattr(own, "applies") else own
+    return methods
+
+
+def _applying(cls: type) -> list[tuple[str, str, Applying]]:
+    """The types that one class applies, with the method's name. Raises `Refused` where two apply the same."""
+    found = [
+        (type, name, one) for name, one in vars(cls).items() for type in getattr(one, "applies", ())
+    ]
+    types = [type for type, *_ in found]
+    if twice := next((type for type in types if types.count(type) > 1), None):
         raise Refused(f"{cls.__name__} has two methods for {twice}: let one of them apply it.")
     return found
 

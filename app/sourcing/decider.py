@@ -51,7 +51,7 @@ class Decider(Generic[State, Command]):
     def kind(self) -> Kind[Held[State]]:
         return Kind(
             category=self.category,
-            module=self.evolve.__module__,
+            code=f"{self.evolve.__module__}.{getattr(self.evolve, '__qualname__', self.category)}",
             start=lambda id: Held(id, 0, copy.deepcopy(self.start)),
             step=self._step,
             dump=_dump,

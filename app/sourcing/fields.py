@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Collection
 from typing import Any, ClassVar, get_origin, get_type_hints
 
 import msgspec
@@ -11,19 +12,31 @@ from pydantic import BaseModel
 
 from app.events.event import plain
 
+_MUTABLE = (list, dict, set, bytearray)
 
-def declared(cls: type, root: type) -> dict[str, Any]:
-    """Field to start value, from the class and its bases below `root`.
 
-    Raises `TypeError` for a field without a start value.
+def declared(
+    cls: type, root: type, settings: Collection[str], own: Collection[str]
+) -> dict[str, Any]:
+    """Field to start value, from the class and its bases but for `root`; `settings` are no fields.
+
+    Raises `TypeError` for a field without a start value, for one that bears an attribute's name of the
+    root itself (`own` are those of its objects), and for what would be one value for all objects.
     """
     found: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
-        if not issubclass(base, root) or base is root:
+        if base in root.__mro__:
             continue
-        for name, annotation in inspect.get_annotations(base).items():
-            if name.startswith("_") or _is_class_variable(annotation):
+        annotations = inspect.get_annotations(base)
+        _check_shared(cls, base, annotations, {*settings, *vars(root)})
+        for name, annotation in annotations.items():
+            if name.startswith("_") or name in settings or _is_class_variable(annotation):
                 continue
+            if name in own or hasattr(root, name):
+                raise TypeError(
+                    f"{cls.__name__}.{name}: {root.__name__} has a {name} of its own, which this would "
+                    f"take the place of. Give the field another name, such as {cls.__name__.lower()}_{name}."
+                )
             if not hasattr(cls, name):
                 raise TypeError(
                     f"{cls.__name__}.{name} has no start value: write `{name}: {annotation} = …`, "
@@ -31,6 +44,29 @@ def declared(cls: type, root: type) -> dict[str, Any]:
                 )
             found[name] = getattr(cls, name)
     return found
+
+
+def _check_shared(
+    cls: type, base: type, annotations: dict[str, Any], known: Collection[str]
+) -> None:
+    """What is no field isn't copied for each object: a list would belong to all of them.
+
+    Constants (`LARGEST = 5`), methods, classes and what works things out (`property`) are meant so.
+    """
+    for name, value in vars(base).items():
+        hint = annotations.get(name)
+        if name in known or name.startswith("__") or name.strip("_").isupper():
+            continue
+        if callable(value) or hasattr(type(value), "__get__") or _is_class_variable(hint):
+            continue
+        if hint is not None if name[0] != "_" else not isinstance(value, _MUTABLE):
+            continue
+        kind, public = type(value).__name__, name.lstrip("_")
+        raise TypeError(
+            f"{cls.__name__}.{name} is one value for all, since only names with a type, and without _ "
+            f"in front, are fields: write `{public}: {kind} = …` for a field, or "
+            f"`{name}: ClassVar[{kind}] = …` for what never changes."
+        )
 
 
 def fresh(fields: dict[str, Any]) -> dict[str, Any]:

@@ -23,11 +23,11 @@ class Kind(Generic[State]):
     `dump` gives a state's fields as JSON values, `load(id, version, fields)` reads them back.
     `parts(state)` are its fields as they are, `hints()` their types.
     `fingerprint()` changes with the fields and with the code that `step` runs.
-    `module` is where its code is.
+    `code` is where it is written: a module, with the name of the class or function in it.
     """
 
     category: str
-    module: str
+    code: str
     start: Callable[[str], State]
     step: Callable[[State, Event], State]
     dump: Callable[[State], dict[str, Any]]
@@ -46,18 +46,18 @@ class Kinds:
 
     def __init__(self) -> None:
         self._by_category: dict[str, Kind[Any]] = {}
-        self._modules: dict[str, dict[str, None]] = {}
+        self._code: dict[str, dict[str, None]] = {}
 
     def register(self, kind: Kind[Any]) -> None:
-        self._modules.setdefault(kind.category, {})[kind.module] = None
+        self._code.setdefault(kind.category, {})[kind.code] = None
         self._by_category[kind.category] = kind
 
     def shared(self) -> list[str]:
-        """The categories that more than one module has: their streams would be the same."""
+        """The categories that more than one class or decider has: their streams would be the same."""
         return [
-            f"{' and '.join(modules)} have aggregates of one category, {category}: they share their streams"
-            for category, modules in sorted(self._modules.items())
-            if len(modules) > 1
+            f"{' and '.join(code)} have one category, {category}: they share their streams"
+            for category, code in sorted(self._code.items())
+            if len(code) > 1
         ]
 
     def of(self, stream: str) -> Kind[Any] | None:

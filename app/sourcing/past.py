@@ -15,7 +15,7 @@ from app.sourcing.kind import KINDS, Kinds
 from app.store.eventstore.recorded import Recorded
 from app.store.eventstore.store import EventStore
 from app.store.moments import iso, seconds
-from app.store.page import Page, cursor_of, read_cursor
+from app.store.page import BadCursor, Page, cursor_of, read_cursor
 
 
 class Past:
@@ -58,6 +58,8 @@ class Past:
     def _last(self, stream: str, version: int | None, at: Any) -> tuple[int, Recorded]:
         """The newest version, and the event that is asked for."""
         newest = self._newest(stream)
+        if version is not None and at is not None:
+            raise Refused("Say either `version`, or `at` for a time.")
         if version is not None and version < 1:
             raise Refused(f"{stream} has versions from 1 to {newest}: {version} is none of them.")
         found = self._store.read(
@@ -81,6 +83,8 @@ class Past:
         """
         newest = self._newest(stream)
         last = read_cursor(cursor, int)[0] if cursor else newest
+        if not 1 <= last <= newest:
+            raise BadCursor(f"cursor {cursor!r} was not given out by this list: leave it out")
         shown = self._steps(stream, max(1, last - limit + 1), last)
         before = shown[0].recorded.version - 1
         items = [_show(step) for step in reversed(shown)]

@@ -19,7 +19,7 @@ import structlog
 from sqlmodel import Session
 
 from app.clock import Clock, SystemClock
-from app.errors import NotFound, PenstockError
+from app.errors import NotFound, PenstockError, Refused
 from app.events.event import Event
 from app.sourcing.aggregate import Aggregate
 from app.sourcing.decider import Decider, Held, State
@@ -48,8 +48,10 @@ class Repository:
 
     def get(self, cls: type[A], id: str, *, version: int | None = None, at: Any = None) -> A:
         """The aggregate as it is now, at a version, or at a time. Raises `NotFound`."""
+        if version is not None and at is not None:
+            raise Refused("Say either `version`, or `at` for a time.")
         one: A = self.load(cls.kind(), id, version=version, at=at)
-        if one.version == 0:
+        if one.version < (version or 1):
             raise NotFound(f"There is no {cls.category} {id!r}{_when(version, at)}.")
         return one
 

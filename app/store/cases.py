@@ -52,6 +52,12 @@ def keep(session: Session, row: CaseRow, state: str, data: Any, now: float) -> N
     session.flush()
 
 
+def drop(session: Session, row: CaseRow) -> None:
+    """There is nothing to remember of it."""
+    session.delete(row)
+    session.flush()
+
+
 def find(
     session: Session,
     owner: str,

@@ -13,6 +13,9 @@ from sqlalchemy.types import TypeDecorator
 KEY_LENGTH = 160
 """Characters of an indexed text: three of them, of four bytes each, fit PostgreSQL's 2,704."""
 
+LARGEST = 2**31 - 1
+"""The largest number of a version: a statement can't be given a larger one, and no row has it."""
+
 Moment = Double
 """Seconds since 1970 in UTC (see moments.py)."""
 

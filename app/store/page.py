@@ -16,6 +16,8 @@ from typing import Any, Generic, TypeVar
 from app.errors import Refused
 
 T = TypeVar("T")
+LARGEST = 2**63 - 1
+"""The largest whole number that a statement can be given."""
 
 
 class BadCursor(Refused):
@@ -44,6 +46,8 @@ def read_cursor(cursor: str, *kinds: type) -> list[Any]:
         for part, kind in zip(key, kinds, strict=True):
             if not isinstance(part, (int, float) if kind is float else kind):
                 raise ValueError("another list's cursor")
+            if isinstance(part, int) and abs(part) > LARGEST:
+                raise ValueError("no number of a column")
     except (ValueError, AttributeError):
         raise BadCursor(f"cursor {cursor!r} was not given out by this list: leave it out") from None
     return key

@@ -102,6 +102,12 @@ def when(
         if one is not None:
             _checked_state(one, f"@when({', '.join(map(repr, types))}, state={state!r})")
 
+    if start and state is not None:
+        raise Refused(
+            f"@when({', '.join(map(repr, types))}, state={state!r}, start=True): a process that begins "
+            "is in no state yet, so this would never run: leave state out."
+        )
+
     def mark(function: Callable[..., Any]) -> Callable[..., Any]:
         known = getattr(function, _STEPS, ())
         steps = [Step(type, one, start, function) for type in types for one in states]
@@ -185,7 +191,13 @@ class Machine:
             if not of_time and case.state == NEW and case.state not in OVER:
                 self._remember_early(case, kept, ctx, now)
             return None
+        fields = one.model_dump(mode="json")
         returned = _listed(step.function(one, event, ctx))
+        if one.state == NEW:
+            _check_declined(one, fields, returned, event)
+            if not kept:
+                cases.drop(ctx.session, case)
+            return None
         for text in kept.get("early", ()):
             early = keyed.restored(ctx, text)
             if following := self._step(one, early.type):
@@ -239,6 +251,18 @@ def _checked_state(state: str, where: str) -> str:
             " state, or end the process with finish() or undo()."
         )
     return state
+
+
+def _check_declined(
+    one: Process, before: dict[str, Any], returned: list[Any], event: Event
+) -> None:
+    """A start step that moves nowhere leaves its process unbegun. Raises `Refused` where it did something."""
+    if returned or one._undo or one.model_dump(mode="json") != before:
+        raise Refused(
+            f"A start step of {type(one).__qualname__} took {event.type} {event.id} and moved nowhere, so "
+            "the process has not begun and what it did would be lost: call become(…), finish() or undo() "
+            "in it, or change and return nothing where it is not to begin."
+        )
 
 
 def _stale(deadline: Event, case: CaseRow, kept: dict[str, Any]) -> bool:

@@ -173,6 +173,44 @@ def test_a_class_that_cannot_work_is_refused():
             def step(self, event, ctx): ...
 
 
+def test_a_start_step_that_waits_in_a_state_is_refused():
+    with pytest.raises(Refused, match="leave state out"):
+        when("a.done", state="new", start=True)
+
+
+def test_a_start_step_that_does_something_and_moves_nowhere_is_told(world: World):
+    @process(by="subject", emits=EMITS, name="checkout", handlers=world.handlers)
+    class Checkout(Process):
+        amount: int = 0
+
+        @when("order.placed", start=True)
+        def ask(self, event, ctx):
+            if event.data == "nothing":
+                return None
+            if event.data == "well":
+                return self.become("unpaid")
+            self.amount = event.data
+            return None
+
+        @when("payment.received", state="unpaid")
+        def paid(self, event, ctx):
+            self.finish()
+            return Event(type="order.completed")
+
+    world.publish("order.placed", 12, subject="o-1")
+    world.publish("payment.received", subject="o-2")  # waits for its process
+    world.publish("order.placed", "nothing", subject="o-2")  # which does not begin
+    world.publish("order.placed", "nothing", subject="o-3")
+    world.run()
+    world.publish("order.placed", "well", subject="o-2")
+    world.run()
+    (told,) = {one.error for one in world.deliveries if one.error}
+    assert "moved nowhere" in told
+    assert outputs(world) == [("order.completed", None)]
+    with world.platform.database.read() as session:
+        assert [row.key for row in cases.find(session, "checkout")] == ["o-2"]
+
+
 @pytest.mark.parametrize("state", ["done", "expired", "undone", ""])
 def test_a_state_that_ends_a_process_is_refused(state: str):
     with pytest.raises(Refused, match="state"):

@@ -218,6 +218,15 @@ def test_predicting_without_a_model_or_a_champion(world: World, stays: Model) ->
     assert world.models.predict("stays", [ROW])["version"] == 1
 
 
+@pytest.mark.parametrize("version", [0, 2, 2**31, 10**20])
+def test_a_version_that_is_not_there_is_told(world: World, stays: Model, version: int) -> None:
+    world.register(stays, "run-1")
+    with pytest.raises(NotFound):
+        world.models.version("stays", version)
+    with pytest.raises(NotFound):
+        world.promote("stays", version, None)
+
+
 def test_models_are_listed_with_their_newest_version_and_champion(
     world: World, stays: Model
 ) -> None:

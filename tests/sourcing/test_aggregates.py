@@ -22,6 +22,7 @@ from app.sourcing.kind import Kinds
 from app.sourcing.past import Past
 from app.sourcing.written import lint
 from app.store.eventstore.recorded import VersionConflict
+from app.store.page import BadCursor, cursor_of
 
 
 @dataclass
@@ -375,9 +376,9 @@ def test_two_modules_that_would_share_their_streams_are_named():
     kinds.register(Crate.kind())
     kinds.register(Crate.kind())
     assert kinds.shared() == []
-    kinds.register(replace(Crate.kind(), module="another.shop"))
+    kinds.register(replace(Crate.kind(), code="another.shop.Crate"))
     (told,) = kinds.shared()
-    assert "another.shop have aggregates of one category, crate" in told
+    assert "another.shop.Crate have one category, crate" in told
 
 
 @pytest.fixture
@@ -410,6 +411,32 @@ def test_as_it_was_at_a_version_and_at_a_time(told, past, clock):
         past.get("crate:1", at=datetime.fromtimestamp(10, UTC))
     with pytest.raises(NotFound, match="aggregates list"):
         past.get("crate:2")
+    with pytest.raises(Refused, match="either `version`"):
+        past.get("crate:1", version=2, at=clock.now())
+
+
+@pytest.mark.parametrize("version", [4, 2**31, 10**30])
+def test_a_version_that_is_not_there_is_told_and_no_other_is_given(
+    told, past, repository, clock, version
+):
+    for ask in (past.get, past.version_at):
+        with pytest.raises(NotFound, match="versions are 1 to 3"):
+            ask("crate:1", version=version)
+    with pytest.raises(NotFound, match="has no version"):
+        past.step("crate:1", version)
+    with pytest.raises(NotFound, match=f"at version {version}"):
+        repository.get(Crate, "1", version=version)
+    with pytest.raises(Refused, match="either `version`"):
+        repository.get(Crate, "1", version=1, at=clock.now())
+
+
+@pytest.mark.parametrize("place", [0, -1, 4, 2**40, 10**30])
+def test_a_cursor_of_another_list_is_told(told, past, place):
+    with pytest.raises(BadCursor):
+        past.history("crate:1", cursor=cursor_of(place))
+    if place == 10**30:
+        with pytest.raises(BadCursor):
+            past.find(cursor=cursor_of(place))
 
 
 def test_why_a_value_is_so(told, past):

@@ -25,7 +25,13 @@ def test_an_aggregate_as_it_was(api) -> None:
 
 @pytest.mark.parametrize(
     ("query", "status"),
-    [("?version=x", 400), ("?version=9", 404), ("?version=0", 422), ("?at=never", 400)],
+    [
+        ("?version=x", 400),
+        ("?version=9", 404),
+        ("?version=0", 422),
+        ("?at=never", 400),
+        ("?version=2&at=2h", 422),
+    ],
 )
 def test_what_can_not_be_asked(api, query, status) -> None:
     assert_problem(api.get(f"/aggregates/lamp:1{query}"), status)

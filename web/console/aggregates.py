@@ -51,7 +51,8 @@ def aggregate(stream: str) -> ResponseReturnValue:
 def at_position(position: int) -> ResponseReturnValue:
     """The event at this position of the event store, which a projection, a command or the audit names."""
     store = current_platform().event_store
-    found = store.read_all(after=position - 1, limit=1, typed=False) if position else []
+    there = 0 < position <= store.head()
+    found = store.read_all(after=position - 1, limit=1, typed=False) if there else []
     if not found or found[0].position != position:
         raise NotFound(
             f"The event store has no event at {position:,}: it ends at {store.head():,}."

@@ -39,7 +39,7 @@ class Reader:
         session: Session | None,
     ) -> tuple[int, int]:
         """The first and the last version of what is asked for; times never go back in a stream."""
-        low, high = first or 1, _HIGHEST if last is None else last
+        low, high = first or 1, _HIGHEST if last is None else min(last, _HIGHEST)
         if since is None and at is None:
             return low, high
         with self._reading(session) as bulk:
