@@ -43,9 +43,10 @@ def lent(session: Session) -> Iterator[None]:
 
 def _refuse(*_: object, **__: object) -> NoReturn:
     raise NotYours(
-        "This session is committed for you, in one step with what you return: leave commit(), rollback() and "
-        "close() out. flush() sends what you wrote; to undo a part of it, write that `with session.begin_nested():`."
+        "This session is committed for you, in one step with what you return: leave commit(), rollback(), "
+        "close() and reset() out. flush() sends what you wrote; to undo a part of it, write that "
+        "`with session.begin_nested():`."
     )
 
 
-_REFUSED = {"commit": _refuse, "rollback": _refuse, "close": _refuse}
+_REFUSED = dict.fromkeys(("commit", "rollback", "close", "reset", "invalidate", "prepare"), _refuse)

@@ -137,12 +137,12 @@ def counted(session: Session, now: float) -> Counted:
 
 def wake_after(session: Session, wake: Callable[[], None]) -> None:
     """Call once, when the session's transaction is committed; never for a rollback."""
-    if session.info.get("wakes"):
-        return
-    session.info["wakes"] = True
+    if not event.contains(session, "after_commit", _wake_now):
+        event.listen(session, "after_commit", _wake_now)
+    session.info["wakes"] = wake
 
-    def told(_session: Session) -> None:
-        session.info.pop("wakes", None)
+
+def _wake_now(session: Session) -> None:
+    """At the end of a savepoint, too, when nobody sees anything yet: then not."""
+    if not session.in_nested_transaction() and (wake := session.info.pop("wakes", None)):
         wake()
-
-    event.listen(session, "after_commit", told, once=True)

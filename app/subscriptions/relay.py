@@ -108,7 +108,7 @@ class Relay:
     def _pass_on_store(self) -> int:
         """What was appended behind the position that the owners have come to."""
         if self._position is None:
-            self._fenced(self._look_up)
+            self._fenced(lambda _, __: None)
         if self._position is None:
             return 0
         self._position = relayed.place(self.platform, self._position)
@@ -119,7 +119,7 @@ class Relay:
         self.platform.publisher.note_reached(found[-1].position)
 
         def go_on(session: Session, row: ownership.OwnerRow) -> None:
-            row.position = self._position = found[-1].position
+            row.position = found[-1].position
             session.add(row)
             for one in found:
                 if one.event.id in bad:
@@ -128,17 +128,22 @@ class Relay:
         self._fenced(go_on)
         return len(found)
 
-    def _look_up(self, _: Session, row: ownership.OwnerRow) -> None:
-        self._position = row.position
-
     def _fenced(self, write: Callable[[Session, ownership.OwnerRow], None]) -> None:
-        """A transaction that holds only while this relay is the owner."""
+        """A transaction that holds only while this relay is the owner.
+
+        Its position is the row's when it is committed, and looked up where nobody knows whether it was.
+        """
+        self._position = None
         try:
             with self.platform.database.session() as session:
-                write(session, ownership.holding(session, WHAT, self.fence or 0))
+                row = ownership.holding(session, WHAT, self.fence or 0)
+                write(session, row)
+                position = row.position
         except ownership.Fenced:
             log.warning("another relay has taken over")
-            self.fence = self._position = None
+            self.fence = None
+        else:
+            self._position = position
 
     def _publish(self, events: Sequence[Event]) -> dict[str, str]:
         """Publish in order; the ids of those that can't be, each with its problem."""

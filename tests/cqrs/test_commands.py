@@ -84,11 +84,12 @@ def test_a_failure_leaves_nothing_and_can_be_tried_again(commands, platform):
         give(commands, item="broken", key="k-1")
 
 
-def test_a_command_can_not_commit_a_part_of_it(commands, platform):
+@pytest.mark.parametrize("end", ["commit", "rollback", "close", "reset", "invalidate"])
+def test_a_command_can_not_commit_a_part_of_it(commands, platform, end):
     @command("item.lend", takes=Sell, registry=commands.registry)
     def lend(asked, ctx):
         ctx.append("item-tea", [Event(type="item.lent")])
-        ctx.session.commit()
+        getattr(ctx.session, end)()
 
     with pytest.raises(NotYours, match="committed for you"):
         commands.execute(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
+from sqlmodel import select
 
 from app import bootstrap
-from app.errors import InvalidEvents, NotFound
+from app.errors import InvalidEvents, NotFound, Refused, Unavailable
 from app.events.event import Event
 from app.store import outbox
 from app.streams import keys
@@ -146,6 +148,72 @@ def test_whatever_is_wrong_with_an_event_the_others_do_not_wait_for_it(platform,
     assert topic(platform) == [1, 3, 4]
     refused = platform.outgoing.refused().items
     assert ["nobody foresaw this" in one["problem"] for one in refused] == [True, True]
+
+
+@pytest.mark.parametrize("what", ["commit", "answer"])
+def test_what_cannot_be_published_is_kept_once_whatever_becomes_of_the_commit(
+    platform, monkeypatch, what
+):
+    relay, session, lost = Relay(platform, "relay"), platform.database.session, []
+
+    @contextmanager
+    def losing():
+        with session() as one:
+            yield one
+            if lose := not lost and one.exec(select(outbox.OutboxRow)).all():
+                lost.append(what)
+                if what == "commit":
+                    raise Unavailable("it can't be committed")
+        if lose:
+            raise Unavailable("its answer was lost")
+
+    good = Event(type="order.placed", data=1)
+    platform.event_store.append("order-1", [good, good.but(id="bad"), good.but(id="more", data=3)])
+    monkeypatch.setattr(platform.database, "session", losing)
+    publish = platform.publisher.publish
+    refused = {"bad"}
+    monkeypatch.setattr(
+        platform.publisher,
+        "publish",
+        lambda events, **options: (
+            1 / 0 if refused & {one.id for one in events} else publish(events, **options)
+        ),
+    )
+    with pytest.raises(Unavailable):
+        relay.drain()
+    relay.drain()
+    assert lost == [what]
+    assert topic(platform) == [1, 3]
+    assert [one["event"]["id"] for one in platform.outgoing.refused().items] == ["bad"]
+
+
+def test_the_relay_is_woken_by_a_commit_and_not_by_a_savepoint(platform, monkeypatch):
+    woken = []
+    monkeypatch.setattr(platform.outbox, "_wake", lambda: woken.append(1))
+    with platform.database.session() as session:
+        platform.outbox.add(session, [Event(type="order.placed", data=1)])
+        with session.begin_nested():
+            platform.outbox.add(session, [Event(type="order.placed", data=2)])
+            with session.begin_nested():
+                session.exec(select(outbox.OutboxRow)).all()
+        assert woken == []
+    assert woken == [1]
+    with platform.database.session() as session:
+        with session.begin_nested() as inner:
+            platform.outbox.add(session, [Event(type="order.placed", data=3)])
+            inner.rollback()
+        assert woken == [1]
+        platform.outbox.add(session, [Event(type="order.placed", data=4)])
+        session.commit()
+        assert woken == [1, 1]
+        session.exec(select(outbox.OutboxRow)).all()
+        session.commit()
+    assert woken == [1, 1]
+
+
+def test_nothing_is_put_into_a_session_that_only_reads(platform):
+    with platform.database.read() as session, pytest.raises(Refused, match="only reads"):
+        platform.outbox.add(session, [Event(type="order.placed", data=1)])
 
 
 def test_a_type_whose_topic_cannot_be_is_refused_before_the_relay_meets_it(platform):

@@ -28,6 +28,8 @@ def test_an_aggregate_as_it_was(api) -> None:
     [
         ("?version=x", 400),
         ("?version=9", 404),
+        ("?version=123456789012", 404),
+        ("?version=1" + "0" * 18, 400),
         ("?version=0", 422),
         ("?at=never", 400),
         ("?version=2&at=2h", 422),

@@ -19,6 +19,8 @@ from web.problems import BadInput
 DEFAULT_LIMIT = 50
 LARGEST_LIMIT = 1000
 LONGEST_TEXT = 2000
+LONGEST_NUMBER = 18
+"""Digits, so that both databases can compare it with a position."""
 
 _AGO = re.compile(r"(\d{1,6})(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -100,8 +102,10 @@ def whole(name: str, text: str | None) -> int | None:
     """A version or a position, as people write it. Raises BadInput."""
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise BadInput(f"{name} is {text[:20]!r}; it must be a whole number.")
+    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER):
+        raise BadInput(
+            f"{name} is {text[:20]!r}; it must be a whole number of at most {LONGEST_NUMBER} digits."
+        )
     return int(text)
 
 

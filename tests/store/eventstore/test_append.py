@@ -51,6 +51,7 @@ def test_reading_backwards_from_a_version_and_until_one(events):
     assert numbers(events.read("thing:1", from_version=3)) == [2, 3, 4, 5]
     assert numbers(events.read("thing:1", from_version=3, until_version=4)) == [2, 3]
     assert numbers(events.read("thing:1", until_version=3, backwards=True)) == [2, 1, 0]
+    assert numbers(events.read("thing:1", 5, until_version=10**12)) == [4, 5]
     assert list(events.read("thing:2")) == []
 
 
