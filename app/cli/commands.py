@@ -6,15 +6,13 @@ from typing import Any
 
 import click
 
-from app.cli.parameters import JSON, page_options
+from app.cli.parameters import JSON, SPAN, page_options
 from app.cli.platform import ACTOR, opened
 from app.cli.render import ago, json_option, show_json, show_page, show_table
 from app.cqrs import refusals
 from app.cqrs.command import COMMANDS, LEVELS
 from app.errors import Conflict, NotFound
 from app.store.commands import STATES
-
-WAIT = 30.0
 
 
 @click.group(
@@ -68,15 +66,19 @@ def given(as_json: bool, **filters: Any) -> None:
     "--key", help="Idempotency key: the same again gets the same answer, and does nothing."
 )
 @click.option("--send", is_flag=True, help="Have a worker do it, and wait for its answer.")
+@click.option("--timeout", type=SPAN, default="30s", help="For how long to wait for it: 30s, 5m.")
 @json_option
-def run(name: str, asked: Any, key: str | None, send: bool, as_json: bool) -> None:
-    """Give a command: here, with the modules of PENSTOCK_HANDLERS, or by a worker."""
+def run(name: str, asked: Any, key: str | None, send: bool, timeout: float, as_json: bool) -> int:
+    """Give a command: here, with the modules of PENSTOCK_HANDLERS, or by a worker.
+
+    The status is 1 where it was refused, or isn't done by then: it waits, and is not lost.
+    """
     from app.bootstrap import import_handlers
 
     with opened() as platform:
         if send:
             id = platform.commands.send(name, asked, actor=ACTOR, may=LEVELS, key=key)
-            told = platform.commands.wait(id, WAIT)
+            told = platform.commands.wait(id, timeout)
         else:
             import_handlers(platform.settings)
             if name not in COMMANDS.commands:
@@ -92,12 +94,17 @@ def run(name: str, asked: Any, key: str | None, send: bool, as_json: bool) -> No
             f"{name} is {told['state']}, and nothing was done: its code failed."
             f" `python -m app dead-letters show {letter}` says with what."
         )
+    waits = told.get("state") == "waiting"
     if as_json:
         show_json(told)
-    elif told.get("state") == "waiting":
-        click.echo(f"{name} waits for a worker; its events begin with {told['id']}.")
+    elif waits:
+        click.echo(
+            f"{name} waits for a worker, and nothing is done yet; it is not lost. `python -m app commands given`"
+            f" shows what becomes of it; its run is {told['id']}."
+        )
     else:
         click.echo(f"{name} is done, position {told['position']}: {told['answer']}")
+    return int(waits)
 
 
 def _fields(row: dict[str, Any]) -> str:

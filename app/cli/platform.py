@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,23 @@ from config.settings import Settings
 if TYPE_CHECKING:
     from app.bootstrap import Platform
 
-ACTOR = "cli"
+
+def _person() -> str:
+    """Who runs this, by the system's account and not by what the environment says; by its number where a
+    container has no name for it.
+    """
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())
+    return _ODD.sub("_", name)[:LONGEST_NAME]
+
+
+_ODD = re.compile(r"[^A-Za-z0-9._@-]")
+LONGEST_NAME = 64
+PERSON = _person()
+ACTOR = f"cli:{PERSON}"
+"""Whom the audit log shows for what the command line changes; their idempotency keys are their own."""
 
 
 @contextmanager
@@ -29,7 +46,7 @@ def opened() -> Iterator[Platform]:
     from app.bootstrap import build
 
     platform = build(loaded())
-    here = Origin("cli", f"{_person()}@{socket.gethostname()}")
+    here = Origin("cli", f"{PERSON}@{socket.gethostname()}")
     try:
         with of(here):
             yield platform
@@ -50,14 +67,6 @@ def opened_with_handlers() -> Iterator[Platform]:
     with opened() as platform:
         import_handlers(platform.settings)
         yield platform
-
-
-def _person() -> str:
-    """Who runs this, by the system's name; by the number where a container has none for it."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 def loaded() -> Settings:

@@ -28,7 +28,7 @@ from app.cqrs.changed import Fields, changed
 from app.errors import Refused
 from app.events.catalogue import plain_data
 from app.events.event import Event
-from app.subscriptions.declaration import check_function
+from app.subscriptions.declaration import check_function, place_of, same_function
 
 Function = Callable[..., Any]
 
@@ -95,8 +95,11 @@ def command(
         if level not in LEVELS:
             raise Refused(f"@command {name}: level is {', '.join(LEVELS[:-1])} or {LEVELS[-1]}")
         known = registry.commands.get(name)
-        if known and known.function.__qualname__ != function.__qualname__:
-            raise Refused(f"two commands are called {name}: rename one of them.")
+        if known and not same_function(known.function, function):
+            raise Refused(
+                f"two commands are called {name}: {place_of(known.function)} and {place_of(function)}."
+                " Rename one of them."
+            )
         registry.commands[name] = Command(name, takes, function, level)
         return function
 

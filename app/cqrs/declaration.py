@@ -19,7 +19,13 @@ from typing import Any, Literal
 from sqlmodel import SQLModel
 
 from app.errors import Refused
-from app.subscriptions.declaration import check_function, refuse_name, refuse_types
+from app.subscriptions.declaration import (
+    check_function,
+    place_of,
+    refuse_name,
+    refuse_types,
+    same_function,
+)
 
 Kind = Literal["projection", "reactor"]
 Function = Callable[..., Any]
@@ -55,8 +61,11 @@ class Followers:
         if is_ours(one.name):
             raise Refused(f"{one.name} is a read model of the console: choose another name.")
         known = self.declared.get(one.name)
-        if known and known.function.__qualname__ != one.function.__qualname__:
-            raise Refused(f"two projections or reactors are called {one.name}: rename one of them.")
+        if known and not same_function(known.function, one.function):
+            raise Refused(
+                f"two projections or reactors are called {one.name}: {place_of(known.function)} and"
+                f" {place_of(one.function)}. Rename one of them."
+            )
         for other in self.declared.values():
             shared = {_named(table) for table in one.tables} & {_named(it) for it in other.tables}
             if shared and other.name != one.name:

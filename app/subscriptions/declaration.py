@@ -73,10 +73,10 @@ class Handlers:
 
     def add(self, subscription: Subscription) -> None:
         known = self.subscriptions.get(subscription.name)
-        if known and not _same_function(known.handler, subscription.handler):
+        if known and not same_function(known.handler, subscription.handler):
             raise Refused(
-                f"two handlers are called {subscription.name}: {_place(known.handler)} and"
-                f" {_place(subscription.handler)}. Give one of them another name=."
+                f"two handlers are called {subscription.name}: {place_of(known.handler)} and"
+                f" {place_of(subscription.handler)}. Give one of them another name=."
             )
         self.subscriptions[subscription.name] = subscription
 
@@ -146,7 +146,7 @@ def on(
 
 def checked(subscription: Subscription) -> Subscription:
     """The subscription itself; raises `Refused` where it can't work, and says what to change."""
-    where = f"@on for {_place(subscription.handler)}"
+    where = f"@on for {place_of(subscription.handler)}"
     check_function(subscription.handler, where)
     if not subscription.types:
         raise Refused(f'{where}: name at least one event type, as in @on("order.placed")')
@@ -217,10 +217,12 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _place(function: Callable[..., Any]) -> str:
+def place_of(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
-def _same_function(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
+def same_function(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
     """Whether a module was merely imported twice."""
-    return _place(one) == _place(other) and one.__code__.co_filename == other.__code__.co_filename
+    return (
+        place_of(one) == place_of(other) and one.__code__.co_filename == other.__code__.co_filename
+    )

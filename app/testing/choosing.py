@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from app.cqrs import giving
+from app.cqrs.command import COMMANDS
 from app.cqrs.declaration import FOLLOWERS
 from app.errors import Refused
 from app.subscriptions.declaration import HANDLERS, Handlers, Subscription
@@ -45,6 +46,11 @@ def pick(handlers: Handlers, choice: Chosen) -> list[Subscription]:
         if any(choice is one.function for one in FOLLOWERS.declared.values()):
             raise Refused(
                 f"{choice!r} is a projection or a reactor: those are always there, so leave it out of handlers="
+            )
+        if any(choice is one.function for one in COMMANDS.commands.values()):
+            raise Refused(
+                f"{choice!r} is a command: those are always there, so leave it out of handlers=, and give it by "
+                "platform.platform.commands or ctx.command."
             )
         known = ", ".join(sorted(handlers.subscriptions)) or "none"
         raise Refused(f"{choice!r} has no handler: is it decorated with @on? Known are: {known}.")

@@ -87,17 +87,26 @@ class InMemoryPlatform:
         id: str | None = None,
         after: float | None = None,
         at: datetime | float | None = None,
+        durable: bool = False,
     ) -> Event:
-        """Publish one event, as `app.publish` does."""
+        """Publish one event, as `app.publish` does; here `durable` changes nothing."""
         with self:
             return producing.publish(
-                type, data, key=key, subject=subject, source=source, id=id, after=after, at=at
+                type,
+                data,
+                key=key,
+                subject=subject,
+                source=source,
+                id=id,
+                after=after,
+                at=at,
+                durable=durable,
             )
 
-    def publish_many(self, events: Iterable[Event]) -> int:
+    def publish_many(self, events: Iterable[Event], *, durable: bool = False) -> int:
         """Publish events; how many were new, as `app.publish_many` says."""
         with self:
-            return producing.publish_many(events)
+            return producing.publish_many(events, durable=durable)
 
     # -- running
 

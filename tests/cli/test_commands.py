@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 
 import pytest
@@ -108,7 +109,10 @@ def test_tail_shows_events_and_ends_after_n(platform, run):
 def test_a_subscription_is_paused_and_resumed(platform, run):
     name = "workers.handlers.train"
     assert run("subscriptions", "pause", name, "--reason", "the disk is full").status == 0
-    assert "paused by cli: the disk is full" in run("subscriptions", "list").output
+    assert (
+        f"paused by cli:{getpass.getuser()}: the disk is full"
+        in run("subscriptions", "list").output
+    )
     assert run("subscriptions", "pause", name).status == 1
     assert run("subscriptions", "resume", name).status == 0
     assert platform.subscriptions.get(name)["paused"] is None

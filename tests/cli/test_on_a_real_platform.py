@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import pwd
 
 import pytest
 import redis
+
+from app.store.commands import KnownRow
+from app.store.database import Database
 
 
 @pytest.fixture
@@ -109,6 +114,22 @@ def test_a_position_is_waited_for_and_what_is_none_is_told(installed, run):
         "No projection 'unheard'"
         in run("projections", "as-of", "unheard", "--position", "1").errors
     )
+
+
+def test_a_command_that_no_worker_has_done_yet_ends_with_status_1(installed, run, tmp_path):
+    url = f"sqlite:///{tmp_path / 'penstock.db'}"
+    schema = {"type": "object", "properties": {"item": {"type": "string"}}}
+    database = Database(url)
+    with database.session() as session:
+        session.add(KnownRow(name="item.sell", module="shop", level="operator", json_schema=schema))
+    database.dispose()
+    asked = ("commands", "run", "item.sell", '{"item": "tea"}', "--send", "--timeout", "0s")
+    ran = run(*asked)
+    assert (ran.status, "waits for a worker" in ran.output) == (1, True)
+    told = run(*asked, "--json")
+    assert (told.status, json.loads(told.output)["state"]) == (1, "waiting")
+    given = answer(run, "commands", "given")["items"]
+    assert {one["actor"] for one in given} == {f"cli:{pwd.getpwuid(os.getuid()).pw_name}"}
 
 
 def test_people_and_tokens(installed, run):

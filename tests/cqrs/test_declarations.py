@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module, reload
+
 import pytest
 from pydantic import BaseModel
 from sqlmodel import Field, SQLModel
 
 from app import command, on, projection, reactor
-from app.cqrs.command import Registry
+from app.cqrs.command import COMMANDS, Registry
 from app.cqrs.declaration import Followers
 from app.errors import Refused
+from app.testing import InMemoryPlatform
 
 
 class Base(SQLModel):
@@ -102,6 +105,39 @@ def test_a_reactor_that_can_not_work(types, options, function, told):
 def test_a_command_that_can_not_work(function):
     with pytest.raises(Refused, match=r"takes \(asked, ctx\)|without async"):
         command("item.sell", takes=Asked, registry=Registry())(function)
+
+
+def test_two_modules_do_not_give_the_same_name(tmp_path, monkeypatch):
+    """By the same function's name, too; one module that is imported twice is no second one."""
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("tea_shop", "pot_shop"):
+        (tmp_path / f"{name}.py").write_text(
+            "def sell(asked, ctx): ...\ndef sold(event, view): ..."
+        )
+    tea, pot = import_module("tea_shop"), import_module("pot_shop")
+    commands, followers = Registry(), Followers()
+    command("item.sell", takes=Asked, registry=commands)(tea.sell)
+    reactor("item.sold", name="mail", followers=followers)(tea.sold)
+    reload(tea)
+    command("item.sell", takes=Asked, registry=commands)(tea.sell)
+    reactor("item.sold", name="mail", followers=followers)(tea.sold)
+    with pytest.raises(Refused, match=r"item\.sell: tea_shop\.sell and pot_shop\.sell"):
+        command("item.sell", takes=Asked, registry=commands)(pot.sell)
+    with pytest.raises(Refused, match=r"mail: tea_shop\.sold and pot_shop\.sold"):
+        reactor("item.sold", name="mail", followers=followers)(pot.sold)
+
+
+def test_a_command_is_no_handler_to_choose():
+    @command("item.choose", takes=Asked)
+    def choose(asked, ctx):
+        pass
+
+    try:
+        with pytest.raises(Refused, match="is a command: those are always there"):
+            InMemoryPlatform(handlers=[choose])
+        InMemoryPlatform(handlers=[]).publish("order.placed", durable=True)
+    finally:
+        del COMMANDS.commands["item.choose"]
 
 
 @pytest.mark.parametrize("bare", [on, projection, reactor])

@@ -54,6 +54,8 @@ def worker(platform: Platform) -> Iterator[Commands]:
         """Sell pieces of an item."""
         if asked.item == "gold":
             raise Conflict("there is no gold")
+        if asked.item == "air":
+            return {"sold": 0}
         ctx.append(f"item-{asked.item}", Event(type="item.sold", data={"pieces": asked.pieces}))
         return {"sold": asked.pieces}
 
@@ -100,6 +102,11 @@ def test_it_answers_with_the_position(api, worker, platform) -> None:
     assert (line["actor"], line["interface"]) == ("token:bootstrap", "api")
 
 
+def test_what_appended_nothing_has_no_position(api, worker) -> None:
+    """Where it was asked for is no place to wait for: a projection refuses that."""
+    assert "X-Position" not in sell(api, item="air").headers
+
+
 def test_a_resend_after_a_lost_reply_gets_the_same_answer(api, worker, platform) -> None:
     first = sell(api, key="order-7").get_json()
     assert sell(api, key="order-7").get_json() == first
@@ -136,6 +143,7 @@ def test_where_no_worker_comes_the_answer_is_fetched_later(api, platform, reques
         "/commands/item.sell", {"item": "tea", "pieces": 1}, headers={"Prefer": "respond-async"}
     )
     assert (answer.status_code, answer.get_json()["state"]) == (202, "waiting")
+    assert "X-Position" not in answer.headers
     later = answer.headers["Location"].removeprefix("/api/v1")
     assert api.get(later).get_json()["state"] == "waiting"
     assert api.get(later).get_json()["trouble"] is None

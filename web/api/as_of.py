@@ -13,7 +13,7 @@ from app.cqrs import refusals
 from app.cqrs.as_of.asking import AsOf
 from web import waiting
 from web.api.parameters import parse_time
-from web.api.positions import patience
+from web.api.positions import patience, with_position
 from web.api.routes import Body
 from web.api.shapes import COUNT, NUMBER, TEXT, closed, obj
 from web.auth import current_actor
@@ -48,4 +48,4 @@ def asked(asking: AsOf, name: str, body: dict[str, Any], again: str) -> Response
         raise refusals.raised(told["problem"])
     response = answer(told, 200 if told["state"] == "done" else 202)
     response.headers["Location"] = url_for(again, **(request.view_args or {}), id=id)
-    return response
+    return with_position(response, None)

@@ -18,7 +18,7 @@ ENTRY = obj({"id": COUNT, "at": TIME, "actor": TEXT, "action": TEXT, "target": T
              "before": {}, "after": {}, "details": ANY_OBJECT,
              "interface": MAYBE_TEXT, "address": MAYBE_TEXT, "cause": MAYBE_TEXT})  # fmt: skip
 FILTERS = (
-    Parameter("actor", "Who: `user:NAME`, `token:NAME` or `cli`."),
+    Parameter("actor", "Who: `user:NAME`, `token:NAME` or `cli:NAME`."),
     Parameter("action", "What was done, such as `subscription.paused`."),
     Parameter("target", "To what, such as `subscription:NAME`."),
     Parameter("cause", "In which request (`X-Request-Id`), or by which event."), SINCE, UNTIL,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
 from app import origin
 from app.cqrs.declaration import CONSOLE
@@ -49,7 +49,11 @@ BEHIND = obj(
 
 
 def with_position(response: Response, position: int | str | None) -> Response:
-    """The answer of a write that ended there; of one that wrote nothing, as it is."""
+    """The answer of a write that ended there; of one that wrote nothing, as it is.
+
+    What a worker was asked for is no place for a client to wait for: no projection follows that topic.
+    """
+    g.said_position = True
     if position is not None:
         response.headers[POSITION] = str(position)
     return response
@@ -62,7 +66,7 @@ def add_positions(app: Flask) -> None:
 def say_position(response: Response) -> Response:
     """Every change that appended or published says where it ended."""
     done = request.method not in SAFE_METHODS and response.status_code < 400
-    if done and POSITION not in response.headers:
+    if done and "said_position" not in g:
         return with_position(response, written())
     return response
 
