@@ -88,7 +88,9 @@ class Platform:
         self.clock = clock
         self.handlers = handlers
         self.followers = FOLLOWERS
-        self.catalogue = Catalogue(types, lambda: self._kept_schemas.newest())
+        self.catalogue = Catalogue(
+            types, lambda: self._kept_schemas.newest(), lambda: self._kept_schemas.anew()
+        )
         self.database, self.archive_database = open_databases(
             settings.database_url, settings.archive_url
         )

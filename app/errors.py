@@ -17,6 +17,7 @@ __all__ = [
     "EventTooLarge",
     "InvalidCommand",
     "InvalidEvents",
+    "NewerData",
     "NotAllowed",
     "NotFound",
     "PenstockError",
@@ -52,6 +53,17 @@ class Unavailable(PenstockError):
 
     Nothing was done, unless only the answer was lost: what is to happen once needs an id, a key or a version.
     """
+
+
+class NewerData(Unavailable):
+    """Data of a version that came after this code. Nothing is wrong with it: newer code reads it."""
+
+    def __init__(self, type: str, version: int, known: int):
+        self.type, self.version = type, version
+        super().__init__(
+            f"{type} comes in version {version} here, and this code knows version {known}: it is left to newer "
+            "code. Deploy that, or restart the workers that run an older release."
+        )
 
 
 class NotFound(PenstockError):

@@ -19,7 +19,7 @@ from app.clock import instant
 from app.cqrs import builds, removing, stopping, tables
 from app.cqrs.declaration import Declared
 from app.cqrs.view import View
-from app.errors import Refused, Unavailable
+from app.errors import NewerData, Refused, Unavailable
 from app.events.event import Event
 from app.events.ids import derived_id
 from app.store import followers
@@ -52,24 +52,27 @@ class Follower:
         self._classes: dict[int, dict[Any, Any]] = {}
         self._one_by_one = 0
         self._limit = BATCH
+        self.is_outdated = False
+        """Whether something waits for newer code, which another process may have."""
         self._fitting: set[int] = set()
         """The builds whose tables are as the code says."""
 
     def step(self) -> int:
         """Take a batch in every build that this code can make; how many events that were."""
-        done = 0
+        done, self.is_outdated = 0, False
         for row in self._known():
             if row.version > self.declared.version:
                 self._is_older_than(row)
             elif row.version == self.declared.version:
                 if stopping.is_by_older_code(row):
-                    self._mark(row, stopping.no_more)
+                    self._is_new_enough(row)
                 elif not row.paused and not row.problem:
                     done += self._advance(row)
         return done
 
     def _is_older_than(self, row: FollowerRow) -> None:
         """Say so, after a deploy of what was before; it is not this code's to make."""
+        self.is_outdated = True
         if row.problem is None:
             what = "live" if row.state == LIVE else "built beside the live one"
             after = "it" if row.state == LIVE else "it, cancel that build"
@@ -78,6 +81,15 @@ class Follower:
                 f"{row.version}. Deploy {after}, or make this one version={row.version + 1}."
             )
             self._mark(row, lambda one: stopping.by_older_code(one, problem))
+
+    def _is_new_enough(self, row: FollowerRow) -> None:
+        """Have it go on, unless this code is the one that was too old, or as old as that."""
+        needed = stopping.needs(row)
+        known = needed and self.platform.catalogue.types.current(needed[0])
+        if needed and known and known.version < needed[1]:
+            self.is_outdated = True
+        else:
+            self._mark(row, stopping.no_more)
 
     def _known(self) -> list[FollowerRow]:
         """The builds there are; the first one, or one of a new version, is begun."""
@@ -111,6 +123,8 @@ class Follower:
             return 0
         try:
             done = self._apply(seen, found)
+        except NewerData as error:
+            return self._left_to_newer_code(seen, found, error)
         except (*LOST, Unavailable):
             raise
         except Exception as error:
@@ -235,6 +249,18 @@ class Follower:
                 stopping.by_event(row, bad, told)
             row.updated = self.platform.clock.now()
             session.add(row)
+
+    def _left_to_newer_code(
+        self, seen: FollowerRow, found: Sequence[Recorded], error: NewerData
+    ) -> int:
+        """What comes before such an event is this code's; that one is left out by no choice of the author's."""
+        if len(found) > 1:
+            self._one_by_one = len(found)
+            return 1
+        self.is_outdated = True
+        problem = f"At the position {found[0].position}: {error}"
+        self._mark(seen, lambda row: stopping.by_older_code(row, problem, error))
+        return 0
 
     def _stop(self, seen: FollowerRow, problem: str) -> None:
         """For what no event is at fault of; `resume` tries it again."""

@@ -1,7 +1,8 @@
 """Following the event store: a batch of each projection and reactor in turn, in one process of many.
 
 A follower that can't go on for now is left alone for a while, and holds up the
-others for one turn at most.
+others for one turn at most. Code that is too old for something gives way to
+another worker, which may be of the newer release.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from app.errors import PenstockError
 from app.store import ownership
 from app.store.followers import LIVE
 from app.streams.client import LOST
+from app.subscriptions.identity import is_same_process
 
-WHAT = "followers"
+WHAT, LANE = "followers", "system"
 LOOK = 0.5
 PAUSE = 1.0, 30.0
 """Seconds for which one that can't go on is left alone: at first, and at most."""
+GIVES_WAY = 30.0
+"""Seconds after which older code lets another worker follow once more."""
 SLOW = 5.0
 """Seconds from which on a turn is told of in the log: it is to end after a fraction of one."""
 
@@ -42,6 +46,8 @@ class Following:
         self._followers: dict[str, Follower] = {}
         self._own = OwnRebuild(platform)
         self._waiting: dict[str, tuple[float, float]] = {}
+        self._gives_way = self._stays_back = float("-inf")
+        """When it next lets another one follow, and until when it does."""
 
     def step(self) -> int:
         """One batch of each; how many events that were. Raises where none of them can go on."""
@@ -93,6 +99,8 @@ class Following:
 
     def is_active(self) -> bool:
         """Whether this process is the one that follows; it looks, and renews, three times a term."""
+        if self.platform.clock.monotonic() < self._stays_back:
+            return False
         now = self.platform.clock.now()
         if 0 <= now - self._claimed < ownership.TERM / 3:
             return self.fence is not None
@@ -115,13 +123,34 @@ class Following:
                 ownership.release(session, WHAT, self.fence)
         self.fence, self._claimed = None, float("-inf")
 
+    def give_way(self) -> None:
+        """Where something waits for newer code and there is another worker, let that one follow: it may have it."""
+        now = self.platform.clock.monotonic()
+        is_outdated = any(one.is_outdated for one in self._followers.values())
+        if self.fence is None or not is_outdated or now < self._gives_way:
+            return
+        self._gives_way = now + GIVES_WAY
+        if any(self._may_follow(one) for one in self.platform.workers.list()):
+            log.warning("older code lets another worker follow")
+            self.resign()
+            self._stays_back = now + ownership.TERM
+
+    def _may_follow(self, worker: dict[str, Any]) -> bool:
+        return (
+            worker["alive"]
+            and not worker["stopping"]
+            and LANE in worker["lanes"]
+            and not is_same_process(worker["id"], self.owner)
+        )
+
     def run(self, stopping: threading.Event) -> None:
         """Until it is to stop: everything there is, then look again at each wake-up."""
         while not stopping.is_set():
             try:
                 for _ in self.platform.wakes.listen(LOOK):
                     while not stopping.is_set() and self.is_active() and self.step():
-                        pass
+                        self.give_way()
+                    self.give_way()
                     if stopping.is_set():
                         break
             except (RedisError, PenstockError, OSError) as error:

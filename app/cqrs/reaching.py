@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.cqrs.declaration import CONSOLE
-from app.cqrs.stopping import is_by_older_code
+from app.cqrs.stopping import is_by_older_code, needs
 from app.errors import Conflict, NotFound, Refused
 from app.events.event import PRIVATE, Event
 from app.events.position import Position
@@ -176,9 +176,10 @@ def state_of(live: FollowerRow, beside: FollowerRow | None) -> str:
     """
     if live.paused or live.problem:
         return "paused" if live.paused else "stopped"
-    if beside is None or beside.version <= live.version or is_by_older_code(beside):
+    if beside is None or beside.version <= live.version:
         return "running"
-    return "superseded"
+    is_rolled_back = is_by_older_code(beside) and needs(beside) is None
+    return "running" if is_rolled_back else "superseded"
 
 
 def is_beyond(told: Told) -> bool:

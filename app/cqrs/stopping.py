@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.errors import NewerData
 from app.store.eventstore.recorded import Recorded
 from app.store.followers import FollowerRow
 
-OLDER = {"older": True}
+OLDER = "older"
 
 
 def by_event(row: FollowerRow, recorded: Recorded, error: str) -> None:
@@ -17,9 +18,10 @@ def by_event(row: FollowerRow, recorded: Recorded, error: str) -> None:
     row.stopped_by = {"position": recorded.position, "type": event.type, "event": event.id}
 
 
-def by_older_code(row: FollowerRow, problem: str) -> None:
-    """The code that runs is older than the build; it goes on by itself when newer code is back."""
-    row.problem, row.stopped_by = problem, OLDER
+def by_older_code(row: FollowerRow, problem: str, newer: NewerData | None = None) -> None:
+    """The code that runs is older than the build, or than an event's data: newer code goes on by itself."""
+    needs = {"type": newer.type, "version": newer.version} if newer else {}
+    row.problem, row.stopped_by = problem, {OLDER: True, **needs}
 
 
 def otherwise(row: FollowerRow, problem: str) -> None:
@@ -32,7 +34,13 @@ def no_more(row: FollowerRow) -> None:
 
 
 def is_by_older_code(row: FollowerRow) -> bool:
-    return bool(row.problem) and row.stopped_by == OLDER
+    return bool(row.problem and row.stopped_by and row.stopped_by.get(OLDER))
+
+
+def needs(row: FollowerRow) -> tuple[str, int] | None:
+    """The type and the version of the data that code was too old for; None where no data was."""
+    by = row.stopped_by
+    return (by["type"], by["version"]) if is_by_older_code(row) and "version" in by else None
 
 
 def event_of(row: FollowerRow) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from pydantic import ValidationError
 
+from app.errors import NewerData
 from app.events import sensitive
 from app.events.event import Event, attribute_problems, plain
 from app.events.schema import EventTypes, Tracking, field_problems, schema_urn, version_in
@@ -41,10 +42,14 @@ class StoredSchema(NamedTuple):
 
 @dataclass
 class Catalogue:
-    """Types by class, and behind them those that `stored()` gives (name to `StoredSchema`)."""
+    """Types by class, and behind them those that `stored()` gives (name to `StoredSchema`).
+
+    `stored()` may be some moments old; `anew()` is not.
+    """
 
     types: EventTypes
     stored: Callable[[], Mapping[str, StoredSchema]] = dict
+    anew: Callable[[], Mapping[str, StoredSchema]] = dict
 
     def topic_of(self, event_type: str) -> str:
         known = self.types.current(event_type) or self.stored().get(event_type)
@@ -81,6 +86,8 @@ class Catalogue:
             # An older class may be gone: its upcasters show whether it can still be read.
             try:
                 self.types.read(event.type, event.dataschema, plain_data(event.data))
+            except NewerData:
+                return event, []  # checked by the newer code that it is of: the relay passes it on
             except ValidationError as error:
                 return event, field_problems(error, self.types.newest[event.type].model)
             return event, []
@@ -95,6 +102,9 @@ class Catalogue:
         self, event: Event, schema: StoredSchema
     ) -> tuple[Event, list[dict[str, str]]]:
         version = version_in(event.dataschema) or schema.version
+        if version > schema.version and version > (newest := self._newest(event.type, schema)):
+            problem = f"{event.type} has no version {version}: its newest is {newest}"
+            return event, [{"field": "dataschema", "problem": problem}]
         if version != schema.version:
             return event, []  # read, upcast and checked by the worker
         problems = schema_problems(schema.json_schema, event.data)
@@ -102,6 +112,10 @@ class Catalogue:
             event if event.dataschema else event.but(dataschema=schema_urn(event.type, version))
         )
         return stamped, problems
+
+    def _newest(self, event_type: str, schema: StoredSchema) -> int:
+        """The newest version that is known now: a release may have brought it this moment."""
+        return self.anew().get(event_type, schema).version
 
 
 def schema_problems(schema: Mapping[str, Any], data: Any) -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from app.errors import Refused
+from app.errors import NewerData, Refused
 from app.events import sensitive
 from app.events.topics import check_topic, check_type, first_segment
 
@@ -94,7 +94,8 @@ class EventTypes:
     def read(self, name: str, dataschema: str | None, data: Any) -> Any:
         """Data as the newest class: upcast step by step, then checked.
 
-        Raises `pydantic.ValidationError` where it doesn't fit, `Refused` where an upcaster is missing.
+        Raises `pydantic.ValidationError` where it doesn't fit, `Refused` where an upcaster is missing, and
+        `NewerData` where its version is newer than the class: fields that both have may mean something else.
         """
         target = self.newest.get(name)
         if target is None:
@@ -105,6 +106,8 @@ class EventTypes:
         if dataschema == target.urn:
             return target.check(data)
         version = version_in(dataschema) or target.version
+        if version > target.version:
+            raise NewerData(name, version, target.version)
         while version < target.version:
             step = self.upcasters.get((name, version))
             if step is None:

@@ -101,6 +101,11 @@ class KeptSchemas:
             self._looked = self._clock.monotonic()
         return self._known or {}
 
+    def anew(self) -> Mapping[str, StoredSchema]:
+        """As they are now."""
+        self._known, self._looked = self._read(), self._clock.monotonic()
+        return self._known
+
     def _read(self) -> Mapping[str, StoredSchema]:
         # The newest of a type comes last in this order, and stays.
         return {

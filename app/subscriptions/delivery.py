@@ -4,7 +4,8 @@
     pending for its consumer, a name that no other lease ever has.
  2. Each entry is decoded. One that can't be read is parked (`invalid`), one
     past its `expirytime` is parked (`expired`), one of another type or kept
-    out by the filter is acknowledged and counted, nothing more.
+    out by the filter is acknowledged and counted, nothing more. One of a newer
+    version than this code has is tried again until a newer worker takes it.
  3. The handler is called with the event, as an object of its schema, and a
     context. The slot says which event is in hand, and until when.
  4. What it returns and emits becomes events, checked against their schemas.
@@ -46,13 +47,21 @@ from app.subscriptions.declaration import Subscription
 from app.subscriptions.effects import AlreadyDone, committed
 from app.subscriptions.failure import describe
 from app.subscriptions.opening import Opening
-from app.subscriptions.outcomes import Again, Done, Failure, Outcome, Park, Reject, Retry
+from app.subscriptions.outcomes import (
+    SURROUNDINGS_WAIT,
+    Again,
+    Done,
+    Failure,
+    Outcome,
+    Park,
+    Reject,
+    Retry,
+)
 from app.subscriptions.outputs import InvalidOutput, outputs_of
 from app.subscriptions.retry import RetryPolicy
 
 CALM = (Unavailable,)
 """Errors of our surroundings: tried again without end, since no event is to blame."""
-SURROUNDINGS_WAIT = 5.0
 RAISED = (Exception, SystemExit, CancelledError)
 """What a handler may fail with: a cancelled coroutine of its own is an error of its own."""
 

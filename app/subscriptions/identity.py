@@ -15,6 +15,11 @@ def worker_id() -> str:
     return f"{host}-{os.getpid()}-{secrets.token_hex(2)}"
 
 
+def is_same_process(worker: str, other: str) -> bool:
+    """Whether two such names are of one process."""
+    return worker.rpartition("-")[0] == other.rpartition("-")[0]
+
+
 def consumer_name(worker: str, number: int) -> str:
     """The name of a consumer of this worker, in this process."""
     return f"{worker}.{os.getpid()}.{number}"

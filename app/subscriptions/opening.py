@@ -3,7 +3,8 @@
 It is decoded, and judged before anybody handles it: one that can't be read is
 parked, as is one that is past its time or has killed its process too often; one
 of another type, or kept out by the filter, is passed over. What is left is
-handled, with its data as an object of the type's newest class.
+handled, with its data as an object of the type's newest class; data that is newer than
+that class is left to a worker of the newer release.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from msgspec.structs import force_setattr
 from pydantic import ValidationError
 
 from app.clock import Clock, instant
+from app.errors import NewerData
 from app.events.catalogue import Catalogue
 from app.events.event import Event, read_stored
 from app.events.filters import compile_filter
@@ -22,7 +24,7 @@ from app.events.schema import field_problems
 from app.streams.entry import Entry
 from app.subscriptions.declaration import Subscription
 from app.subscriptions.failure import describe, told
-from app.subscriptions.outcomes import EXCLUDED, Outcome, Park
+from app.subscriptions.outcomes import EXCLUDED, SURROUNDINGS_WAIT, Again, Outcome, Park
 
 LOSSES, WORKER_LOSSES = 3, 5
 """After how many deaths of its own process, or of the whole worker, an event in hand is parked."""
@@ -82,6 +84,9 @@ class Opening:
             # Nobody else has seen this event yet: a copy would cost more than reading it did.
             force_setattr(event, "data", data)
             return event, None
+        except NewerData as error:
+            failure = describe(error, self.name, self.clock.now())
+            return event, Again(failure, SURROUNDINGS_WAIT, counts=False)
         except ValidationError as error:
             assert known is not None  # only its class raises this
             faults = "; ".join(

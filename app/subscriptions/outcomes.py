@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 from app.streams.publisher import Prepared
 
+SURROUNDINGS_WAIT = 5.0
+"""Seconds until a delivery is tried again that our surroundings hindered."""
+
 
 class Retry(Exception):
     """Try this delivery again, after `after` seconds or by the subscription's policy."""

@@ -381,6 +381,38 @@ def test_a_failing_upcaster_parks(world: World):
     assert "KeyError" in letter.error
 
 
+@pytest.mark.parametrize("batch", [None, 3])
+def test_data_of_a_newer_release_waits_for_a_worker_that_has_it(
+    world: World, batch: int | None
+) -> None:
+    """However often an older one meets it: it is no attempt of the event's, and no dead letter."""
+
+    @world.event_type("order.placed")
+    class OrderPlaced(BaseModel):
+        total: int
+
+    seen = []
+
+    @world.on("order.placed", retry=RetryPolicy(attempts=2), **({"batch": batch} if batch else {}))
+    def check(event, ctx):
+        seen.extend(event if batch else [event])
+
+    newer = Event(type="order.placed", data={"total": 2}, dataschema="urn:penstock:order.placed:2")
+    world.publish("order.placed", {"total": 1})
+    world.add(keys.topic_stream("order", 0), b"e", newer.to_bytes())
+    for _ in range(4):
+        world.run()
+        world.advance(6)
+    assert [event.data.total for event in seen] == [1] and world.letters == []
+
+    @world.event_type("order.placed", version=2)
+    class Placed(BaseModel):
+        total: int
+
+    world.advance(6)
+    assert [event.data.total for event in seen] == [1, 2] and world.letters == []
+
+
 def test_a_database_that_is_away_while_settling_is_no_loss_of_the_event(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

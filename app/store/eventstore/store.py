@@ -198,7 +198,8 @@ class EventStore:
     def typed(self, recorded: Recorded) -> Recorded:
         """With its data as an object of the type's newest class, where it has one here.
 
-        Raises `Refused` where an upcaster is missing, pydantic's `ValidationError` where it fails.
+        Raises `Refused` where an upcaster is missing, pydantic's `ValidationError` where it fails, and
+        `NewerData` where it is of a version that this code doesn't have yet.
         """
         event = recorded.event
         types = self._catalogue.types

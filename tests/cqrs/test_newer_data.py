@@ -1,0 +1,147 @@
+"""In a deploy an older worker meets data of the newer release: it leaves that to the newer code, which goes on."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel
+
+from app import Aggregate, applies, projection
+from app.cqrs.declaration import Followers
+from app.cqrs.following import Following
+from app.errors import Conflict, NewerData
+from app.events.event import Event
+from app.events.schema import EventTypes, event_type, upcast
+from tests.cqrs.test_projections import Sales, beat, follow, shop, sold
+
+__all__ = ["shop"]
+
+
+class Pieces(BaseModel):
+    pieces: int
+
+
+class Dozens(BaseModel):
+    pieces: int
+    each: int
+    """The older class takes this data too, and counts other things."""
+
+
+def deploy(platform, version: int, on_error: str = "stop") -> None:
+    """Have the code of a release: its version of the data, and its projection."""
+    types = platform.catalogue.types = EventTypes()
+    event_type("item.sold", version=version, types=types)(Pieces if version == 1 else Dozens)
+    if version == 2:
+        upcast("item.sold", 1, types=types)(lambda data: {**data, "each": 1})
+    platform.followers = Followers()
+
+    @projection("sales", 1, [Sales], on_error=on_error, followers=platform.followers)
+    def sales(event, view):
+        row = view.get(Sales, event.subject) or view.add(Sales(item=event.subject, pieces=0))
+        row.pieces += event.data.pieces * getattr(event.data, "each", 1)
+
+
+def sell(platform, **data) -> None:
+    platform.event_store.append("item:tea", [Event(type="item.sold", subject="tea", data=data)])
+
+
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_a_follower_leaves_it_to_the_newer_code_which_goes_on_by_itself(shop, on_error):
+    deploy(shop, 1, on_error)
+    sell(shop, pieces=1)
+    sell(shop, pieces=1)
+    deploy(shop, 2, on_error)
+    sell(shop, pieces=1, each=12)
+    deploy(shop, 1, on_error)
+    older = Following(shop, "older")
+    follow(shop, older)
+    follow(shop, older)
+    told = shop.projections.get("sales")
+    assert (told["state"], told["position"], told["skipped"], sold(shop)) == (
+        "stopped", 2, [], {"tea": 2})  # fmt: skip
+    assert "position 3: item.sold comes in version 2 here, and this code knows" in told["problem"]
+    with pytest.raises(Conflict, match="isn't stopped by an event"):
+        shop.projections.skip("sales", "cli")
+
+    deploy(shop, 2, on_error)
+    follow(shop, Following(shop, "newer"))
+    told = shop.projections.get("sales")
+    assert (told["state"], told["problem"], sold(shop)) == ("running", None, {"tea": 14})
+
+
+def test_a_build_waits_for_newer_code_beside_live_rows_that_stand_still(shop):
+    deploy(shop, 2)
+    sell(shop, pieces=1, each=12)
+    follow(shop)
+    shop.projections.rebuild("sales", "cli")
+    deploy(shop, 1)
+    follow(shop, Following(shop, "older"))
+    assert "this code knows version 1" in shop.projections.get("sales")["building"]["problem"]
+    deploy(shop, 2)
+    follow(shop, Following(shop, "newer"))
+    told = shop.projections.get("sales")
+    assert (told["state"], told["building"], sold(shop)) == ("running", None, {"tea": 12})
+
+
+def test_older_code_lets_another_worker_follow(shop):
+    """Which may be of the newer release; where there is none, it keeps the others going."""
+    deploy(shop, 2)
+    sell(shop, pieces=1, each=12)
+    deploy(shop, 1)
+    older, newer = Following(shop, "pc-2-ab"), Following(shop, "pc-1-cd")
+    assert older.is_active()
+    follow(shop, older)
+    older.give_way()
+    assert older.is_active() and not newer.is_active()
+
+    beat(shop, "sales")
+    older._gives_way = newer._claimed = float("-inf")  # a while later
+    older.give_way()
+    assert newer.is_active() and not older.is_active()
+    deploy(shop, 2)
+    follow(shop, newer)
+    newer.give_way()
+    assert sold(shop) == {"tea": 12} and newer.is_active()
+
+
+class Stock(Aggregate):
+    category = "item"
+    sold: int = 0
+
+    @applies("item.sold")
+    def _sold(self, event):
+        self.sold += event.data.pieces
+
+
+def test_an_aggregate_is_not_read_by_a_class_that_is_too_old(shop):
+    deploy(shop, 2)
+    sell(shop, pieces=1, each=12)
+    deploy(shop, 1)
+    with pytest.raises(NewerData, match="left to newer code"):
+        shop.aggregates.get(Stock, "tea")
+    with pytest.raises(NewerData), shop.aggregates.edit(Stock, "tea"):
+        raise AssertionError("there is nothing to edit")
+
+
+def test_an_older_relay_passes_it_on(shop):
+    deploy(shop, 2)
+    sell(shop, pieces=1, each=12)
+    shop.catalogue.types = EventTypes()
+
+    @event_type("item.sold", types=shop.catalogue.types)
+    class Bags(BaseModel):
+        bags: int
+
+    shop.relay.drain()
+    assert shop.redis.xlen("penstock:topic:item:0") == 1
+
+
+def test_a_version_that_no_release_has_is_refused_at_the_door(shop):
+    """It would wait for ever."""
+    shop.schemas.save("item.sold", 1, "item", Pieces.model_json_schema())
+    event = Event(type="item.sold", data={"pieces": 1}, dataschema="urn:penstock:item.sold:2")
+    _, problems = shop.catalogue.check(event)
+    assert problems == [
+        {"field": "dataschema", "problem": "item.sold has no version 2: its newest is 1"}
+    ]
+    shop.schemas.save("item.sold", 2, "item", Dozens.model_json_schema())
+    assert shop.catalogue.check(event) == (event, [])  # at once, however fresh what is known was
