@@ -16,6 +16,7 @@ LEAST_ATTEMPTS = 10
 """A share is of so many attempts at least: one failure of one attempt is no trend."""
 DEATHS_COUNT_FOR = 600.0
 EVERYWHERE = "all workers"
+OUTBOX = "outbox"
 
 Values = dict[str, float]
 
@@ -38,6 +39,8 @@ class Readings:
             "stopped-projections": lambda: {
                 row["name"]: 1.0 for row in self._platform.projections.stopped()
             },
+            "relay-lag": lambda: {OUTBOX: self._outbox["relay"]["seconds"]},
+            "refused-events": lambda: {OUTBOX: float(self._outbox["refused"])},
         }
 
     def of(self, measure: str) -> Values:
@@ -46,6 +49,11 @@ class Readings:
     @cached_property
     def _subscriptions(self) -> list[dict[str, Any]]:
         return [row for row in self._platform.subscriptions.list() if row["active"]]
+
+    @cached_property
+    def _outbox(self) -> dict[str, Any]:
+        told: dict[str, Any] = self._platform.outgoing.status()
+        return told
 
     def _lag(self) -> Values:
         return {s["name"]: s["oldest"] or 0.0 for s in self._subscriptions if not s["paused"]}

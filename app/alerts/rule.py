@@ -47,6 +47,8 @@ MEASURES = {
             "projection or reactor",
             "count",
         ),
+        Measure("relay-lag", "how long what was committed waits for the relay", "all", "seconds"),
+        Measure("refused-events", "how many committed events can't be published", "all", "count"),
     )
 }
 SEVERITIES = ("warning", "critical")
@@ -138,6 +140,9 @@ DEFAULTS = {
              severity="critical"),
         Rule("stopped-projections", "stopped-projections", above=0, clear=0, lasting=30,
              clear_lasting=10, severity="critical"),
+        Rule("relay-stands-still", "relay-lag", above=60, clear=10, lasting=30, clear_lasting=10,
+             severity="critical"),
+        Rule("refused-events", "refused-events", above=0, clear=0),
     )
 }  # fmt: skip
 """In force without anybody's doing; a change or a removal by a person counts instead."""

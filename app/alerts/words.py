@@ -44,6 +44,11 @@ def summary(measure: str, target: str, value: float | None, above: float) -> str
             return f"no live worker serves the lane {target}"
         case "stopped-projections":
             return f"{target} is stopped, and its rows or its answers get late"
+        case "relay-lag":
+            return f"what was committed waits for the relay since {text} ({limit})"
+        case "refused-events":
+            noun = "event" if value == 1 else "events"
+            return f"the topics refuse {text} committed {noun}, which no subscription gets"
     return f"{measure} of {target} is {text} ({limit})"
 
 
@@ -61,4 +66,6 @@ def page(measure: str, target: str) -> str:
             return f"/topics/{name}"
         case "stopped-projections":
             return f"/projections/{name}"
+        case "relay-lag" | "refused-events":
+            return "/outbox"
     return "/workers"

@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 from app.cli.platform import ACTOR, opened
-from app.cli.render import json_option, show_json, show_table
+from app.cli.render import duration, json_option, show_json, show_table
+
+WHY = click.option("--reason", default="", help="Why, for the audit log.")
 
 
 @click.group(epilog="\b\nExample:\n  python -m app outbox list")
@@ -28,9 +30,10 @@ def list_refused(limit: int, cursor: str | None, as_json: bool) -> None:
         show_json({"items": page.items, "next": page.next, **told})
         return
     relay = told["relay"]
+    since = f", the oldest since {duration(relay['seconds'])}" if relay["seconds"] else ""
     click.echo(
         f"{told['waiting']:,} wait, {told['later']:,} are for later, {told['refused']:,} can't be "
-        f"published; the relay ({relay['owner'] or 'none runs'}) is {relay['lag']:,} events behind."
+        f"published; the relay ({relay['owner'] or 'none runs'}) is {relay['lag']:,} events behind{since}."
     )
     columns: Any = {
         "id": "id",
@@ -43,10 +46,11 @@ def list_refused(limit: int, cursor: str | None, as_json: bool) -> None:
 
 @outbox.command(epilog="\b\nExample:\n  python -m app outbox retry 17")
 @click.argument("id", type=int)
-def retry(id: int) -> None:
+@WHY
+def retry(id: int, reason: str) -> None:
     """Have the relay publish it again."""
     with opened() as platform:
-        platform.outgoing.retry(id, ACTOR)
+        platform.outgoing.retry(id, ACTOR, reason)
     click.echo(
         f"{id} is sent again; `python -m app outbox list` shows it where it's refused again."
     )
@@ -54,9 +58,10 @@ def retry(id: int) -> None:
 
 @outbox.command(epilog="\b\nExample:\n  python -m app outbox discard 17 --yes")
 @click.argument("id", type=int)
+@WHY
 @click.confirmation_option(prompt="It will never be published. Go on?")
-def discard(id: int) -> None:
+def discard(id: int, reason: str) -> None:
     """Give an event up; the audit log keeps it."""
     with opened() as platform:
-        platform.outgoing.discard(id, ACTOR)
+        platform.outgoing.discard(id, ACTOR, reason)
     click.echo(f"{id} is given up; the audit log keeps it.")

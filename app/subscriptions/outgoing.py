@@ -28,14 +28,19 @@ class Outgoing:
     def status(self) -> dict[str, Any]:
         """`waiting` (due now), `later`, `refused`, and the `relay`: who runs it, and its `lag`.
 
-        The lag counts the positions of the event store that it has yet to pass on.
+        The lag counts the positions of the event store that it has yet to pass on; `seconds` is how
+        long the oldest has waited of these and of what is due.
         """
-        now, head = self.platform.clock.now(), self.platform.event_store.head()
+        now, store = self.platform.clock.now(), self.platform.event_store
+        head = store.head()
         with self.platform.database.read() as session:
             counted = outbox.counted(session, now)
+            oldest = [outbox.oldest_due(session, now)]
             row = session.get(ownership.OwnerRow, WHAT)
         active = row is not None and row.until > now
         position = row.position if row else 0
+        if position < head:
+            oldest.append(store.recorded_after(position))
         return {
             "waiting": counted.due,
             "later": counted.later,
@@ -45,6 +50,7 @@ class Outgoing:
                 "position": position,
                 "head": head,
                 "lag": max(0, head - position),
+                "seconds": max([0.0, *(now - since for since in oldest if since is not None)]),
             },
         }
 
@@ -55,35 +61,37 @@ class Outgoing:
             rows = outbox.refused(session, limit + 1, before)
         return paged(rows, limit, lambda row: (row.id or 0,), _shown)
 
-    def retry(self, id: int, actor: str) -> None:
+    def retry(self, id: int, actor: str, reason: str = "") -> None:
         """Have the relay publish it now. Raises `NotFound`."""
         with self.platform.database.session() as session:
             row = self._refused(session, id)
             row.problem = None
             session.add(row)
-            self._noted(session, actor, "retried", row)
+            self._noted(session, actor, "retried", row, reason)
             outbox.wake_after(session, self.platform.wake_relay)
 
-    def discard(self, id: int, actor: str) -> None:
+    def discard(self, id: int, actor: str, reason: str = "") -> None:
         """Give it up; the audit log keeps the event. Raises `NotFound`."""
         with self.platform.database.session() as session:
             row = self._refused(session, id)
-            self._noted(session, actor, "discarded", row)
+            self._noted(session, actor, "discarded", row, reason)
             session.delete(row)
 
     @staticmethod
     def _refused(session: Session, id: int) -> OutboxRow:
-        row = session.get(OutboxRow, id, with_for_update=True)
+        known = id < 2**63  # larger ones are no number to a database
+        row = session.get(OutboxRow, id, with_for_update=True) if known else None
         if row is None or row.problem is None:
             raise NotFound(
                 f"The outbox holds no refused event {id}: `python -m app outbox list` shows them."
             )
         return row
 
-    def _noted(self, session: Session, actor: str, what: str, row: OutboxRow) -> None:
+    def _noted(self, session: Session, actor: str, what: str, row: OutboxRow, reason: str) -> None:
         self.platform.audit.record(
-            actor, f"outbox.{what}", f"outbox:{row.id}", before=_shown(row), session=session
-        )
+            actor, f"outbox.{what}", f"outbox:{row.id}", before=_shown(row), session=session,
+            reason=reason,
+        )  # fmt: skip
 
 
 def _shown(row: OutboxRow) -> dict[str, Any]:

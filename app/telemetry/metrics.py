@@ -57,6 +57,12 @@ FOLLOWER_STOPPED = Declared(
     "penstock_follower_stopped", "1 where it, or a build beside it, is stopped.", ("follower",)
 )
 
+# What SQL has committed and the relay has yet to bring to its topic: an alarm on the seconds.
+RELAY_EVENTS = Declared("penstock_relay_lag_events", "Committed events not in their topics yet.")
+RELAY_SECONDS = Declared("penstock_relay_lag_seconds", "Age of the oldest of these.")
+# `refused`: its topic doesn't take it, and somebody has to look; `later`: deadlines, mostly.
+OUTBOX = Declared("penstock_outbox_events", "Events that the outbox holds.", ("state",))
+
 _FIELDS = {
     BACKLOG: "backlog",
     OLDEST: "oldest",
@@ -105,6 +111,11 @@ def exposition(platform: Any) -> bytes:
             metrics.set(FOLLOWER_EVENTS, follower["behind"]["events"], name)
             metrics.set(FOLLOWER_SECONDS, follower["behind"]["seconds"], name)
             metrics.set(FOLLOWER_STOPPED, name in stopped, name)
+        held = platform.outgoing.status()
+        metrics.set(RELAY_EVENTS, held["waiting"] + held["relay"]["lag"])
+        metrics.set(RELAY_SECONDS, held["relay"]["seconds"])
+        for state in ("waiting", "later", "refused"):
+            metrics.set(OUTBOX, held[state], state)
     return generate_latest(metrics)
 
 

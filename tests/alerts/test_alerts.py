@@ -62,6 +62,8 @@ class World:
         self.workers = SimpleNamespace(list=lambda: [{"alive": self.alive, "lanes": ["default"]}])
         self.stopped: list[dict[str, Any]] = []
         self.projections = SimpleNamespace(stopped=lambda: self.stopped)
+        self.held: dict[str, Any] = {"refused": 0, "relay": {"seconds": 0.0}}
+        self.outgoing = SimpleNamespace(status=lambda: self.held)
         self.alerts = Alerts(self)
 
     def _parked(self) -> dict[str, int]:
@@ -110,6 +112,18 @@ def test_a_projection_that_stays_stopped_is_raised(world: World) -> None:
     assert (alert["severity"], alert["page"]) == ("critical", "/projections/my%20sales")
     assert alert["summary"] == "my sales is stopped, and its rows or its answers get late"
     world.stopped = []
+    world.after(60)
+    assert world.alerts.up() == []
+
+
+def test_an_outbox_that_does_not_drain_and_what_its_topic_refuses_are_raised(world: World) -> None:
+    world.held = {"refused": 1, "relay": {"seconds": 90.0}}
+    world.after(60)
+    refused, late = sorted(world.alerts.up(), key=lambda alert: alert["rule"])
+    assert refused["summary"] == "the topics refuse 1 committed event, which no subscription gets"
+    assert late["summary"] == "what was committed waits for the relay since 90 s (over 60 s)"
+    assert (late["severity"], late["page"], refused["page"]) == ("critical", "/outbox", "/outbox")
+    world.held = {"refused": 0, "relay": {"seconds": 0.4}}
     world.after(60)
     assert world.alerts.up() == []
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from sqlalchemy.event import listen, remove
 from sqlmodel import select
 
 from app import bootstrap
+from app.alerts.readings import Readings
 from app.errors import InvalidEvents, NotFound, Refused, Unavailable
 from app.events.event import Event
 from app.store import outbox
 from app.streams import keys
 from app.subscriptions.relay import Relay
+from app.telemetry.metrics import exposition
+from app.testing.clock import FakeClock
 
 
 def put(platform: bootstrap.Platform, *numbers: int, **options) -> None:
@@ -233,20 +239,26 @@ def test_what_cannot_be_published_says_so_and_holds_up_no_other(platform):
         platform.outbox.add(session, [big, Event(type="order.placed", data=4)])
         platform.outbox.add(session, [big.but(id="another")])
         platform.outbox.add(session, [big.but(id="later")], due=platform.clock.now() + 3600)
-    assert platform.outgoing.status()["waiting"] == 4
+    told = platform.outgoing.status()
+    assert told["waiting"] == 4 and told["relay"]["seconds"] >= 0
     put(platform, 2)
     platform.relay.drain()
 
     assert topic(platform) == [1, 4, 2]
     told = platform.outgoing.status()
     assert (told["waiting"], told["later"], told["refused"]) == (0, 1, 2)
+    assert told["relay"]["seconds"] == 0
+    shown = exposition(platform).decode()
+    assert 'penstock_outbox_events{state="refused"} 2.0' in shown
+    assert "penstock_relay_lag_events 0.0" in shown and "penstock_relay_lag_seconds 0.0" in shown
+    assert Readings(platform).of("refused-events") == {"outbox": 2.0}
     assert told["relay"]["owner"] == platform.relay.owner
     page = platform.outgoing.refused(limit=1)
     (newest,) = page.items
     assert newest["event"]["id"] == "another" and "bytes" in newest["problem"]
     (oldest,) = platform.outgoing.refused(1, page.next).items
 
-    platform.outgoing.discard(newest["id"], "user:ann")
+    platform.outgoing.discard(newest["id"], "user:ann", "nobody needs it")
     platform.settings = platform.settings.model_copy(update={"max_event_bytes": 4 * 1024 * 1024})
     for name in ("preparer", "publisher"):
         platform.__dict__.pop(name)  # as after a restart with another limit
@@ -257,6 +269,55 @@ def test_what_cannot_be_published_says_so_and_holds_up_no_other(platform):
         platform.outgoing.retry(oldest["id"], "user:ann")
     (noted,) = platform.audit.find(action="outbox.discarded").items
     assert noted["before"]["event"]["id"] == "another"
+    assert noted["details"] == {"reason": "nobody needs it"}
+    with pytest.raises(NotFound, match="no refused event"):
+        platform.outgoing.discard(2**80, "user:ann")
+
+
+def test_how_long_the_oldest_waits_is_told_of_the_outbox_and_of_the_event_store(platform):
+    now = platform.clock.now()
+
+    def waits() -> float:
+        return platform.outgoing.status()["relay"]["seconds"]
+
+    assert waits() == 0
+    platform.event_store.append("order-1", Event(type="order.placed", data=1))
+    platform.clock = FakeClock(now + 100)
+    assert 50 <= waits() < 200
+    put(platform, 2, due=now - 400)
+    assert 450 <= waits() < 600
+    with platform.database.session() as session:
+        old = datetime.fromtimestamp(now - 900, UTC)
+        platform.outbox.add(session, [Event(type="order.placed", data=3, time=old)])
+    assert 950 <= waits() < 1100
+    platform.relay.drain()
+    assert waits() == 0 and topic(platform) == [2, 3, 1]
+
+
+def test_a_look_reads_nothing_of_what_is_for_later(platform):
+    """All that a look of the relay and its status ask is answered from the parts of the outbox."""
+    put(platform, *range(3), due=platform.clock.now() + 3600)
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection, _cursor, statement, parameters, *_):
+        if "outbox" in statement:
+            asked.append((statement, parameters))
+
+    listen(platform.database.engine, "before_cursor_execute", note)
+    try:
+        platform.relay.drain()
+        platform.outgoing.status()
+    finally:
+        remove(platform.database.engine, "before_cursor_execute", note)
+    assert len(asked) >= 3
+    explain = "EXPLAIN QUERY PLAN " if platform.settings.on_sqlite else "EXPLAIN "
+    with platform.database.engine.connect() as connection:
+        if not platform.settings.on_sqlite:  # which would read three rows rather than an index
+            connection.exec_driver_sql("SET enable_seqscan = off")
+        for statement, parameters in asked:
+            plan = str(connection.exec_driver_sql(explain + statement, parameters).all())
+            assert "outbox_waiting" in plan or "outbox_refused" in plan, plan
+            assert "SCAN outbox'" not in plan and "outbox_pkey" not in plan, plan
 
 
 def test_what_is_due_later_waits_and_can_be_called_back(platform):
