@@ -27,6 +27,7 @@ PARTS = (
     "archive",
     "dead_letters",
     "failures",
+    "outgoing",
     "past",
     "projections",
     "replays",

@@ -33,6 +33,7 @@ NAVIGATION = (
 # What is not in the navigation: kind, path, name, and who may open it.
 MORE = (
     ("page", "/tail", "Live events", "viewer"),
+    ("page", "/outbox", "Outbox", "viewer"),
     ("page", "/sessions", "Sessions", "viewer"),
     ("page", "/people", "People", "administrator"),
     ("page", "/tokens", "Tokens", "administrator"),

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser
 
 from app.bootstrap import Platform
 from app.events.event import Event
+from app.store import outbox
 from config.settings import Settings
 from tests.console.browser import signed_in
 from tests.console.test_accessibility import CUT, WIDER
@@ -90,6 +91,9 @@ def addresses(platform: Platform) -> list[str]:
     platform.failures.prepare_edit(
         letter, [{"op": "add", "path": "/data", "value": [DATA]}], person
     )
+    with platform.database.session() as session:
+        outbox.set_aside(session, root, f"{WORDS}{TURNED}{LINES}{LONG}")
+        outbox.set_aside(session, long, LONG)
     platform.alerts.mute("late", person, platform.clock.now() + 60, note=WORDS)
     platform.webhooks.create("crm", f"https://crm.example.com/{quote(WORDS)}", ["order.placed"],
                              person, filter={"exact": {"subject": WORDS}})  # fmt: skip

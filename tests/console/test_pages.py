@@ -18,7 +18,7 @@ HOSTILE = "<script>alert(1)</script>\"'></textarea>" + "W" * 300 + " \u202eרת�
 PAGES = (
     "/", "/flow", "/runs", "/failures", "/replays", "/events", "/topics", "/subscriptions",
     "/datasets", "/models", "/workers", "/alerts", "/sessions", "/aggregates",
-    "/projections", "/commands",
+    "/projections", "/commands", "/outbox",
 )  # fmt: skip
 NOT_PAGES = {"/live", "/failures/discard", "/replays/new"}  # a stream; and what needs a choice
 ADMINISTRATORS = ("/people", "/tokens", "/audit")
@@ -255,6 +255,9 @@ def poison(platform: FakePlatform) -> None:
             subscription["paused"]["reason"] = HOSTILE
     for replay in data["replays"]:
         replay["reason"] = replay["stopped"] = HOSTILE
+    for held in platform.outgoing.rows:
+        held["problem"] = held["event"]["id"] = HOSTILE
+        held["event"]["data"] = {HOSTILE: HOSTILE}
     for dataset in data["datasets"]:
         dataset["target"] = HOSTILE
         for version in dataset["versions"]:

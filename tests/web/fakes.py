@@ -29,6 +29,7 @@ from tests.web.fake_commands import FakeCommands
 from tests.web.fake_control import FakeReplays, FakeSubscriptions
 from tests.web.fake_flow import FakeArchive, FakePublisher, FakeTopics
 from tests.web.fake_ml import FakeDatasets, FakeModels
+from tests.web.fake_outbox import FakeOutgoing
 from tests.web.fake_parts import FakeBlobs, FakeChanges, FakeSchemas, FakeWorkers
 from tests.web.fake_past import fake_past
 from tests.web.fake_people import API_TOKEN, TOKENS, FakeAudit, FakeSessions, FakeTokens, FakeUsers
@@ -162,6 +163,7 @@ class FakePlatform:
         self.charted = FakeCharted()
         self.subscriptions = FakeSubscriptions(self)
         self.projections = FakeProjections(self)
+        self.outgoing = FakeOutgoing(self)
         self.webhooks = FakeWebhooks(self)
         self.cases: Any = FakeCases()
         self.commands = FakeCommands(self)

@@ -16,7 +16,7 @@ from app.events.arrival import Arrival
 from app.events.event import Event
 from app.events.schema import EventTypes
 from app.ml.artefact import Model
-from app.store import followers, migrate
+from app.store import followers, migrate, outbox
 from app.streams import keys
 from app.subscriptions.declaration import Handlers, Subscription
 from config.settings import Settings
@@ -113,6 +113,9 @@ def fill(platform: Platform, model: Model) -> dict[str, list[str]]:
         {"dead_letters": [platform.dead_letters.find().items[0]["id"]]}, {}, "user:admin"
     )
     with platform.database.session() as rows:
+        outbox.set_aside(
+            rows, Event(type="order.placed", id="r1", data={"amount": "ten"}), "amount: no number"
+        )
         followers.begin(rows, "sales", 1, "projection", 1, followers.LIVE, [], 1.0)
     return {
         "events": ["o1", "p1"], "runs": ["o1", "o5", "p1"], "schemas": ["order.placed"],

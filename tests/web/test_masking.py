@@ -139,6 +139,9 @@ def secretive(platform):
             step |= {"type": "order.placed", "error": f"shop.NoCard: {SECRET}",
                      "history": [{"error": f"NoCard: {SECRET}", "traceback": SECRET, "at": None}]}  # fmt: skip
     platform.projections._rows["thanks"]["problem"] = f"31 order.placed e: KeyError: {SECRET}"
+    for row in platform.outgoing.rows:
+        row["event"] |= {"type": "order.placed", "data": {"amount": 1, "card": SECRET}}
+        row["problem"] = f"card: Value error, {SECRET} is bad"
     platform.projections._rows["sales"]["skipped"] = [
         {"position": 7, "type": "order.placed", "error": f"ValueError: card {SECRET}"},
         {"position": 8, "error": f"ValueError: card {SECRET}"},
@@ -175,6 +178,7 @@ def test_an_operator_sees_it(app, secretive) -> None:
     event = secretive.data["letters"][0]["event"]["id"]
     assert SECRET in operator.get(f"/api/v1/events/{event}").text
     assert SECRET in operator.get(f"/events/{event}").text
+    assert operator.get("/outbox").text.replace("<wbr>", "").count(SECRET) == 4
 
 
 def test_of_an_error_that_stands_alone_its_kind_is_left(api_as, secretive) -> None:

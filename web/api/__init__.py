@@ -19,6 +19,7 @@ from web.api import (  # noqa: F401  (each adds its routes to the table)
     events,
     figures,
     models,
+    outbox,
     projections,
     replays,
     runs,

@@ -21,6 +21,7 @@ from web.console import (
     giving,
     live,
     models,
+    outbox,
     overview,
     people,
     problems,
@@ -45,7 +46,7 @@ from web.console.pages import blueprint
 __all__ = ["blueprint"]
 _PAGES = (
     aggregates, alerts, audit, cases, commands, datasets, events, failures, filter_trial, flow, giving, live,
-    models,
+    models, outbox,
     overview, people, problems, projections, publishing, refreshing, replays, run_steps, runs,
     search, sessions, subscriptions, tail, theme, tokens, topics, webhooks, workers,
 )  # fmt: skip

@@ -41,6 +41,7 @@ def projections() -> ResponseReturnValue:
         ours=[row for row in rows if row["kind"] == "console"],
         owner=platform.projections.owner(),
         keeps=KEEPS,
+        held=platform.outgoing.status(),
     )
 
 
