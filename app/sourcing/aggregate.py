@@ -19,7 +19,6 @@ field: what isn't in the events is not there the next time.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import cache
 from typing import Any, ClassVar
@@ -138,20 +137,9 @@ class Aggregate:
     @classmethod
     @cache
     def _fingerprint(cls) -> str:
-        declared = {
-            name: (cls._annotation(name), repr(start)) for name, start in cls._fields.items()
-        }
-        upcasters = [step for (name, _), step in TYPES.upcasters.items() if name in cls._methods]
-        methods = [*cls._methods.values(), *upcasters]
-        return fingerprint(sorted(declared.items()), functions=methods, owner=cls)
-
-    @classmethod
-    def _annotation(cls, name: str) -> str:
-        return next(
-            str(base.__annotations__[name])
-            for base in cls.__mro__
-            if name in inspect.get_annotations(base)
-        )
+        types = [TYPES.newest[name].model for name in cls._methods if name in TYPES.newest]
+        upcasters = {key: step for key, step in TYPES.upcasters.items() if key[0] in cls._methods}
+        return fingerprint(cls, cls._methods, cls._fields, types, upcasters, homes=[cls.__module__])
 
 
 def _methods_of(cls: type) -> dict[str, Applying]:

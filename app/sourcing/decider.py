@@ -72,9 +72,11 @@ class Decider(Generic[State, Command]):
 
     @cached_property
     def _fingerprint(self) -> str:
-        """Of all upcasters as well: `evolve` doesn't say whose events it reads."""
-        functions = [self.evolve, *TYPES.upcasters.values()]
-        return fingerprint(repr(self.start), functions=functions)
+        """Of all types and upcasters as well: `evolve` doesn't say whose events it reads."""
+        types = {name: one.model for name, one in sorted(TYPES.newest.items())}
+        upcasters = dict(sorted(TYPES.upcasters.items()))
+        homes = [self.evolve.__module__, type(self.start).__module__]
+        return fingerprint(Decider, self.evolve, self.start, types, upcasters, homes=homes)
 
 
 def _dump(held: Held[Any]) -> dict[str, Any]:

@@ -84,8 +84,8 @@ def counted(session: Session, owner: str) -> list[tuple[str, int]]:
 
 
 def prune(session: Session, before: float) -> int:
-    """Forget cases that were over before this time; how many."""
+    """Forget cases that were over before this time, or had not begun and heard nothing since; how many."""
     gone = session.execute(
-        delete(CaseRow).where(col(CaseRow.updated) < before, col(CaseRow.state).in_(OVER))
+        delete(CaseRow).where(col(CaseRow.updated) < before, col(CaseRow.state).in_((NEW, *OVER)))
     )
     return gone.rowcount  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from app.store import archive as archived
 from app.store import cases, coarse, commands, effects, settled_records
 from app.store.bulk import Bulk
 from app.store.database import Database
+from app.store.eventstore import snapshots
 from app.store.failure_groups import HOUR, MINUTE
 
 DAY = 86_400.0
@@ -39,6 +40,7 @@ def prune(
         "runs": _repeat(main, lambda s: _runs(s, now - runs)),
         "dead_letters": _repeat(main, lambda s: _letters(s, now - runs)),
         "replays": _repeat(main, lambda s: _replays(s, now - runs)),
+        "snapshots": _snapshots(main, now - runs),
     }
     with main.session() as session:
         bulk = Bulk(session)
@@ -94,6 +96,14 @@ def _runs(session: Session, before: float) -> int:
     for table in ("deliveries", "run_events", "announced_events", "runs"):
         bulk.run(f"DELETE FROM {table} WHERE {bulk.any_of('correlationid')}", ids)
     return len(found)
+
+
+def _snapshots(main: Database, before: float) -> int:
+    """Those of earlier releases; looked for without holding up whoever writes."""
+    with main.read() as session:
+        found = snapshots.replaced(session, before, CHUNK)
+    with main.session() as session:
+        return snapshots.forget(session, found)
 
 
 def _letters(session: Session, before: float) -> int:

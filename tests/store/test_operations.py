@@ -10,6 +10,9 @@ from sqlalchemy import text
 from app.errors import Conflict, NotFound, Refused
 from app.store import dead_letters, effects, retention
 from app.store.alerts import AlertRow
+from app.store.cases import CaseRow
+from app.store.eventstore import snapshots
+from app.store.eventstore.snapshots import Snapshot
 from app.store.moments import iso
 from tests.store.stories import SUBSCRIPTION, T0, arrival, declared, delivery, event, record
 
@@ -390,9 +393,23 @@ def test_old_things_are_forgotten_and_open_ones_stay(store):
             at = None if resolved is None else T0 + resolved
             session.add(AlertRow(id=name, state=state, rule="lag", measure="lag", target="t",
                                  severity="warning", above=1, worst=2, raised=T0 + old, resolved=at))  # fmt: skip
+        for name, state in (("early", ""), ("over", "done"), ("open", "waiting")):
+            for at in (T0 + old, T0):
+                session.add(CaseRow(owner="join", key=f"{name} {at}", state=state, since=at, updated=at))  # fmt: skip
+        for stream, code, taken in (
+            ("a", "1", old),
+            ("a", "2", old + 1),
+            ("a", "3", 0),
+            ("b", "1", old),
+        ):
+            snapshots.keep(session, stream, code, Snapshot(1, {}), T0 + taken)
     done = retention.prune(store.main, store.archive_database, now, rollups=30 * DAY)
     with store.main.read() as session:
         assert set(session.execute(text("SELECT id FROM alerts")).scalars()) == {"b", "c"}
+        kept = session.execute(text("SELECT key FROM cases WHERE updated < :at"), {"at": T0})
+        assert list(kept.scalars()) == [f"open {T0 + old}"]
+        left = session.execute(text("SELECT stream, fingerprint FROM snapshots"))
+        assert {tuple(row) for row in left} == {("a", "3"), ("b", "1")}
     assert (done["events"], done["dead_letters"], done["effects"]) == (2, 1, 1)
     assert store.runs.get("old") is None
     assert store.runs.get("open")["state"] == "running"

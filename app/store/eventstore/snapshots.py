@@ -47,3 +47,16 @@ def keep(session: Session, stream: str, fingerprint: str, snapshot: Snapshot, at
         " WHERE snapshots.version < excluded.version",
         stream, fingerprint, snapshot.version, to_json(snapshot.state), at,
     )  # fmt: skip
+
+
+def replaced(session: Session, before: float, limit: int) -> list[tuple[str, str]]:
+    """Streams and fingerprints of snapshots taken before this time, where other code took one later."""
+    query = (
+        "SELECT stream, fingerprint FROM snapshots s WHERE taken < ? AND EXISTS (SELECT 1 FROM snapshots"
+        " WHERE stream = s.stream AND taken > s.taken) LIMIT ?"
+    )
+    return [(stream, made) for stream, made in Bulk(session).rows(query, before, limit)]
+
+
+def forget(session: Session, found: list[tuple[str, str]]) -> int:
+    return Bulk(session).many("DELETE FROM snapshots WHERE stream = ? AND fingerprint = ?", found)
