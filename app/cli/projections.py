@@ -12,6 +12,7 @@ from rich.progress import Progress
 from app.cli.parameters import MOMENT, SPAN
 from app.cli.platform import ACTOR, opened, opened_with_handlers
 from app.cli.render import duration, json_option, show_json, show_table
+from app.cqrs.own_rebuild import CONSOLE
 from app.cqrs.reaching import sentence
 from app.errors import Conflict
 from app.store.moments import seconds
@@ -19,6 +20,8 @@ from app.store.moments import seconds
 if TYPE_CHECKING:
     from app.bootstrap import Platform
 
+ALONE = 15.0
+"""Seconds that a rebuild is watched while no worker goes on with it: in a deploy one comes back."""
 WHY = click.option("--reason", default="", help="Why, for the audit log.")
 
 
@@ -83,16 +86,39 @@ def rebuild(name: str, reason: str, waits: bool) -> None:
             _watch(platform, name)
             click.echo(f"{name} is built anew.")
             return
-    click.echo(f"{name} is being built anew; `python -m app projections list` shows how far it is.")
+        paused = _is_paused(platform.projections.get(name))
+    when = (
+        f"will be built anew when it is resumed: `python -m app projections resume {name}`."
+        if paused
+        else "is being built anew; `python -m app projections list` shows how far it is."
+    )
+    click.echo(f"{name} {when}")
+
+
+def _is_paused(told: dict[str, Any]) -> bool:
+    """Of the console's own rows the archive's pause is told, which holds no rebuild up."""
+    return bool(told["state"] == "paused" and told["kind"] != CONSOLE)
 
 
 def _watch(platform: Platform, name: str) -> None:
-    """Until nothing is built beside it. Raises `Conflict` where something stops it."""
+    """Until nothing is built beside it. Raises `Conflict` where it doesn't go on by itself."""
+    clock = platform.clock
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(name, total=1.0)
-        while building := platform.projections.get(name)["building"]:
+        position, until = None, clock.monotonic() + ALONE
+        while building := (told := platform.projections.get(name))["building"]:
             if building["problem"]:
                 raise Conflict(f"The rebuild of {name} is stopped: {building['problem']}")
+            if _is_paused(told):
+                raise Conflict(
+                    f"{name} is paused, and so is its rebuild: `python -m app projections resume {name}`."
+                )
+            if building["position"] != position:
+                position, until = building["position"], clock.monotonic() + ALONE
+            elif clock.monotonic() >= until:
+                if why := platform.projections.alone(name):
+                    raise Conflict(f"The rebuild of {name} waits. {why} It begins then by itself.")
+                until = clock.monotonic() + ALONE
             progress.update(task, completed=building["progress"])
             platform.clock.sleep(0.2)
 

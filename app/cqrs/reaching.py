@@ -6,7 +6,8 @@ them, and for a position of the store the place that the relay brought its event
 of an event later (its deliveries, dead letters, figures) has no position yet when it is published:
 follow its run for that.
 
-Guarantee: `reached` is said only where what was written up to the position is in the rows. Only
+Guarantee: `reached` is said only where what was written up to the position is in the rows, but for
+events that a projection left out: whether the one at that very position was is told with it. Only
 where the archive failed in the middle of a batch, and tries again, may a run be a moment late.
 """
 
@@ -42,8 +43,9 @@ class Reaching:
     def wait_for(self, name: str, position: Position | str | int, seconds: float) -> Told:
         """Wait until a projection has come to a position, at most so many seconds.
 
-        `{"projection", "asked", "reached", "state", "position", "head", "behind": {"events", "seconds"}}`:
-        where it is not `reached`, how far it is behind; None where nobody knows. `sentence` says it. Raises
+        `{"projection", "asked", "reached", "left_out", "state", "position", "head", "behind": {"events", "seconds"}}`:
+        where it is not `reached`, how far it is behind; None where nobody knows. `left_out`: it went on
+        behind the event there, which its code failed on. `sentence` says it. Raises
         `NotFound`, `Conflict` where it has no tables yet, and `Refused` for what is no position of its kind.
         """
         asked = position if isinstance(position, Position) else Position.read(str(position))
@@ -53,7 +55,14 @@ class Reaching:
         while not (reached := has_reached()) and clock.monotonic() < end:
             clock.sleep(min(pause, max(0.0, end - clock.monotonic())))
             pause = min(longest, pause * 1.5)
-        return {"projection": name, "asked": str(asked), "reached": reached, **self.standing(name)}
+        left_out = reached and self._left_out(name, asked)
+        return {
+            "projection": name,
+            "asked": str(asked),
+            "reached": reached,
+            "left_out": left_out,
+            **self.standing(name),
+        }
 
     def standing(self, name: str) -> Told:
         """`state`, `position` (None where one number can't tell) and how far it is `behind`."""
@@ -101,6 +110,11 @@ class Reaching:
                 "X-Position of a command or of an append, which begins with a number."
             )
         return lambda: self._live(name).position >= asked.stored
+
+    def _left_out(self, name: str, asked: Position) -> bool:
+        if name in CONSOLE or name == ARCHIVE:
+            return False
+        return any(one["position"] == asked.stored for one in self._live(name).skipped or ())
 
     def _live(self, name: str) -> FollowerRow:
         return self._builds(name)[0]
@@ -191,6 +205,8 @@ def is_beyond(told: Told) -> bool:
 def sentence(told: Told) -> str:
     """What `wait_for` told, for people: where it is, and why it isn't there."""
     asked, name = told["asked"], told["projection"]
+    if told["left_out"]:
+        return f"{name} has come to {asked}, and left out the event there: its page says why."
     if told["reached"]:
         return f"{name} has come to {asked}."
     if is_beyond(told):

@@ -10,16 +10,19 @@ import pytest
 from sqlmodel import Field, select
 
 from app import projection
+from app.cli import projections as watching
 from app.cqrs import tables
 from app.cqrs.declaration import Followers
 from app.cqrs.follower import Follower
 from app.cqrs.following import Following
+from app.cqrs.reaching import sentence
 from app.errors import Conflict
 from app.store import followers
 from app.store.followers import BUILDING, LIVE
 from tests.cqrs.test_projections import (
     Base,
     Sales,
+    beat,
     beside,
     declare,
     follow,
@@ -189,6 +192,33 @@ def test_one_that_waits_for_another_ones_tables_is_told_so_to_who_waits_for_it(s
     follow(shop, Following(shop, "renamed"))
     with pytest.raises(Conflict, match="no tables of its own yet"):
         shop.projections.wait_for("turnover", 1, 0)
+
+
+def test_one_that_left_an_event_out_says_so_to_who_waits_for_it(shop):
+    declare(shop, on_error="skip")
+    sell(shop, 1, "poison", 2)
+    follow(shop)
+    told = [shop.projections.wait_for("sales", position, 0) for position in (1, 2, 3)]
+    assert [(one["reached"], one["left_out"]) for one in told] == [
+        (True, False), (True, True), (True, False)]  # fmt: skip
+    assert "left out the event there" in sentence(told[1])
+
+
+def test_who_watches_a_rebuild_is_told_why_it_does_not_go_on(shop, monkeypatch):
+    monkeypatch.setattr(watching, "ALONE", 0.0)
+    sell(shop, 1)
+    follow(shop)
+    shop.projections.rebuild("sales", "cli")
+    with pytest.raises(Conflict, match="No worker follows the event store"):
+        watching._watch(shop, "sales")
+    assert shop.following.is_active()
+    with pytest.raises(Conflict, match="No live worker has the code of sales"):
+        watching._watch(shop, "sales")
+    beat(shop, "sales")
+    assert shop.projections.alone("sales") is None
+    shop.projections.pause("sales", "cli")
+    with pytest.raises(Conflict, match="is paused, and so is its rebuild"):
+        watching._watch(shop, "sales")
 
 
 def test_a_switch_while_others_append_read_and_follow_takes_nothing_back(shop, monkeypatch):

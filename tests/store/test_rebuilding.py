@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Index, text
 
 from app.errors import Refused
 from app.store import settled_records
@@ -202,6 +202,19 @@ def test_what_is_alike_is_not_written_again(store, world) -> None:
     rebuild = Rebuilding(store.main, store.archive, store.archive_database, store.clock)
     list(rebuild.steps())
     assert rebuild.replaced == 1 and store.runs.get("run-2")["state"] != "waiting"
+
+
+def test_no_step_makes_more_than_one_index(store, world, monkeypatch) -> None:
+    """Of a million events each takes seconds, for which the process follows nothing else."""
+    for _ in range(3):
+        world.run()
+    made, create = [], Index.create
+    monkeypatch.setattr(Index, "create", lambda *given: made.append(create(*given)))
+    most = 0
+    for _ in rebuilt(store):
+        most = max(most, len(made))
+        made.clear()
+    assert most == 1
 
 
 def test_a_packed_event_that_was_announced_is_not_waited_for(store, world) -> None:

@@ -66,7 +66,7 @@ class FakeProjections:
     def wait_for(self, name: str, position: Position | str | int, seconds: float) -> Json:
         row = {"state": "running", "position": None} if name in CONSOLE else self.get(name)
         return {
-            "projection": name, "asked": str(position), "reached": True, "state": row["state"],
+            "projection": name, "asked": str(position), "reached": True, "left_out": False, "state": row["state"],
             "position": row["position"], "head": row.get("head"), "behind": {"events": 0, "seconds": 0.0},
         }  # fmt: skip
 

@@ -43,7 +43,7 @@ LEAST_HEADER = {
 }  # fmt: skip
 BEHIND = obj(
     {"type": TEXT, "title": TEXT, "status": COUNT, "detail": TEXT, "instance": TEXT,
-     "projection": TEXT, "asked": TEXT, "reached": FLAG, "state": TEXT, "position": MAYBE_COUNT,
+     "projection": TEXT, "asked": TEXT, "reached": FLAG, "left_out": FLAG, "state": TEXT, "position": MAYBE_COUNT,
      "head": MAYBE_COUNT, "behind": obj({"events": MAYBE_COUNT, "seconds": MAYBE_NUMBER})}
 )  # fmt: skip
 

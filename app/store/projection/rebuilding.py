@@ -107,21 +107,28 @@ class Rebuilding:
             }
             for part, weight in PARTS.items():
                 if part == "runs":
-                    self._search(connection, later)
+                    for _ in self._search(connection, later):
+                        yield begun
                 for share in steps[part]():
                     yield min(1.0, begun + weight * share)
                 begun += weight
         yield 1.0
 
-    def _search(self, connection: Connection, indexes: Sequence[Index]) -> None:
-        """Make the rows that were built quick to find; PostgreSQL knows nothing of temporary tables else."""
+    def _search(self, connection: Connection, indexes: Sequence[Index]) -> Iterator[None]:
+        """Make the rows that were built quick to find; PostgreSQL knows nothing of temporary tables else.
+
+        A step each: of a million events an index takes seconds, and other followers wait for none but one.
+        """
         for index in indexes:
             if index.name in _SEARCHED:
                 index.create(connection)
+                connection.commit()
+                yield
         if not self._database.on_sqlite:
             for table in _TABLES:
                 connection.exec_driver_sql(f"ANALYZE {table.__tablename__}")
-        connection.commit()
+                connection.commit()
+                yield
 
     # -- building
 
