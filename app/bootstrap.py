@@ -44,6 +44,7 @@ from app.store.database import open_databases
 from app.store.dead_letters import DeadLetters
 from app.store.eventstore.store import EventStore
 from app.store.grouped import Grouped
+from app.store.once import Once
 from app.store.outbox import Outbox
 from app.store.projection import Projection
 from app.store.replay_work import ReplayWork
@@ -265,6 +266,11 @@ class Platform:
     @cached_property
     def sessions(self) -> Sessions:
         return Sessions(self.database, self.clock)
+
+    @cached_property
+    def once(self) -> Once:
+        """Changes that are asked for under an idempotency key."""
+        return Once(self.database, self.clock)
 
     @cached_property
     def audit(self) -> Audit:

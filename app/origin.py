@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -19,7 +20,8 @@ class Origin:
 
     `stored` and `places` say how far what was done here went: the position of the last event that
     it appended to the event store, and of the last one that it published to each partition
-    (`order:0`). Together they are a position token (`app.events.position`).
+    (`order:0`). Together they are a position token (`app.events.position`). `claim` is that of a change
+    which is made once (`app.store.once`).
     """
 
     interface: str | None = None
@@ -28,6 +30,7 @@ class Origin:
     noted: int = 0
     stored: int | None = None
     places: dict[str, str] = field(default_factory=dict)
+    claim: Any = None
 
 
 _CURRENT: ContextVar[Origin | None] = ContextVar("penstock_origin", default=None)

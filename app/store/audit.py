@@ -9,7 +9,7 @@ triggers are in the first migration).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Index
@@ -17,6 +17,7 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from app import origin
 from app.clock import Clock, SystemClock
+from app.store import once
 from app.store.columns import JsonText, Key, Moment, Serial, key, key_or_none
 from app.store.database import Database
 from app.store.moments import iso, seconds
@@ -99,11 +100,10 @@ class Audit:
             address=key_or_none(here.address),
             cause=key_or_none(here.cause),
         )
-        if session is not None:
-            session.add(row)
-            return
-        with self._database.session() as own:
-            own.add(row)
+        with nullcontext(session) if session is not None else self._database.session() as writing:
+            writing.add(row)
+            if here.claim is not None:
+                once.made(writing, here.claim, {"action": action, "target": str(target)})
 
     def find(
         self,

@@ -17,6 +17,8 @@ from app.store.columns import JsonText, Key, LongText, Moment, key
 from app.store.deliveries import DeadLetter
 
 LOCK = 0x70656E04
+REQUEST = "request:"
+"""How the names of rows begin that are no command's: changes that were asked for under a key (`app.store.once`)."""
 SUBSCRIPTION = "penstock.commands"
 """Which carries them out (`app.cqrs.giving`)."""
 
@@ -66,7 +68,7 @@ def known(session: Session) -> list[KnownRow]:
 
 
 def opened(
-    session: Session, command: str, actor: str, name: str, id: str, given: str, now: float
+    session: Session, command: str, actor: str, name: str, id: str | None, given: str, now: float
 ) -> CommandRow:
     """The row of this key, made where there is none, locked until the transaction ends."""
     values = {"command": key(command), "actor": key(actor), "key": key(name)}
@@ -129,7 +131,11 @@ def newest(
     state: str | None,
 ) -> list[Given]:
     """Those that were given last; `before` is the place of one, in time and by its id."""
-    query = _given().order_by(col(CommandRow.at).desc(), col(CommandRow.id).desc())
+    query = (
+        _given()
+        .where(~col(CommandRow.command).startswith(REQUEST))
+        .order_by(col(CommandRow.at).desc(), col(CommandRow.id).desc())
+    )
     if command:
         query = query.where(CommandRow.command == key(command))
     if state:

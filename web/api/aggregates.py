@@ -46,7 +46,7 @@ def get_history(stream: str, limit: int, cursor: str | None) -> dict[str, Any]:
     return rendered(current_platform().past.history(stream, limit, cursor))
 
 
-@route("POST", "/aggregates/<stream>/as-of", "operator", answers=ASKED, body=MOMENT, also=(202,),
+@route("POST", "/aggregates/<stream>/as-of", "operator", answers=ASKED, body=MOMENT, once=False, also=(202,),
        may_fail=(404, 422))  # fmt: skip
 def ask_aggregate(stream: str, body: dict[str, Any]) -> Response:
     """The fields of one whose class is in your handlers, at a `version` or a time; a worker replays it.

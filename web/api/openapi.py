@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from app.events.position import WRITTEN
+from web.api.once import IN_HEADER
 from web.api.parameters import FLAGS, LARGEST_LIMIT, WRITTEN_TIME, Parameter
 from web.api.positions import BEHIND, LEAST, LEAST_HEADER, OUTCOMES
 from web.api.routes import ROUTES, Route
@@ -79,6 +80,7 @@ def _operation(row: Route) -> Schema:
             *_path_variables(row.path),
             *map(_parameter, row.query),
             *([LEAST_HEADER] if _waits(row) else []),
+            *([IN_HEADER] if row.once else []),
         ],
         "responses": _responses(row),
     }
@@ -110,6 +112,8 @@ def _responses(row: Route) -> Schema:
         codes |= {413, 415, 422}
     if _waits(row):
         codes.add(422)
+    if row.once:
+        codes |= {409, 422}
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     answers = {media: {"schema": row.answers} for media in row.media}
     good = {"description": "Done.", "content": answers}

@@ -155,7 +155,7 @@ def reset_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @route(
-    "POST", "/projections/<path:name>/as-of", "operator", answers=ASKED, body=MOMENT, also=(202,),
+    "POST", "/projections/<path:name>/as-of", "operator", answers=ASKED, body=MOMENT, once=False, also=(202,),
     may_fail=(404, 422),
 )  # fmt: skip
 def ask_projection(name: str, body: dict[str, Any]) -> Response:

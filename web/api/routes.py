@@ -16,6 +16,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from web.api.body import read_body
+from web.api.once import for_its_key
 from web.api.parameters import Parameter, read_query
 from web.api.positions import (
     AFTER,
@@ -27,6 +28,7 @@ from web.api.positions import (
     waited_for,
 )
 from web.auth import accepts_body, requires
+from web.auth.guard import SAFE_METHODS
 from web.rendering import answer
 
 JsonSchema = Mapping[str, Any]
@@ -63,7 +65,13 @@ class Route:
     follows: str | None = (
         None  # the read model that it is served from; `<name>`: the path's variable; or OUTCOMES
     )
+    keyed: bool = False
     tag: str = field(default="")
+
+    @property
+    def once(self) -> bool:
+        """Whether it is done once for each `Idempotency-Key`."""
+        return self.keyed and not hasattr(self.view, "unaudited")
 
     @property
     def endpoint(self) -> str:
@@ -87,16 +95,19 @@ def route(
     also: Sequence[int] = (),
     max_body: int | None = None,
     follows: str | None = None,
+    once: bool = True,
 ) -> Callable[[Callable[..., Answer]], Callable[..., Any]]:
     """Add a view to the table. Its docstring's first line is the route's summary.
 
     The view gets the path's variables, the query's parameters and, where the
     route reads JSON, `body`; it returns a JSON value or a Response. One that `follows` a
     read model waits for the position that the client asks for, one of `OUTCOMES` refuses it
-    (`web.api.positions`).
+    (`web.api.positions`). What changes something is done once for each `Idempotency-Key` (`web.api.once`),
+    unless it is not for that: its answer holds a secret, or it changes nothing.
     """
     waits = follows is not None and follows != OUTCOMES
     taken = (*query, AFTER) if waits else tuple(query)
+    changes = method not in SAFE_METHODS and (body is None or body.parsed)
 
     def decorate(view: Callable[..., Answer]) -> Callable[..., Any]:
         @requires(level)
@@ -113,18 +124,23 @@ def route(
                     return behind(late)
             if body is not None and body.parsed:
                 values["body"] = read_body(body.schema, optional=body.optional)
-            result = view(**values)
-            response = result if isinstance(result, Response) else answer(result, status)
+
+            def respond() -> Response:
+                result = view(**values)
+                return result if isinstance(result, Response) else answer(result, status)
+
+            response = for_its_key(row.endpoint, values, respond) if row.once else respond()
             return marked_stale(response, late) if late else response
 
         guarded = accepts_body(max_body)(called) if max_body else called
         summary = (view.__doc__ or "").strip().splitlines()[0].rstrip(".")
         tag = path.split("/")[1]
         answered = (media,) if isinstance(media, str) else tuple(media)
-        ROUTES.append(
-            Route(method, path, level, summary, guarded, answers, status, taken, body, answered,
-                  may_fail, also, follows, tag)
+        row = Route(
+            method, path, level, summary, guarded, answers, status, taken, body, answered, may_fail,
+            also, follows, once and changes, tag,
         )  # fmt: skip
+        ROUTES.append(row)
         return guarded
 
     return decorate

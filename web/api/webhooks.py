@@ -31,7 +31,7 @@ def get_webhook(name: str) -> dict[str, Any]:
     return _shown(current_platform().webhooks.get(name))
 
 
-@route("POST", "/webhooks", "administrator", status=201, answers=SECRET, may_fail=(409,),
+@route("POST", "/webhooks", "administrator", status=201, answers=SECRET, once=False, may_fail=(409,),
        body=Body(closed({"name": {"type": "string", "maxLength": 100}, "url": URL, "types": TYPES},
                         filter={"type": ["object", "array", "null"]},
                         start={"enum": ["now", "earliest"]})))  # fmt: skip
@@ -52,7 +52,7 @@ def change_webhook(name: str, body: dict[str, Any]) -> dict[str, Any]:
     return _shown(current_platform().webhooks.change(name, current_actor(), **body))
 
 
-@route("POST", "/webhooks/<name>/secret", "administrator", answers=SECRET, may_fail=(404,),
+@route("POST", "/webhooks/<name>/secret", "administrator", answers=SECRET, once=False, may_fail=(404,),
        body=Body(closed({}), optional=True))  # fmt: skip
 def renew_secret(name: str, body: dict[str, Any]) -> dict[str, Any]:
     """A new secret, shown once; for a day requests bear the signature of the old one too."""

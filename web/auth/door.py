@@ -37,6 +37,11 @@ def nothing_done() -> None:
     g.nothing_done = True
 
 
+def nothing_was_done() -> bool:
+    """Whether that was said."""
+    return "nothing_done" in g
+
+
 def add_door(app: Flask) -> None:
     app.after_request(leave)
 
@@ -46,7 +51,7 @@ def leave(response: Response) -> Response:
     if request.method in SAFE_METHODS or response.status_code >= 400 or request.endpoint is None:
         return response
     view = current_app.view_functions.get(request.endpoint)
-    if hasattr(view, "unaudited") or "nothing_done" in g or origin.current().noted:
+    if hasattr(view, "unaudited") or nothing_was_done() or origin.current().noted:
         return response
     identity = current_identity()
     current_platform().audit.record(
