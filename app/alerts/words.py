@@ -22,11 +22,28 @@ def value_text(measure: str, value: float | None) -> str:
     return f"{value:.0f} s"
 
 
+OVER = {
+    "lag": "{} has caught up",
+    "failure-share": "no attempt of {} fails any more",
+    "dead-letters": "no event of {} is parked any more",
+    "stuck-runs": "no run waits for {} any more",
+    "silent-topics": "events come in {} again",
+    "dead-workers": "no worker has died lately",
+    "unserved-lanes": "a live worker serves the lane {} again",
+    "stopped-projections": "{} goes on again",
+    "relay-lag": "nothing that was committed waits for the relay any more",
+    "refused-events": "the topics refuse no committed event any more",
+}
+"""What is said of a measure that is back at nothing."""
+
+
 def summary(measure: str, target: str, value: float | None, above: float) -> str:
     """One sentence: what is about whom, how bad it is, and where bad begins."""
     text, limit = value_text(measure, value), f"over {value_text(measure, above)}"
     if value is not None and value <= above:
         limit = f"was {limit}"  # it is up until it has been well for a while
+    if value == 0 and measure in OVER:
+        return OVER[measure].format(target) + (f" ({limit})" if above else "")
     match measure:
         case "lag":
             return f"{target} is {text} behind ({limit})"

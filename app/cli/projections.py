@@ -52,12 +52,16 @@ def _list(as_json: bool) -> None:
     columns: Any = {
         "projection": "name",
         "kind": "kind",
-        "state": "state",
+        "state": _state,
         "behind": _behind,
         "beside it": _beside,
         "problem": lambda row: row.get("problem") or "",
     }
     show_table(found, columns, "None yet: a worker declares them when it starts.")
+
+
+def _state(row: dict[str, Any]) -> str:
+    return f"{row['state']}, in no worker's code" if row.get("declared") is False else row["state"]
 
 
 def _behind(row: dict[str, Any]) -> str:

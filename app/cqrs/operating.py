@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from redis.exceptions import RedisError
 from sqlmodel import Session
 
 from app.cqrs import builds, following, own_rebuild, removing, stopping, tables
@@ -52,17 +53,27 @@ class Projections:
         return list(told.values())
 
     def all(self) -> Rows:
-        """These, and after them the console's own read models, of the kind `console`."""
+        """These, each with whether it is `declared`, and the console's own read models, of the kind `console`."""
         ours = self.platform.subscriptions.projections()
-        return [*self.list(), self._runs(), *map(_console, ours)]
+        return [*self._with_code(self.list()), self._runs(), *map(_console, ours)]
 
     def get(self, name: str) -> dict[str, Any]:
         """One of all. Raises `NotFound`."""
         rows = self.all() if is_ours(name) else self.list()
-        found = next((one for one in rows if one["name"] == name), None)
-        if found is None:
+        found = [one for one in rows if one["name"] == name]
+        if not found:
             raise absent(name)
-        return found
+        return (found if is_ours(name) else self._with_code(found))[0]
+
+    def _with_code(self, rows: Rows) -> Rows:
+        """Each with whether a live worker's code has it: `declared`, None where nobody can tell."""
+        try:
+            names = removing.declared(self.platform.workers.list())
+        except RedisError:  # all else is told from SQL
+            names = None
+        return [
+            {**row, "declared": None if names is None else row["name"] in names} for row in rows
+        ]
 
     def rows_as_of(
         self, name: str, position: int | None = None, at: float | None = None
@@ -221,6 +232,7 @@ class Projections:
             "name": live.name,
             "kind": live.kind,
             "version": live.version,
+            "live": live.state == LIVE,
             "state": state_of(live, beside),
             "position": live.position,
             "head": head,

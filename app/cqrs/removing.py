@@ -31,6 +31,12 @@ def check_gone(workers: Iterable[dict[str, Any]], name: str) -> None:
         )
 
 
+def declared(workers: Iterable[dict[str, Any]]) -> set[str] | None:
+    """What the live workers' code has; None where no worker is alive, so nobody can tell."""
+    alive = [one for one in workers if one["alive"]]
+    return {name for one in alive for name in one.get("follows", ())} if alive else None
+
+
 def check_free(session: Session, names: Sequence[str], name: str) -> None:
     """Raises `Refused` where the tables are those of another projection."""
     others = sorted({row.name for row in builds.keepers(session, names, name)})

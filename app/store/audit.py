@@ -8,11 +8,11 @@ triggers are in the first migration).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import Index, func
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from app import origin
@@ -137,6 +137,18 @@ class Audit:
             query = query.where(col(AuditRow.id) < read_cursor(cursor, int)[0])
         with self._database.read() as session:
             return paged(session.exec(query).all(), limit, lambda row: (row.id,), _show)
+
+    def together(self, causes: Iterable[str | None]) -> set[str]:
+        """Those of these causes that have more than one line."""
+        asked = {cause for cause in causes if cause}
+        query = (
+            select(AuditRow.cause)
+            .where(col(AuditRow.cause).in_(asked))
+            .group_by(col(AuditRow.cause))
+            .having(func.count() > 1)
+        )
+        with self._database.read() as session:
+            return {cause for cause in session.exec(query) if cause} if asked else set()
 
     def all(self, **filters: Any) -> Iterator[dict[str, Any]]:
         """Everything that `find` would list, newest first, read a page at a time."""

@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from app.alerts.alerts import Alerts
 from app.alerts.events import AlertRaised, AlertResolved
-from app.alerts.rule import DEFAULTS, changed
+from app.alerts.rule import DEFAULTS, MEASURES, changed
+from app.alerts.words import summary
 from app.errors import Conflict, NotFound, Refused, Unavailable
 from app.store import migrate
 from app.store.audit import Audit
@@ -148,6 +149,14 @@ def test_a_lag_that_lasts_is_raised_told_and_resolved(world: World) -> None:
     assert world.alerts.up() == []
     assert world.alerts.get(alert["id"])["worst"] == 90
     assert world.publisher.events[1].correlationid == world.publisher.events[0].id
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_what_is_well_again_but_not_for_long_is_not_said_to_fail(measure: str) -> None:
+    told = summary(measure, "shop.charge", 0.0, DEFAULTS["failing"].above)
+    assert "was over" in told and not any(char.isdigit() for char in told.partition(" (was")[0])
+    assert "over" not in summary(measure, "x", 0.0, 0.0)
+    assert summary(measure, "shop.charge", 7.0, 1.0) != told
 
 
 def test_what_is_paused_on_purpose_is_not_late(world: World) -> None:

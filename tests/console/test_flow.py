@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from web.console.flow import unconsumed
 from web.drawing import causation
 from web.drawing.flow import Flow, Load, flow, layers, short_names
 
@@ -43,6 +44,17 @@ def test_our_own_are_drawn_only_where_something_is_wrong_with_them() -> None:
     }
     for trouble in ({"parked": 1}, {"state": "late"}):
         assert "penstock.commands" in {n.id for n in drawn(one(*ours, **trouble)).nodes}
+
+
+def test_of_what_nobody_takes_only_what_others_publish_is_told() -> None:
+    topics = [
+        {"name": "order", "types": ["order.placed", "order.lost", "order.billed"]},
+        {"name": "command", "types": ["command.given", "command.done", "command.refused"]},
+        {"name": "alert", "types": ["alert.raised", "alert.resolved"]},
+        {"name": "penstock", "types": ["penstock.settled"]},
+    ]
+    found = unconsumed(topics, [one("a", ["order.placed"], ["order.billed"])])
+    assert found == [{"topic": "order", "type": "order.lost"}]
 
 
 def test_deadlines_tie_nothing_together() -> None:

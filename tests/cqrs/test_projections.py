@@ -410,6 +410,8 @@ def test_under_a_new_name_it_counts_nothing_twice_and_takes_the_place_of_the_rem
     assert "remove sales when no worker" in shop.projections.get("turnover")["problem"]
     assert [one["name"] for one in shop.projections.stopped()] == ["turnover"]
 
+    told = shop.projections.get("turnover")
+    assert (told["live"], told["declared"]) == (False, None)  # no worker is alive
     with pytest.raises(Conflict, match="no tables of its own yet"):
         shop.projections.reset("turnover", "user:ann")
     assert sold(shop) == {"tea": 3}
@@ -418,6 +420,8 @@ def test_under_a_new_name_it_counts_nothing_twice_and_takes_the_place_of_the_rem
     with pytest.raises(Conflict, match="still there, in pc-1"):
         shop.projections.remove("sales", "user:ann")
     beat(shop, "turnover")
+    declared = {one["name"]: one.get("declared") for one in shop.projections.all()}
+    assert (declared["turnover"], declared["sales"], declared["runs"]) == (True, False, None)
     assert shop.projections.remove("sales", "user:ann", "renamed") == []
     follow(shop, renamed)
     assert sold(shop) == {"tea": 70}

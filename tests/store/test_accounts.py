@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from app import origin
 from app.errors import Conflict, NotFound, Refused
 from app.store import effects
 from app.store.audit import Audit
@@ -156,6 +157,10 @@ def test_the_audit_log_is_found_by_who_and_what(audit, clock):
     )
     assert [r["action"] for r in audit.find(action="replay.started").items] == ["replay.started"]
     assert len(audit.find(since=T0 + 3, until=T0 + 5).items) == 2
+    with origin.of(origin.Origin("api", cause="r-1")):
+        audit.record("token:ci", "replay.paused", "r1")
+        audit.record("token:ci", "replay.resumed", "r1")
+    assert audit.together(["r-1", "r-2", None]) == {"r-1"} and audit.together([None]) == set()
     assert all(r["action"] != "replay.started" for r in audit.find(without="replay.started").items)
 
 

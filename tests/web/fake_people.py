@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -227,6 +227,10 @@ class FakeAudit:
             limit,
             cursor,
         )
+
+    def together(self, causes: Iterable[str | None]) -> set[str]:
+        given = [row["cause"] for row in self.rows]
+        return {cause for cause in causes if cause and given.count(cause) > 1}
 
     def all(self, **filters: Any) -> list[Json]:
         return list(self.find(**filters, limit=10_000).items)

@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from app import origin
 from app.store.audit_export import lines
 from web.places import of_target
 
@@ -65,6 +66,18 @@ def test_a_line_leads_to_what_it_is_about(browser_of, platform) -> None:
     for address in ("/projections/sales", "/commands/given/cmd-1", "/positions/1042",
                     "/aggregates/crate%3A1?version=7"):  # fmt: skip
         assert f'href="{address}"' in page
+
+
+def test_what_was_done_at_one_request_leads_together_and_what_was_done_alone_does_not(
+    browser_of, platform
+) -> None:
+    page = browser_of("admin").get("/audit").text
+    assert "user.signed-in" in page and "same request" not in page
+    with origin.of(origin.Origin("console", "10.0.0.1", "r-7")):
+        platform.audit.record("user:ann", "alert.muted", "alert-rule:late")
+        platform.audit.record("user:ann", "alert.muted", "alert-rule:parked")
+    page = browser_of("admin").get("/audit").text
+    assert page.count("same request") == page.count("cause=r-7") == 2
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,38 @@ def test_what_gave_way_to_a_newer_version_is_said_to_stand_still(browser_of, pla
     assert "stand still at the position 40" in page and "/projections/sales/pause" in page
 
 
+def test_what_no_live_workers_code_has_is_said_to_stand_still_and_can_be_forgotten(
+    browser_of, platform
+) -> None:
+    row, told = platform.projections._rows["sales"], "No live worker has its code"
+    for declared, is_told, removable in (
+        (True, False, False), (False, True, True), (None, False, True)
+    ):  # fmt: skip
+        row["declared"] = declared
+        page = browser_of("operator").get("/projections/sales").text
+        assert (told in page, "/projections/sales/remove" in page) == (is_told, removable)
+        assert ("/projections/sales/reset" in page) is not is_told  # nothing would fill it again
+    row["declared"], platform.projections._rows["thanks"]["declared"] = False, True
+    listed = browser_of("viewer").get("/projections").text
+    assert "Stands still" in listed and told in listed
+
+
+def test_what_waits_for_a_removal_is_offered_nothing_that_it_cannot_do(
+    browser_of, platform
+) -> None:
+    row = platform.projections._rows["sales"]
+    beside = {
+        "version": 1,
+        "position": 40,
+        "progress": 1.0,
+        "problem": "remove old",
+        "stopped_by": None,
+    }
+    row |= {"live": False, "state": "stopped", "problem": "remove old", "building": beside}
+    page = browser_of("operator").get("/projections/sales").text
+    assert "/sales/reset" not in page and "/sales/rebuild" not in page and "/sales/cancel" in page
+
+
 def test_the_overview_says_once_that_it_is_stopped(browser_of, platform, app) -> None:
     assert "waiting for a hand" in browser_of("viewer").get("/").text  # something else is worse
     for row in platform.data["subscriptions"]:

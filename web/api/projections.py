@@ -32,11 +32,19 @@ STOPPED_BY = {
     "type": ["object", "null"],
     "description": "The event that stopped it: its position, type, id and error.",
 }
+LIVE = {
+    "type": "boolean",
+    "description": "False where it is built beside another's tables, and waits for that one's removal.",
+}
+DECLARED = {
+    "type": ["boolean", "null"],
+    "description": "Whether a live worker's code has it; null where no worker is alive.",
+}
 PROJECTION = obj({"name": TEXT, "state": TEXT, "behind": DISTANCE}, kind=TEXT, backlog=MAYBE_COUNT, open=COUNT,
                  lag=MAYBE_NUMBER, version=COUNT, position=COUNT, head=COUNT,
-                 problem=MAYBE_TEXT, stopped_by=STOPPED_BY)  # fmt: skip
+                 problem=MAYBE_TEXT, stopped_by=STOPPED_BY, live=LIVE, declared=DECLARED)  # fmt: skip
 ONE = obj({"name": TEXT, "kind": TEXT, "state": TEXT, "behind": DISTANCE}, position=COUNT,
-          lag=MAYBE_NUMBER)  # fmt: skip
+          lag=MAYBE_NUMBER, live=LIVE, declared=DECLARED)  # fmt: skip
 WHY = Body(REASON, optional=True)
 MAYBE_ROW = {"type": ["object", "null"]}
 ROW = obj(

@@ -21,8 +21,10 @@ blueprint.add_app_template_filter(changes)
 @blueprint.get("/audit")
 @requires("administrator")
 def audit() -> ResponseReturnValue:
-    page = current_platform().audit.find(**filters(), limit=50, cursor=text_filter("cursor"))
-    return render_template("audit.html", page=page, since=chosen("since", "all"))
+    log = current_platform().audit
+    page = log.find(**filters(), limit=50, cursor=text_filter("cursor"))
+    together = log.together(row["cause"] for row in page.items)
+    return render_template("audit.html", page=page, together=together, since=chosen("since", "all"))
 
 
 @blueprint.get("/audit/export/<format>")

@@ -9,6 +9,7 @@ from typing import Any
 from flask import render_template
 from flask.typing import ResponseReturnValue
 
+from app.events.topics import RESERVED, SYSTEM_TOPIC
 from web.auth import requires
 from web.console import words
 from web.console.figures import edge_text, load_text
@@ -19,6 +20,10 @@ from web.drawing import flow, graph
 from web.platform import current_platform
 
 Row = Mapping[str, Any]
+OURS = RESERVED | {
+    "alert.raised", "alert.resolved", "dataset.progressed", "training.progressed", "batch.progressed",
+}  # fmt: skip
+"""Types that Penstock publishes whether anybody takes them or not."""
 
 
 @blueprint.get("/flow")
@@ -74,14 +79,17 @@ def marked(
 
 
 def unconsumed(topics: Sequence[Row], subscriptions: Sequence[Row]) -> list[dict[str, str]]:
-    """Types that were published and that no subscription takes by name."""
-    consumed = {type_ for s in subscriptions for type_ in s["types"]}
+    """Types that were published and that no subscription takes by name.
+
+    Those that a handler says it emits are left out: the graph has them, as where it ends.
+    """
+    drawn = {type_ for s in subscriptions for type_ in (*s["types"], *s["emits"])}
     return [
         {"topic": topic["name"], "type": type_}
         for topic in topics
-        if topic["name"] != "penstock"
+        if topic["name"] != SYSTEM_TOPIC
         for type_ in topic["types"]
-        if type_ not in consumed
+        if type_ not in drawn and type_ not in OURS
     ]
 
 
