@@ -27,7 +27,6 @@ from app.cqrs.commands import Commands
 from app.cqrs.declaration import FOLLOWERS
 from app.cqrs.following import Following
 from app.cqrs.operating import Projections
-from app.domain.committed import Committed
 from app.domain.datasets import Datasets
 from app.domain.models import Models
 from app.domain.trainer import TrainApart, Trainer
@@ -327,8 +326,9 @@ class Platform:
 
     @cached_property
     def models(self) -> Models:
-        committed = Committed(self.publisher, self.outbox)
-        return Models(self.database, self.blobs, committed, self.clock, self.audit, self.changes)
+        return Models(
+            self.database, self.blobs, self.publisher, self.clock, self.audit, self.changes
+        )
 
     @cached_property
     def trainer(self) -> Trainer:

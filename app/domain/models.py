@@ -12,7 +12,6 @@ from typing import Any, BinaryIO
 from app.clock import Clock, SystemClock
 from app.domain.announcing import Announcer
 from app.domain.cancelling import Cancelling
-from app.domain.committed import Committed
 from app.domain.decisions import Decisions
 from app.domain.events import BatchRequested
 from app.domain.model_reading import ModelReading
@@ -26,6 +25,7 @@ from app.store.blobs import BlobStore
 from app.store.columns import clean
 from app.store.database import Database
 from app.store.eventstore.store import EventStore
+from app.streams.publisher import Publisher
 
 MOST_ROWS = 10_000
 SHOWN_PROBLEMS = 20
@@ -38,15 +38,14 @@ class Models:
         self,
         database: Database,
         blobs: BlobStore,
-        committed: Committed,
+        publisher: Publisher,
         clock: Clock | None = None,
         audit: Audit | None = None,
         changes: Announcer | None = None,
     ):
         clock = clock or SystemClock()
         self._blobs = blobs
-        self._database = database
-        self._committed = committed
+        self._publisher = publisher
         self._audit = audit
         self.serving = Serving(database, blobs, clock)
         reading = ModelReading(database, blobs, self.serving)
@@ -57,7 +56,7 @@ class Models:
         self.champion, self.champion_in = steps.champion, steps.champion_in
         self.register, self.decide, self.hold = steps.register, steps.decide, steps.hold
         self.swap, self.check = steps.swap, steps.check
-        decisions = Decisions(database, committed, audit, reading, steps)
+        decisions = Decisions(database, publisher, audit, reading, steps)
         self.approve, self.reject = decisions.approve, decisions.reject
         self.expire = decisions.expire
         self.promote, self.rollback = decisions.promote, decisions.rollback
@@ -108,12 +107,8 @@ class Models:
             by=clean(actor),
         )
         event = Event(type="batch.requested", data=data, partitionkey=name, subject=name)
-        with self._database.session() as session:
-            if self._audit:
-                after = {"filename": data.filename, "correlationid": event.id}
-                self._audit.record(
-                    actor, "batch.requested", f"model:{name}", after=after, session=session
-                )
-            self._committed.keep(session, event)
-        self._committed.send(event)
+        self._publisher.publish([event])
+        if self._audit:
+            after = {"filename": data.filename, "correlationid": event.id}
+            self._audit.record(actor, "batch.requested", f"model:{name}", after=after)
         return {"model": name, "correlationid": event.id}

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from app.errors import NewerData
 from app.events import sensitive
-from app.events.event import Event, attribute_problems, plain
+from app.events.event import Event, attribute_problems, is_sound, plain
 from app.events.schema import EventTypes, Tracking, field_problems, schema_urn, version_in
 from app.events.topics import SYSTEM_TOPIC, check_type, first_segment
 
@@ -65,17 +65,14 @@ class Catalogue:
 
     def check(self, event: Event) -> tuple[Event, list[dict[str, str]]]:
         """The event with its `dataschema` stamped, and what is wrong with it: `field` and `problem`."""
-        if problems := attribute_problems(event):
+        if not is_sound(event) and (problems := attribute_problems(event)):
             return event, problems
-        if wrong := check_type(event.type):
+        name = event.type
+        if wrong := _type_problem(name):
             return event, [{"field": "type", "problem": wrong}]
-        if event.type.startswith(_OURS):
-            return event, [
-                {"field": "type", "problem": "types that begin with penstock. are Penstock's own"}
-            ]
-        if event.type in self.types.versions:
+        if name in self.types.versions:
             return self._check_by_class(event)
-        schema = self.stored().get(event.type)
+        schema = self.stored().get(name)
         return self._check_by_schema(event, schema) if schema else (event, [])
 
     def _check_by_class(self, event: Event) -> tuple[Event, list[dict[str, str]]]:
@@ -116,6 +113,13 @@ class Catalogue:
     def _newest(self, event_type: str, schema: StoredSchema) -> int:
         """The newest version that is known now: a release may have brought it this moment."""
         return self.anew().get(event_type, schema).version
+
+
+@lru_cache(maxsize=1024)
+def _type_problem(name: str) -> str | None:
+    if name.startswith(_OURS):
+        return "types that begin with penstock. are Penstock's own"
+    return check_type(name)
 
 
 def schema_problems(schema: Mapping[str, Any], data: Any) -> list[dict[str, str]]:

@@ -115,8 +115,9 @@ _TEXT = ATTRIBUTES - {"data", "time", "recordedtime", "expirytime"}
 _NEEDED = ("type", "id", "source")
 _TIMES = ("time", "recordedtime", "expirytime")
 _GIVEN = (*_NEEDED, *sorted(_TEXT - {*_NEEDED, "data_base64"}))
-_optional_texts = attrgetter(*_GIVEN[len(_NEEDED) :])
-_NOT_GIVEN = (None,) * len(_GIVEN[len(_NEEDED) :])
+_needed = attrgetter(*_NEEDED, "time")
+_optional = attrgetter(*_GIVEN[len(_NEEDED) :], *_TIMES[1:])
+_NOT_GIVEN = (None,) * (len(_GIVEN) - len(_NEEDED) + len(_TIMES) - 1)
 
 
 def _read(mapping: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -179,8 +180,6 @@ def attribute_problems(event: Event) -> list[dict[str, str]]:
 
     The constructor checks nothing, and what can't be read again would reach every subscription.
     """
-    if _sound(event):
-        return []
     problems = []
     for name in _GIVEN:
         value = getattr(event, name)
@@ -197,20 +196,19 @@ def attribute_problems(event: Event) -> list[dict[str, str]]:
     return problems
 
 
-def _sound(event: Event) -> bool:
-    """Whether no attribute is at fault: it is nearly always so, and this runs for every event."""
-    for text in (event.type, event.id, event.source):
-        if type(text) is not str or not text or not text.isprintable():
-            return False
-    given = _optional_texts(event)
-    if given != _NOT_GIVEN:
-        for more in given:
-            if more is not None and (type(more) is not str or not more or not more.isprintable()):
-                return False
-    moment = event.time
-    if type(moment) is not datetime or moment.tzinfo is None:
+def is_sound(event: Event) -> bool:
+    """Whether no attribute is at fault: True is certain, and nearly always so. It runs for every event."""
+    name, id, source, moment = _needed(event)
+    if not (name.__class__ is id.__class__ is source.__class__ is str and name and id and source):
         return False
-    return event.expirytime is None and event.recordedtime is None  # rare; looked at one by one
+    if moment.__class__ is not datetime or moment.tzinfo is None:
+        return False
+    given = _optional(event)
+    if given != _NOT_GIVEN:
+        texts = [more for more in given if more is not None]
+        if not all(more.__class__ is str and more and more.isprintable() for more in texts):
+            return False  # or a time, which is rare and looked at one by one
+    return bool((name + id + source).isprintable())
 
 
 def _text_problem(value: Any) -> str | None:

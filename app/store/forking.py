@@ -13,9 +13,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 PATIENCE = 5.0
 """Seconds that a fork waits at most."""
@@ -30,25 +27,27 @@ class ForkGate:
 
     def _open(self) -> None:
         self._changed = threading.Condition()
-        self._inside: Counter[int] = Counter()
+        self._inside: dict[int, int] = {}
+        """How often each thread is inside: a transaction may be within another."""
         self._forking = 0
 
-    @contextmanager
-    def inside(self) -> Iterator[None]:
+    def inside(self) -> _Visit:
         """Nobody forks meanwhile. A thread that is inside already doesn't wait for a fork."""
-        me = threading.get_ident()
-        process = os.getpid()
+        return _Visit(self)
+
+    def enter(self, me: int) -> None:
         with self._changed:
-            if not self._inside[me]:
+            if self._forking and me not in self._inside:
                 self._changed.wait_for(lambda: not self._forking, 2 * self.patience)
-            self._inside[me] += 1
-        try:
-            yield
-        finally:
-            if process == os.getpid():  # else it came with a fork, and the child's gate is new
-                with self._changed:
-                    self._inside[me] -= 1
-                    self._changed.notify_all()
+            self._inside[me] = self._inside.get(me, 0) + 1
+
+    def leave(self, me: int) -> None:
+        with self._changed:
+            left = self._inside.pop(me, 0) - 1  # none where it came with a fork: the gate is new
+            if left > 0:
+                self._inside[me] = left
+            if self._forking:
+                self._changed.notify_all()
 
     def before_fork(self) -> None:
         """Let nobody in, and wait until all are out."""
@@ -58,16 +57,31 @@ class ForkGate:
 
     def _is_empty(self) -> bool:
         me = threading.get_ident()
-        return not any(times for thread, times in self._inside.items() if thread != me)
+        return not self._inside.keys() - {me}
 
     def after_in_parent(self) -> None:
         with self._changed:
             self._forking -= 1
-            self._inside += Counter()  # forget the threads that are out
             self._changed.notify_all()
 
     def after_in_child(self) -> None:
         self._open()
+
+
+class _Visit:
+    """Of the thread that comes in, whichever lets it out: a generator may be closed by another."""
+
+    __slots__ = ("_gate", "_me")
+
+    def __init__(self, gate: ForkGate):
+        self._gate = gate
+
+    def __enter__(self) -> None:
+        self._me = threading.get_ident()
+        self._gate.enter(self._me)
+
+    def __exit__(self, *_: object) -> None:
+        self._gate.leave(self._me)
 
 
 GATE = ForkGate()

@@ -11,6 +11,8 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
+from collections.abc import Sequence
+from typing import Any
 
 PAUSE = 0.001
 """Seconds between two tries, on average: no longer than a commit takes."""
@@ -33,6 +35,11 @@ class Connection(sqlite3.Connection):
             )  # a reader waits where another process mends the file after a crash
             self.execute(f"BEGIN {mode}")
 
+    def at_once(self, sql: str, values: Sequence[Any]) -> None:
+        """Execute a statement as a transaction of its own, without waiting for the lock."""
+        self._let_wait(False)
+        self.execute(sql, values)
+
     def _let_wait(self, waits: bool) -> None:
         if waits is not self._waits:
             self.execute(f"PRAGMA busy_timeout = {int(1000 * self.patience) if waits else 0}")
@@ -47,9 +54,14 @@ class Connection(sqlite3.Connection):
             except sqlite3.OperationalError as error:
                 now = time.monotonic()
                 ends = now + self.patience if ends is None else ends
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or now >= ends:
+                if not is_busy(error) or now >= ends:
                     raise
             time.sleep(random.uniform(0.5, 1.5) * PAUSE)
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another connection holds the lock."""
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def patient(seconds: float) -> type[Connection]:

@@ -1,10 +1,13 @@
 """Group commit: threads that come at the same time are served by one of them, together.
 
 The first to come leads: it does its own part at once, without waiting for company. Who comes
-meanwhile waits, and the first of these leads the next group. It gives those who were just served
-a moment to come back, a part of the time that a commit takes: else two halves would take
-turns, and the disk be waited for twice as often. Nobody leads twice for one call, and no
-thread of ours exists for it.
+meanwhile waits for the next group. That gives those who were just served a moment to come back, as
+long as a commit takes: else two halves would take turns, and the disk be waited for twice as often.
+The last of them leads it, or the first where some stay away.
+
+To wake a thread costs more than what it does here. So who was served wakes the next one of his
+group: woken all at once they would fight for the interpreter's lock. Nobody leads twice for one
+call, and no thread of ours exists for it.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from contextlib import suppress
+from itertools import zip_longest
+from typing import Any, Generic, TypeVar
 
 from app.errors import Unavailable
 
@@ -22,14 +27,19 @@ Given = TypeVar("Given")
 LARGEST = 256
 PATIENCE = 0.005
 """Seconds that a leader waits at most for others; less where a commit is quick."""
+_FOR_EVER = -1.0
 _STOPPED = "The thread that wrote for several was stopped in the middle: read, and try again."
 
 
 class _Waiting(Generic[Asked, Given]):
+    outcome: Given | BaseException | None = None
+    done = False
+    gone = False
+    next: _Waiting[Asked, Given] | None = None
+    """Whom it wakes when it is served."""
+
     def __init__(self, asked: Asked):
         self.asked = asked
-        self.outcome: Given | BaseException | None = None
-        self.done = False
         self.woken = threading.Lock()
         self.woken.acquire()
 
@@ -45,84 +55,99 @@ class Group(Generic[Asked, Given]):
         self._lock = threading.Lock()
         self._queue: list[_Waiting[Asked, Given]] = []
         self._leader: _Waiting[Asked, Given] | None = None
+        self._group: list[_Waiting[Asked, Given]] = []
+        """Those whom the leader is serving."""
         self._around = 0
         """How many callers there were lately: those last served, and those who waited then."""
         self._took = self._ended = 0.0
         self._awaited: int | None = None
-        self._complete = threading.Lock()
-        self._complete.acquire()
+        """With so many in the queue it need not wait any longer, and who comes last leads it."""
 
     def do(self, asked: Asked) -> Given:
         mine: _Waiting[Asked, Given] = _Waiting(asked)
-        with self._lock:
-            self._queue.append(mine)
-            if self._awaited is not None and len(self._queue) >= self._awaited:
-                self._awaited = None
-                self._complete.release()
-            leads = self._leader is None
-            if leads:
-                self._leader = mine
         try:
-            if not leads:
-                mine.woken.acquire()
+            with self._lock:
+                self._queue.append(mine)
+                if self._leader is None or len(self._queue) == self._awaited:
+                    self._leader, self._awaited = mine, None
+            self._await_turn(mine)
             if not mine.done:
-                self._gather()
+                self._lead(mine)
         except BaseException:
             self._leave(mine)
             raise
-        if not mine.done:
-            self._lead()
         if isinstance(mine.outcome, BaseException):
             raise mine.outcome
         return mine.outcome  # type: ignore[return-value]
 
-    def _leave(self, mine: _Waiting[Asked, Given]) -> None:
-        """Somebody was interrupted as he waited (a time limit, Ctrl-C): nobody may wait for him to lead."""
-        with self._lock:
-            if mine in self._queue:
-                self._queue.remove(mine)
-            if self._leader is mine:
-                self._hand_on()
-
-    def _hand_on(self) -> None:
-        """With the lock held: the first in the queue leads next, if there is anybody."""
-        self._leader = self._queue[0] if self._queue else None
-        if self._leader:
-            self._leader.woken.release()
-
-    def _gather(self) -> None:
-        """Wait for those who are likely to come, if that takes less than what it saves."""
-        with self._lock:
-            lately = time.perf_counter() - self._ended < self._took
-            if not lately or len(self._queue) >= min(self._around, LARGEST):
+    def _await_turn(self, mine: _Waiting[Asked, Given]) -> None:
+        """Returns when it was served, or is the one to lead."""
+        while not mine.done:
+            patience = self._patience() if self._leader is mine else _FOR_EVER
+            if not patience:
                 return
-            self._awaited = self._around
-        if self._complete.acquire(timeout=min(self._took / 2, PATIENCE)):
-            return
-        with self._lock:
-            if self._awaited is None:  # the last one came just now
-                self._complete.acquire()
-            self._awaited = None
+            if not mine.woken.acquire(timeout=patience):
+                with self._lock:  # some stay away; or the last one came just now, and leads
+                    if self._leader is mine:
+                        self._awaited = None
+                        return
+        if mine.next:
+            _wake(mine.next)
 
-    def _lead(self) -> None:
+    def _patience(self) -> float:
+        """How long the leader waits for those who are likely to come, if that is less than it saves."""
+        with self._lock:
+            around = min(self._around, LARGEST)
+            lately = time.perf_counter() - self._ended < self._took
+            if not lately or len(self._queue) >= around:
+                return 0.0
+            self._awaited = around
+            return min(self._took, PATIENCE)
+
+    def _lead(self, mine: _Waiting[Asked, Given]) -> None:
         begun = time.perf_counter()
         with self._lock:
-            group, self._queue = self._queue[:LARGEST], self._queue[LARGEST:]
+            self._group, self._queue = self._queue[:LARGEST], self._queue[LARGEST:]
         try:
-            outcomes = self._together([one.asked for one in group])
-            for one, outcome in zip(group, outcomes, strict=True):
+            outcomes = self._together([one.asked for one in self._group])
+            for one, outcome in zip(self._group, outcomes, strict=True):
                 one.outcome = outcome
-        except BaseException as error:
-            # The first is this thread's own; an interrupt of it is no business of the others.
-            group[0].outcome = error
-            for one in group[1:]:
-                one.outcome = error if isinstance(error, Exception) else Unavailable(_STOPPED)
-        for one in group:
-            one.done = True
+        except Exception as error:
+            for one in self._group:
+                one.outcome = error
+        self._took = time.perf_counter() - begun
+        self._hand_on(mine)
+
+    def _leave(self, mine: _Waiting[Asked, Given]) -> None:
+        """A thread was interrupted (a time limit, Ctrl-C), wherever it was: nobody may wait for it."""
         with self._lock:
-            self._ended = time.perf_counter()
-            self._took = self._ended - begun
-            self._around = len(group) + len(self._queue)
-            self._hand_on()
-        for one in group:
-            one.woken.release()
+            mine.gone = True
+            if mine in self._queue:
+                self._queue.remove(mine)
+        self._hand_on(mine)
+
+    def _hand_on(self, mine: _Waiting[Asked, Given]) -> None:
+        """Its group is served, and the first in the queue leads next, if there is anybody."""
+        with self._lock:
+            if self._leader is mine:
+                mine.done = True
+                others = [one for one in self._group if not (one is mine or one.gone)]
+                for one, after in zip_longest((mine, *others), others):
+                    one.next = after
+                for one in others:
+                    if one.outcome is None:
+                        one.outcome = Unavailable(_STOPPED)
+                    one.done = True
+                self._around = len(self._group) + len(self._queue)
+                self._ended = time.perf_counter()
+                self._group, self._awaited = [], None
+                self._leader = self._queue[0] if self._queue else None
+                if self._leader:
+                    _wake(self._leader)
+        if mine.next:
+            _wake(mine.next)
+
+
+def _wake(one: _Waiting[Any, Any]) -> None:
+    with suppress(RuntimeError):  # who is interrupted after this does it again
+        one.woken.release()

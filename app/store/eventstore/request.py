@@ -35,7 +35,8 @@ class Request(NamedTuple):
 def row(event: Event, largest: int) -> Row:
     """Raises `EventTooLarge` for what its topic would refuse, and whatever data raises that is no JSON."""
     stored = event.to_bytes()
-    if (length := len(stored) + _stamps(event)) > largest:
+    near = 2 * len(stored) + 512 > largest  # else it can't be too long, whatever it is stamped with
+    if near and (length := len(stored) + _stamps(event)) > largest:
         raise EventTooLarge(
             f"{event.type} {event.id} has {length:,} bytes, more than {largest:,}: put the data in "
             "the blob store and send its reference. Nothing was appended."

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 import psycopg
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import Session
 
 from app import origin
@@ -95,9 +94,9 @@ class EventStore:
         Raises `VersionConflict`, and `InvalidEvents` where data doesn't fit its type.
         """
         given = [events] if isinstance(events, Event) else events
-        return self.append_many([(stream, given, expected_version)], actor=actor, session=session)[
-            0
-        ]
+        at, by = self._clock.now(), check_actor(actor)
+        stream, expected = check_stream(stream), check_expected(expected_version)
+        return self._append([Request(stream, expected, at, by, self._rows(given))], session)[0]
 
     def append_many(
         self,
@@ -114,13 +113,16 @@ class EventStore:
             Request(check_stream(stream), check_expected(expected), at, by, self._rows(events))
             for stream, events, expected in entries
         ]
+        return self._append(requests, session)
+
+    def _append(self, requests: list[Request], session: Session | None) -> list[Appended]:
         streams = [request.stream for request in requests]
         if session is None:
             self._database.check_free()
         else:
             check_writes(session)
         self._open.check(streams, session)
-        with self._translated():
+        try:
             if session is None:
                 done = self._appender.append(requests)
                 if self._wake:
@@ -128,14 +130,23 @@ class EventStore:
                 return _told(done)
             if self._wake:
                 wake_after(session, self._wake)
-            # In the session's transaction, so behind what it wrote and before what it will.
-            cursor: Any = session.connection().connection.cursor()
-            try:
-                self._open.note(session, streams)
-                append = sqlite.append if self._database.on_sqlite else postgres.in_order
-                return _told(append(cursor, requests))
-            finally:
-                cursor.close()
+            return _told(self._append_within(session, requests))
+        except (psycopg.Error, sqlite3.Error) as error:  # told as those that go through SQLAlchemy
+            with translated(self._database.name):
+                raise DBAPIError("append", None, error) from error
+        except SQLAlchemyError as error:
+            with translated(self._database.name):
+                raise error
+
+    def _append_within(self, session: Session, requests: list[Request]) -> list[Appended]:
+        """In the session's transaction, so behind what it wrote and before what it will."""
+        cursor: Any = session.connection().connection.cursor()
+        self._open.note(session, [request.stream for request in requests])
+        try:
+            append = sqlite.append if self._database.on_sqlite else postgres.in_order
+            return append(cursor, requests)
+        finally:
+            cursor.close()
 
     def _rows(self, events: Sequence[Event]) -> list[Row]:
         rows, problems = [], []
@@ -236,15 +247,6 @@ class EventStore:
     def head(self) -> int:
         """The newest position up to which all can be read now; 0 in an empty store."""
         return self._reader.head()
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """The drivers' errors, as those that go through SQLAlchemy are told."""
-        with translated(self._database.name):
-            try:
-                yield
-            except (psycopg.Error, sqlite3.Error) as error:
-                raise DBAPIError("append", None, error) from error
 
 
 def _told(done: list[Appended]) -> list[Appended]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -17,6 +18,8 @@ from app.errors import Conflict, EventTooLarge, InvalidEvents, Refused
 from app.events.catalogue import Catalogue
 from app.events.event import Event
 from app.events.schema import event_type, upcast
+from app.store import migrate
+from app.store.database import Database
 from app.store.eventstore.postgres import PostgresAppender
 from app.store.eventstore.recorded import Appended, VersionConflict
 from app.store.eventstore.request import Request
@@ -174,6 +177,63 @@ def test_a_version_that_no_stream_has_is_a_conflict(events):
     for events_of_it in ([happened()], [happened()] * 30):
         with pytest.raises(VersionConflict, match="at version 1, not 3000000000: user:ada"):
             events.append("thing:1", events_of_it, 3_000_000_000)
+
+
+def test_several_who_append_in_turns_never_go_by_what_is_no_more_true(events, store, types):
+    """Each remembers what it appended last; another, or a session, may have appended since."""
+    others = [events, EventStore(store.main, store.clock, Catalogue(types))]
+    dice = random.Random(4)
+    kept: dict[str, list[tuple[int, str]]] = {f"thing:{n}": [] for n in range(3)}
+    order = []
+    for turn in range(250):
+        actor = dice.choice(range(2))
+        stream = dice.choice(list(kept))
+        mine = kept[stream]
+        many = dice.choice([1, 1, 1, 2, 130 if turn % 40 == 0 else 3])
+        expected = dice.choice([None, len(mine), len(mine), max(0, len(mine) - 1)])
+        given = [
+            happened(1000 * turn + n, dice.choice(["thing.done"] * 4 + ["thing.left"]))
+            for n in range(many)
+        ]
+        told, conflict = None, None
+        with ExitStack() as stack:
+            session = stack.enter_context(store.main.session()) if dice.random() < 0.2 else None
+            try:
+                told = others[actor].append(
+                    stream, given, expected, actor=f"user:{actor}", session=session
+                )
+            except VersionConflict as error:
+                conflict = error
+        if conflict:
+            assert expected not in (None, len(mine))
+            assert (conflict.actual, conflict.winner.type) == (len(mine), mine[-1][1])
+            continue
+        assert expected in (None, len(mine))
+        mine += [(one.data["n"], one.type) for one in given]
+        order += [one.data["n"] for one in given]
+        assert told.version == len(mine)
+    recorded = events.read_all(limit=10_000)
+    assert numbers(recorded) == order
+    for stream, mine in kept.items():
+        found = list(events.read(stream))
+        assert [each.version for each in found] == list(range(1, len(mine) + 1))
+        assert [(each.data["n"], each.type) for each in found] == mine
+
+
+def test_a_database_that_was_put_in_place_of_another_is_appended_to_as_it_is(tmp_path):
+    """Its connections are new, and so is what is known of it."""
+    database = Database(f"sqlite:///{tmp_path / 'a.db'}", connections=2)
+    migrate.upgrade(database)
+    events = EventStore(database)
+    for n in range(3):
+        events.append("thing:1", happened(n), n)
+    database.dispose()
+    for file in tmp_path.glob("a.db*"):
+        file.unlink()
+    migrate.upgrade(database)
+    assert events.append("thing:1", happened(), 0) == Appended(1, 1)
+    assert events.append("thing:1", happened(), 1) == Appended(2, 2)
+    database.dispose()
 
 
 def appended_together(events, *asked):

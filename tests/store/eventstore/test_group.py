@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import random
 import threading
+import time
 
 import pytest
 
+from app.errors import Unavailable
 from app.store.eventstore.group import Group
 
 
@@ -116,3 +119,71 @@ def test_who_is_interrupted_while_waiting_holds_nobody_up():
         thread.join(30)
     assert sorted(outcomes, key=str) == [0, 2, "interrupted"]
     assert group.do(5) == 5
+
+
+def test_whoever_is_interrupted_wherever_nobody_waits_for_ever():
+    def together(asked):
+        return [one * 2 for one in asked]
+
+    group = Group(together)
+    ending = threading.Event()
+    wrong, interrupted = [], []
+
+    def ask(first):
+        n, last = first, first + 300
+        while n < last:
+            try:
+                while n < last:
+                    if group.do(n) != n * 2:
+                        wrong.append(n)
+                    n += 1
+            except (Interrupted, Unavailable) as error:
+                interrupted.append(error)
+                n += 1
+
+    threads = [threading.Thread(target=ask, args=(1000 * n,), daemon=True) for n in range(6)]
+    for thread in threads:
+        thread.start()
+
+    def torment():
+        dice = random.Random(7)
+        while not ending.wait(0.0005):
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(dice.choice(threads[:4]).ident), ctypes.py_object(Interrupted)
+            )
+
+    tormentor = threading.Thread(target=torment)
+    tormentor.start()
+    for thread in threads[4:]:  # these are never interrupted
+        thread.join(30)
+    ending.set()
+    tormentor.join()
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+    assert not wrong
+    assert group.do(5) == 10
+
+
+def test_the_last_of_those_who_were_served_together_leads_without_waiting():
+    leaders = []
+
+    def together(asked):
+        leaders.append((threading.get_ident(), len(asked)))
+        time.sleep(0.02)  # a slow disk, so that all come back while it is worth waiting
+        return asked
+
+    group = Group(together)
+
+    def ask():
+        for n in range(20):
+            group.do(n)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sum(size for _, size in leaders) == 80
+    assert len(leaders) < 80
+    assert len({leader for leader, _ in leaders}) > 1
