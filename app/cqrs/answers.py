@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.cqrs.looking import look_until
 from app.cqrs.told import listed, told
 from app.errors import NotFound
 from app.events.ids import letter_id
@@ -55,12 +56,10 @@ class Answers:
 
     def wait(self, id: str, seconds: float) -> dict[str, Any]:
         """Its `state` when it doesn't wait any more, or as it is after so many seconds."""
-        clock, (pause, longest) = self.platform.clock, LOOKS
-        end = clock.monotonic() + seconds
-        while (found := self.state(id))["state"] == "waiting" and clock.monotonic() < end:
-            clock.sleep(pause)
-            pause = min(longest, pause * 1.5)
-        return found
+        return look_until(
+            lambda told: told["state"] != "waiting", lambda: self.state(id),
+            self.platform.clock, seconds, LOOKS,
+        )  # fmt: skip
 
     def given(
         self,

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.cqrs.declaration import CONSOLE
+from app.cqrs.looking import look_until
 from app.cqrs.stopping import is_by_older_code, needs
 from app.errors import Conflict, NotFound, Refused
 from app.events.event import PRIVATE, Event
@@ -50,11 +51,7 @@ class Reaching:
         """
         asked = position if isinstance(position, Position) else Position.read(str(position))
         has_reached = self._look_for(name, asked)
-        clock, (pause, longest) = self.platform.clock, LOOKS
-        end = clock.monotonic() + seconds
-        while not (reached := has_reached()) and clock.monotonic() < end:
-            clock.sleep(min(pause, max(0.0, end - clock.monotonic())))
-            pause = min(longest, pause * 1.5)
+        reached = look_until(bool, has_reached, self.platform.clock, seconds, LOOKS)
         left_out = reached and self._left_out(name, asked)
         return {
             "projection": name,

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from app.clock import instant
 from app.cqrs import refusals
+from app.cqrs.looking import look_until
 from app.errors import NotFound, PenstockError
 from app.events.catalogue import plain_data
 from app.events.event import Event
@@ -78,14 +79,10 @@ class AsOf(ABC):
 
     def wait(self, id: str, name: str, limit: float) -> Told:
         """Its `answer` when it is done or refused, or as it is after so many seconds."""
-        clock, (pause, longest) = self.platform.clock, LOOKS
-        end = clock.monotonic() + limit
-        while (told := self.answer(id, name))["state"] not in DECIDED:
-            if clock.monotonic() >= end:
-                break
-            clock.sleep(pause)
-            pause = min(longest, pause * 1.5)
-        return told
+        return look_until(
+            lambda told: told["state"] in DECIDED, lambda: self.answer(id, name),
+            self.platform.clock, limit, LOOKS,
+        )  # fmt: skip
 
     def reply(self, event: Event) -> None:
         """Answer what was asked; in a worker, outside of any transaction."""
