@@ -292,7 +292,7 @@ class Platform:
 
     @cached_property
     def cases(self) -> Cases:
-        return Cases(self.database)
+        return Cases(self.database, self.audit, self.clock)
 
     @cached_property
     def webhooks(self) -> Webhooks:

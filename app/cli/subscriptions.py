@@ -246,6 +246,28 @@ def cases(name: str, state: str | None, limit: int, as_json: bool) -> None:
                "No cases: only @on_all and @process keep some.")  # fmt: skip
 
 
+@subscriptions.command(
+    "end-case",
+    epilog="\b\nExample:\n  python -m app subscriptions end-case shop.Checkout order-7 --reason 'paid by cash' --yes",
+)
+@click.argument("name")
+@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
+@click.option("--reason", default="", help="Why; the audit log keeps it.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def end_case(name: str, keys: tuple[str, ...], reason: str, yes: bool) -> None:
+    """End cases of a join or a process that are stuck: what comes for these keys later changes nothing."""
+    if not yes:
+        click.confirm(
+            f"{name} will give up {', '.join(keys)}: none of its code runs, nothing is undone, and no event "
+            "tells of it. Go on?",
+            abort=True,
+        )
+    with opened() as platform:
+        platform.subscriptions.get(name)
+        ended = platform.cases.end(name, keys, ACTOR, reason)
+    click.echo(f"Ended {ended:,} of {name}.")
+
+
 def _time(what: str, part: str) -> Any:
     return lambda row: duration(row[what][part])
 

@@ -7,6 +7,7 @@ together, or not at all. Two handlers of one key follow each other.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import delete, func, text
@@ -15,7 +16,8 @@ from sqlmodel import Field, Session, SQLModel, col, select
 from app.store.columns import JsonText, Key, Moment, Serial, key
 
 NEW, DONE, EXPIRED, UNDONE = "", "done", "expired", "undone"
-OVER = (DONE, EXPIRED, UNDONE)
+ENDED = "ended by hand"
+OVER = (DONE, EXPIRED, UNDONE, ENDED)
 
 
 class CaseRow(SQLModel, table=True):
@@ -50,6 +52,14 @@ def keep(session: Session, row: CaseRow, state: str, data: Any, now: float) -> N
     row.state, row.data, row.updated = state, data, now
     session.add(row)
     session.flush()
+
+
+def locked(session: Session, owner: str, names: Iterable[str]) -> list[CaseRow]:
+    """Those of these keys that there are, locked until the transaction ends."""
+    query = select(CaseRow).where(
+        col(CaseRow.owner) == key(owner), col(CaseRow.key).in_([key(name) for name in names])
+    )
+    return list(session.exec(query.order_by(CaseRow.key).with_for_update()))
 
 
 def drop(session: Session, row: CaseRow) -> None:

@@ -1,25 +1,30 @@
 """What joins and processes remember, as people see it: which keys are open, since when, and until when.
 
 A case is one key of one `@on_all` or `@process`. Of a join it tells what has arrived, of a process
-its state and its fields; of both the deadline that waits in the outbox.
+its state and its fields; of both the deadline that waits in the outbox. An operator ends one that is stuck.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlmodel import Session
 
+from app.clock import Clock
+from app.errors import Conflict, NotFound, Refused
 from app.events.event import Event
 from app.store import cases, outbox
-from app.store.cases import NEW, OVER, CaseRow
+from app.store.audit import Audit
+from app.store.cases import ENDED, NEW, OVER, CaseRow
 from app.store.columns import key as key_of
 from app.store.database import Database
 from app.store.moments import iso
 from app.store.page import Page, paged, read_cursor
 from app.subscriptions.cases import handle_of
 
+MOST = 100
+"""Cases that are ended at once."""
 EARLY = "early"
 """The state of a process that has not begun: what came before waits for it."""
 
@@ -27,8 +32,8 @@ EARLY = "early"
 class Cases:
     """`platform.cases`."""
 
-    def __init__(self, database: Database):
-        self._database = database
+    def __init__(self, database: Database, audit: Audit, clock: Clock):
+        self._database, self._audit, self._clock = database, audit, clock
 
     def of(
         self, name: str, state: str | None = None, limit: int = 50, cursor: str | None = None
@@ -48,6 +53,37 @@ class Cases:
         """How many are in each state; empty for a subscription that is neither join nor process."""
         with self._database.read() as session:
             return {state or EARLY: count for state, count in cases.counted(session, name)}
+
+    def end(self, name: str, keys: Sequence[str], actor: str, reason: str = "") -> int:
+        """End open cases by hand, all or none: no code of theirs runs, and no event comes of it; how many.
+
+        What comes for such a key later changes nothing. One that has not begun is forgotten, with what
+        waits for it: it may still begin. Raises `NotFound`, `Conflict` for one that is over, and `Refused`.
+        """
+        wanted = dict.fromkeys(map(key_of, keys))
+        if not 1 <= len(wanted) <= MOST:
+            raise Refused(f"Name the keys to end, 1 to {MOST} of them.")
+        now, said = self._clock.now(), {"reason": reason} if reason else {}
+        changing = self._audit.changing(actor, "case.ended", f"subscription:{name}", **said)
+        with changing as change, self._database.session() as session:
+            found = {row.key: row for row in cases.locked(session, name, wanted)}
+            change.before = {one: row.state or EARLY for one, row in found.items()}
+            change.after = dict.fromkeys(found, ENDED)
+            for one in wanted:
+                self._end(session, name, one, found.get(one), now)
+        return len(wanted)
+
+    @staticmethod
+    def _end(session: Session, name: str, one: str, row: CaseRow | None, now: float) -> None:
+        if row is None:
+            raise NotFound(f"{name} has no case {one!r}. Nothing was ended.")
+        if row.state in OVER:
+            raise Conflict(f"The case {one!r} of {name} is over: {row.state}. Nothing was ended.")
+        outbox.Outbox.call_back(session, handle_of(name, one))
+        if row.state == NEW:
+            cases.drop(session, row)
+        else:
+            cases.keep(session, row, ENDED, None, now)
 
 
 def _deadlines(session: Session, name: str, rows: Iterable[CaseRow]) -> dict[str, float]:

@@ -135,6 +135,16 @@ def test_a_rewind_asks_first(platform, run):
     assert platform.audit.find().items[0]["action"] == "subscription.rewound"
 
 
+def test_ending_a_case_asks_first(platform, run):
+    ending = ("subscriptions", "end-case", "workers.handlers.train", "order-<b>7")
+    assert "none of its code runs" in run(*ending).output
+    assert platform.audit.find().items[0]["action"] != "case.ended"
+    assert "Ended 1 of" in run(*ending, "--yes", "--reason", "lost").output
+    assert platform.audit.find().items[0]["action"] == "case.ended"
+    ran = run("subscriptions", "end-case", "workers.handlers.train", "order-9", "--yes")
+    assert ran.status == 1 and "has no case" in ran.errors
+
+
 def test_what_does_not_exist_is_one_line_and_status_1(platform, run):
     for command in (["runs", "show"], ["dead-letters", "show"], ["replays", "show"]):
         ran = run(*command, "nowhere")

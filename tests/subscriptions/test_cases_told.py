@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from app.errors import Conflict, NotFound, Refused
 from app.events.event import Event
 from app.store.moments import seconds
+from app.subscriptions.cases_told import MOST
 from app.subscriptions.declaration import Handlers
 from app.subscriptions.joins import on_all
 from app.subscriptions.processes import Process, process, when
@@ -55,3 +59,41 @@ def test_each_key_says_where_it_stands_and_until_when_it_waits() -> None:
     platform.advance(3601)
     assert cases.counts("both") == {"expired": 1, "done": 1}
     assert cases.counts("nothing") == {}
+
+
+def test_an_operator_ends_what_is_stuck_and_nothing_comes_of_it() -> None:
+    platform = InMemoryPlatform(handlers=KEPT)
+    cases, audit = platform.platform.cases, platform.platform.audit
+    for type, subject in (("a.done", "x"), ("a.done", "y"), ("b.done", "y"), ("a.done", "z")):
+        platform.publish(type, subject=subject)
+    platform.publish("order.paid", subject="o-1")  # which has not begun
+    platform.publish("order.placed", 5, subject="o-2")
+    platform.run()
+
+    for wrong, error in ((["x", "y"], Conflict), (["x", "n"], NotFound), ([], Refused)):
+        with pytest.raises(error):
+            cases.end("both", wrong, "user:ann")
+    with pytest.raises(Refused, match="1 to 100"):
+        cases.end("both", [str(n) for n in range(MOST + 1)], "user:ann")
+    assert cases.counts("both") == {"waiting": 2, "done": 1}
+
+    assert cases.end("both", ["x"], "user:ann", "its parcel is lost") == 1
+    assert cases.end("checkout", ["o-2", "o-1"], "user:ann") == 2
+    assert cases.counts("both") == {"waiting": 1, "done": 1, "ended by hand": 1}
+    assert cases.counts("checkout") == {"ended by hand": 1}
+    with pytest.raises(Conflict, match="ended by hand"):
+        cases.end("both", ["x"], "user:ann")
+    (_, line) = audit.find(action="case.ended").items
+    assert (line["actor"], line["target"], line["details"]) == (
+        "user:ann", "subscription:both", {"reason": "its parcel is lost"},
+    )  # fmt: skip
+    assert (line["before"], line["after"]) == ({"x": "waiting"}, {"x": "ended by hand"})
+
+    platform.publish("b.done", subject="x")
+    platform.publish("order.paid", subject="o-2")
+    platform.publish("order.placed", 7, subject="o-1")
+    platform.run()
+    platform.advance(2 * 86_400)
+    assert [event.data["key"] for event in platform.events("join.expired")] == ["z"]
+    assert cases.counts("both") == {"expired": 1, "done": 1, "ended by hand": 1}
+    assert cases.counts("checkout") == {"ended by hand": 1, "unpaid": 1}

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+from app.errors import NotFound
 from tests.web.fake_paging import Page, page
 from tests.web.fake_time import Json, at
 
 
 class FakeCases:
+    def __init__(self, platform: Any):
+        self._platform = platform
+
+    def end(self, name: str, keys: Sequence[str], actor: str, reason: str = "") -> int:
+        if unknown := [key for key in keys if key != "order-<b>7"]:
+            raise NotFound(f"{name} has no case {unknown[0]!r}. Nothing was ended.")
+        self._platform.audit.record(actor, "case.ended", f"subscription:{name}", reason=reason)
+        return len(keys)
+
     def of(
         self, name: str, state: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> Page:

@@ -165,7 +165,7 @@ class FakePlatform:
         self.projections = FakeProjections(self)
         self.outgoing = FakeOutgoing(self)
         self.webhooks = FakeWebhooks(self)
-        self.cases: Any = FakeCases()
+        self.cases: Any = FakeCases(self)
         self.commands = FakeCommands(self)
         self.replays = FakeReplays(self)
         self.datasets = FakeDatasets(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.web.conftest import csrf_of
 from tests.web.problems import assert_problem
 
 PATH = "/subscriptions/shop.handlers.charge/cases"
@@ -21,6 +22,32 @@ def test_an_operator_sees_which_keys_are_open_and_until_when(browser_of, platfor
     platform.cases.counts = lambda name: {}
     assert "@on_all" in browser.get(f"{PATH}?state=odd").text
     assert browser.get("/subscriptions/nothing/cases").status_code == 404
+
+
+def test_an_operator_ends_one_that_is_stuck(browser_of, platform) -> None:
+    browser = browser_of("operator")
+    page = browser.get(PATH).text
+    assert page.count(f'action="{PATH}/end"') == 1  # the other one is over
+    form = {"csrf_token": csrf_of(page), "key": "order-<b>7", "reason": "lost", "back": PATH}
+    ended = browser.post(f"{PATH}/end", data=form, follow_redirects=True)
+    assert "Ended the case order-&lt;b&gt;7." in ended.text
+    line = platform.audit.find(action="case.ended").items[0]
+    assert (line["target"], line["details"]) == (
+        "subscription:shop.handlers.charge",
+        {"reason": "lost"},
+    )
+    refused = browser.post(f"{PATH}/end", data={**form, "key": "o-9"}, follow_redirects=True)
+    assert "has no case" in refused.text
+    assert browser_of("viewer").post(f"{PATH}/end", data=form).status_code in (400, 403)
+
+
+def test_by_the_api_too(api_as) -> None:
+    path, api = "/subscriptions/shop.handlers.charge/cases/end", api_as("operate")
+    told = api.post(path, {"keys": ["order-<b>7"], "reason": "lost"})
+    assert told.get_json() == {"ended": 1}
+    assert_problem(api.post(path, {"keys": ["o-9"]}), 404)
+    assert_problem(api.post(path, {"keys": []}), 422)
+    assert_problem(api_as("read").post(path, {"keys": ["order-<b>7"]}), 403)
 
 
 def test_a_viewer_does_not(browser_of, api_as) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.subscriptions.cases_told import MOST
 from app.subscriptions.filter_trial import try_filter
 from web.api.pages import sliced
 from web.api.parameters import PAGE, Parameter
@@ -46,6 +47,7 @@ CASE = obj({
     "key": TEXT, "state": TEXT, "over": FLAG, "since": TEXT, "updated": TEXT, "deadline": MAYBE_TEXT,
     "arrived": ANY_OBJECT, "fields": {"type": ["object", "null"]},
 })  # fmt: skip
+ENDING = closed({"keys": {**many(TEXT), "minItems": 1, "maxItems": MOST}}, **REASON["properties"])
 ONE: dict[str, Any] = {"answers": SUBSCRIPTION, "may_fail": (404, 409)}
 
 
@@ -118,6 +120,19 @@ def list_cases(name: str, limit: int, cursor: str | None, state: str | None) -> 
     platform = current_platform()
     platform.subscriptions.get(name)
     return platform.cases.of(name, state, limit, cursor)
+
+
+@route("POST", "/subscriptions/<path:name>/cases/end", "operator", answers=obj({"ended": COUNT}),
+       body=Body(ENDING), may_fail=(404, 409))  # fmt: skip
+def end_cases(name: str, body: dict[str, Any]) -> dict[str, int]:
+    """End open cases that are stuck, by their keys, all or none: none of their code runs.
+
+    What comes for such a key later changes nothing; one that has not begun is forgotten, and may begin.
+    """
+    platform = current_platform()
+    platform.subscriptions.get(name)
+    ended = platform.cases.end(name, body["keys"], current_actor(), body.get("reason", ""))
+    return {"ended": ended}
 
 
 @unaudited("a trial: nothing is changed")
