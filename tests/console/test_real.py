@@ -146,6 +146,40 @@ def test_a_subscription_is_looked_at_paused_and_rewound(
     checked(admin, "/audit")
 
 
+def test_a_form_that_is_sent_twice_is_done_once(admin: FlaskClient, platform: Platform) -> None:
+    page = "/subscriptions/shop.charge"
+    text = admin.get(page).text
+    form = {"csrf_token": token(admin), "form_key": key_of(text), "reason": "a look"}
+    first = admin.post(f"{page}/pause", data=form)
+    platform.subscriptions.resume("shop.charge", "test")
+    again = admin.post(f"{page}/pause", data=form)
+    assert (again.status_code, again.location) == (303, first.location)
+    assert "sent twice, and done once: shop.charge is paused" in admin.get(page).text
+    assert platform.subscriptions.get("shop.charge")["paused"] is None
+    assert len(platform.audit.find(action="subscription.paused").items) == 1
+
+    resume = {**form, "form_key": key_of(text)}
+    assert "is not paused" in admin.post(f"{page}/resume", data=resume, follow_redirects=True).text
+    platform.subscriptions.pause("shop.charge", "test")
+    admin.post(f"{page}/resume", data=resume)  # it was refused before: that is no answer to keep
+    assert platform.subscriptions.get("shop.charge")["paused"] is None
+
+
+def test_a_secret_is_made_once_and_shown_once(admin: FlaskClient, platform: Platform) -> None:
+    form = {"csrf_token": token(admin), "form_key": "k", "name": "ann", "role": "operator"}
+    assert SECRET.search(admin.post("/people", data=form).text)
+    again = admin.post("/people", data=form)
+    assert (again.status_code, SECRET.search(again.text)) == (409, None)
+    assert "sent before" in again.text
+    assert len(platform.audit.find(action="user.created").items) == 1
+
+
+def key_of(text: str) -> str:
+    found = re.search(r'name="form_key" value="([^"]+)"', text)
+    assert found, "the page has no form"
+    return found[1]
+
+
 def test_a_table_is_uploaded_and_its_page_waits_for_a_worker(
     admin: FlaskClient, platform: Platform
 ) -> None:

@@ -54,8 +54,8 @@ def refresh(client: FlaskClient, path: str) -> str:
     return answer.text
 
 
-def form_tokens(page: str) -> set[str]:
-    return set(re.findall(r'name="csrf_token" value="([^"]+)"', page))
+def form_tokens(page: str, name: str = "csrf_token") -> set[str]:
+    return set(re.findall(rf'name="{name}" value="([^"]+)"', page))
 
 
 def test_two_with_the_same_rights_share_a_rendering_and_no_form_token(
@@ -67,6 +67,8 @@ def test_two_with_the_same_rights_share_a_rendering_and_no_form_token(
     assert rendered == ["alerts.html"]
     assert len(form_tokens(first)) == len(form_tokens(second)) == 1
     assert form_tokens(first) != form_tokens(second)
+    (one_key,), (other_key,) = form_tokens(first, "form_key"), form_tokens(second, "form_key")
+    assert one_key != other_key
     (of_two,) = form_tokens(second)
     muted = {"minutes": "60", "note": "", "back": "/alerts", "csrf_token": of_two}
     assert two.post("/theme", data={**muted, "theme": "dark"}).status_code == 303

@@ -29,6 +29,7 @@ from tests.web.fake_commands import FakeCommands
 from tests.web.fake_control import FakeReplays, FakeSubscriptions
 from tests.web.fake_flow import FakeArchive, FakePublisher, FakeTopics
 from tests.web.fake_ml import FakeDatasets, FakeModels
+from tests.web.fake_once import FakeOnce
 from tests.web.fake_outbox import FakeOutgoing
 from tests.web.fake_parts import FakeBlobs, FakeChanges, FakeSchemas, FakeWorkers
 from tests.web.fake_past import fake_past
@@ -75,6 +76,7 @@ class FakePlatform:
 
     def __init__(self, **settings: Any) -> None:
         self.past = fake_past()
+        self.once: Any = FakeOnce()
         self.event_store: Any = self.past._store
         self.projections_as_of: Any = FakeProjectionsAsOf(self)
         self.aggregates_as_of: Any = FakeAggregatesAsOf(self)

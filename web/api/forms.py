@@ -18,7 +18,7 @@ def read_form(fields: Iterable[str]) -> None:
         raise Unsupported(f"The body is {kind}; send multipart/form-data.")
     known = [*fields]
     for name in (*request.form, *request.files):
-        if name not in (*known, "csrf_token"):
+        if name not in (*known, "csrf_token", "form_key"):
             raise Refused(f"There is no field {name[:80]!r}; it takes: {', '.join(known)}.")
 
 

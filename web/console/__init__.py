@@ -21,6 +21,7 @@ from web.console import (
     giving,
     live,
     models,
+    once,
     outbox,
     overview,
     people,
@@ -46,7 +47,7 @@ from web.console.pages import blueprint
 __all__ = ["blueprint"]
 _PAGES = (
     aggregates, alerts, audit, cases, commands, datasets, events, failures, filter_trial, flow, giving, live,
-    models, outbox,
+    models, once, outbox,
     overview, people, problems, projections, publishing, refreshing, replays, run_steps, runs,
     search, sessions, subscriptions, tail, theme, tokens, topics, webhooks, workers,
 )  # fmt: skip

@@ -7,7 +7,7 @@ rendered at a time, so that the API has the rest of the process; when `WAITING` 
 are told to come later, which the script does.
 
 Nobody is shown what is another's: a page that asks who its visitor is (`current_actor`) is never
-kept, and the tokens of forms are filled in for each visitor.
+kept, and the tokens and keys of forms are filled in for each visitor.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from flask_wtf.csrf import generate_csrf
 
 from web.addresses import address_of
 from web.auth import current_identity
+from web.console.once import MARK, new_key
 from web.console.pages import blueprint
 from web.console.recent import forgotten
 
@@ -134,12 +135,14 @@ def give_turn(_error: BaseException | None) -> None:
 
 @blueprint.app_context_processor
 def form_tokens() -> dict[str, object]:
-    return {"csrf_token": lambda: FORM_TOKEN} if "refreshing" in g else {}
+    return {"csrf_token": lambda: FORM_TOKEN, "form_key": MARK} if "refreshing" in g else {}
 
 
 def _filled(body: bytes) -> bytes:
-    mark = FORM_TOKEN.encode()
-    return body.replace(mark, generate_csrf().encode()) if mark in body else body
+    for mark, make in ((FORM_TOKEN, generate_csrf), (MARK, new_key)):
+        if mark.encode() in body:
+            body = body.replace(mark.encode(), make().encode())
+    return body
 
 
 def _answer(body: bytes) -> Response:
