@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from app import bootstrap
+from app.cqrs.following import Following
 from app.errors import PenstockError
 from app.streams.client import LOST
 from app.subscriptions.caretaker import Caretaker
@@ -63,6 +64,7 @@ class Engine:
         self.desks = Desks(self.slots, lanes, concurrency)
         self.threads: list[threading.Thread] = []
         self.dispatcher: Dispatcher | None = None
+        self.following: Following | None = None
         self.versions = {
             "python": platform.python_version(),
             **{name: version(name) for name in ("celery", "redis", "pydantic")},
@@ -157,9 +159,10 @@ class Engine:
 
     def _begin_relay(self) -> None:
         """Every worker of the system lane has a relay and followers; one of each is active."""
+        self.following = self.platform.following
         for name, run in (
             ("relay", self.platform.relay.run),
-            ("followers", self.platform.following.run),
+            ("followers", self.following.run),
         ):
             thread = threading.Thread(
                 target=run, args=(self.ending,), name=f"penstock-{name}", daemon=True
@@ -201,6 +204,8 @@ class Engine:
     def _sweep(self) -> None:
         if self.dispatcher is not None:
             self.dispatcher.sweep()
+        if self.following is not None:
+            self.following.look()
         if self.closed and time.monotonic() - self.closed > self.settings.grace_seconds:
             self._hand_back_by_force()
 

@@ -15,13 +15,10 @@ from typing import Any
 
 import structlog
 
-from app.clock import instant
-from app.cqrs import builds, removing, stopping, tables
+from app.cqrs import builds, reacting, removing, stopping, tables
 from app.cqrs.declaration import Declared
 from app.cqrs.view import View
 from app.errors import NewerData, Refused, Unavailable
-from app.events.event import Event
-from app.events.ids import derived_id
 from app.store import followers
 from app.store.columns import clean
 from app.store.eventstore.recorded import Recorded
@@ -30,7 +27,6 @@ from app.store.followers import BUILDING, LIVE, FollowerRow
 from app.streams.client import LOST
 from app.subscriptions.delivery import RAISED
 from app.subscriptions.failure import said
-from app.subscriptions.outputs import event_of
 
 BATCH = 1000
 TURN = 0.2
@@ -209,26 +205,8 @@ class Follower:
             if is_not_now(error) or _is_an_end(error):
                 raise
             raise Failed from error  # not to be taken for a connection of ours that was lost
-        if returned is None:
-            return
-        if self.declared.kind == "projection":
-            raise Refused("a projection has no effects, so it returns nothing: use @reactor")
-        outputs = returned if isinstance(returned, list | tuple) else [returned]
-        caused = [self._caused(one, event, index) for index, one in enumerate(outputs)]
-        prepared = self.platform.preparer.prepare(caused)
-        self.platform.outbox.add(view.session, [one.event for one in prepared])
-
-    def _caused(self, output: Any, cause: Event, index: int) -> Event:
-        now = instant(self.platform.clock.now())
-        made = event_of(output, self.declared.emits, self.platform.catalogue, now)
-        return made.but(
-            id=derived_id(cause.source, cause.id, "reactor", self.declared.name, index),
-            source=f"/reactors/{self.declared.name}",
-            time=now,
-            partitionkey=made.partitionkey or cause.partitionkey,
-            correlationid=cause.correlationid or cause.id,
-            causationid=cause.id,
-        )
+        if found := reacting.answers(self.platform, self.declared, returned, event):
+            self.platform.outbox.add(view.session, found)
 
     def _failed(self, seen: FollowerRow, found: Sequence[Recorded], error: Exception) -> None:
         if len(found) > 1:

@@ -46,6 +46,9 @@ class Following:
         self._followers: dict[str, Follower] = {}
         self._own = OwnRebuild(platform)
         self._waiting: dict[str, tuple[float, float]] = {}
+        self._in_turn: tuple[str, float] | None = None
+        """Whose turn it is, and since when."""
+        self._told: tuple[str, float] | None = None
         self._gives_way = self._stays_back = float("-inf")
         """When it next lets another one follow, and until when it does."""
 
@@ -80,15 +83,27 @@ class Following:
             self._waiting[name] = until, pause
             return 0
         began = self.platform.clock.monotonic()
+        self._in_turn = name, began
         try:
-            done = turn()
+            return turn()
         except BaseException:  # whatever it is: the others' turn comes first the next time
             until = self.platform.clock.monotonic() + pause
             self._waiting[name] = until, min(PAUSE[1], pause * 2)
             raise
-        if (took := self.platform.clock.monotonic() - began) > SLOW:
-            log.warning("a follower held up the others", follower=name, seconds=round(took, 1))
-        return done
+        finally:
+            self._in_turn = None
+            if (took := self.platform.clock.monotonic() - began) > SLOW:
+                log.warning("a follower held up the others", follower=name, seconds=round(took, 1))
+
+    def look(self) -> None:
+        """For another thread: say who holds up the others for long, while that lasts. Once of each turn."""
+        turn = self._in_turn
+        if turn is None or turn == self._told:
+            return
+        name, began = turn
+        if (seconds := self.platform.clock.monotonic() - began) > SLOW:
+            self._told = turn
+            log.warning("a follower holds up the others", follower=name, seconds=round(seconds, 1))
 
     def begin_reactors(self, position: int) -> None:
         """Make those known that are not yet, from a position on."""
@@ -127,7 +142,7 @@ class Following:
         """Where something waits for newer code and there is another worker, let that one follow: it may have it."""
         now = self.platform.clock.monotonic()
         is_outdated = any(one.is_outdated for one in self._followers.values())
-        if self.fence is None or not is_outdated or now < self._gives_way:
+        if self.fence is None or not is_outdated or now < self._gives_way or self._own.is_under_way:
             return
         self._gives_way = now + GIVES_WAY
         if any(self._may_follow(one) for one in self.platform.workers.list()):

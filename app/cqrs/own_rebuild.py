@@ -45,6 +45,10 @@ class OwnRebuild:
         self._steps: Iterator[float] | None = None
         self._told = 0
 
+    @property
+    def is_under_way(self) -> bool:
+        return self._steps is not None
+
     def step(self) -> int:
         """The next part of a rebuild that is wanted; 0 where none is."""
         with self.platform.database.read() as session:

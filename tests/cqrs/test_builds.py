@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from sqlmodel import Field, select
+from structlog.testing import capture_logs
 
 from app import projection
 from app.cli import projections as watching
@@ -179,6 +180,33 @@ def test_a_turn_ends_after_a_while_however_many_events_there_are(shop, monkeypat
     monkeypatch.undo()
     follow(shop)
     assert sold(shop) == {"tea": 6}
+
+
+def test_a_function_that_blocks_is_named_in_the_log_while_it_does(shop, monkeypatch):
+    monkeypatch.setattr("app.cqrs.following.SLOW", 0.0)
+    begun, ended = threading.Event(), threading.Event()
+
+    def blocks(event, view):
+        begun.set()
+        ended.wait(PATIENCE)
+
+    shop.followers = Followers()
+    projection("sales", 1, [Sales], followers=shop.followers)(blocks)
+    sell(shop, 1)
+    thread = threading.Thread(target=shop.following.step)
+    thread.start()
+    try:
+        assert begun.wait(PATIENCE)
+        with capture_logs() as told:
+            shop.following.look()
+            shop.following.look()
+        assert [one["follower"] for one in told] == ["sales"]
+    finally:
+        ended.set()
+        thread.join(PATIENCE)
+    with capture_logs() as told:
+        shop.following.look()
+    assert told == []
 
 
 def test_one_that_waits_for_another_ones_tables_is_told_so_to_who_waits_for_it(shop):
