@@ -22,6 +22,9 @@ from app.errors import Refused
 from app.store.failures import describe
 from app.store.shadow import forget_references
 
+PATIENCE = "2s"
+"""How long PostgreSQL waits for those who read a table that is to go: whoever reads it next waits behind."""
+
 
 class Twin:
     """A row of a table under another name, with the attributes of the author's class."""
@@ -120,8 +123,13 @@ def switch(connection: Connection, classes: Sequence[tuple[Any, Any]]) -> None:
 
 
 def drop(connection: Connection, names: Sequence[str]) -> None:
-    """Drop those of these tables that are there. Raises `Refused` where another table refers to one."""
+    """Drop those of these tables that are there.
+
+    Raises `Refused` where another table refers to one, and `Unavailable` where one is read for long.
+    """
     quote = connection.dialect.identifier_preparer.quote
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}'")
     with _alone(names):
         for name in _referring_first(connection, names):
             connection.exec_driver_sql(f"DROP TABLE {quote(name)}")

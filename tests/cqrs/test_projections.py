@@ -17,6 +17,7 @@ from sqlmodel import Field, SQLModel, select
 
 from app import projection, reactor
 from app.cqrs.declaration import Declared, Followers
+from app.cqrs.follower import Follower
 from app.cqrs.following import Following
 from app.cqrs.reaching import sentence
 from app.errors import Conflict, NotFound, Refused, Unavailable
@@ -247,6 +248,30 @@ def test_a_rebuild_calls_no_mailer(shop):
     assert mails == [1, 2, 3]
     assert [one["lag"] for one in shop.projections.list()] == [0, 0]
     assert shop.audit.find(action="projection.rebuilt").items[0]["actor"] == "user:ann"
+
+
+def test_a_switch_waits_for_a_reader_for_a_moment_only(shop, monkeypatch):
+    """All who read after it wait behind it, and so does every other projection."""
+    monkeypatch.setattr("app.cqrs.tables.PATIENCE", "100ms")
+    sell(shop, 1, 2)
+    follow(shop)
+    shop.projections.rebuild("sales", "cli")
+    follower = Follower(shop, shop.followers.declared["sales"])
+
+    def build() -> None:
+        while shop.projections.get("sales")["building"]:
+            follower.step()
+
+    with shop.database.engine.connect() as reader:
+        if not shop.database.on_sqlite:
+            reader.exec_driver_sql("SET idle_in_transaction_session_timeout = '20s'")
+        assert reader.execute(text("SELECT pieces FROM test_sales")).all() == [(3,)]
+        if not shop.database.on_sqlite:  # there it waits for no reader
+            with pytest.raises(Unavailable, match="holds the lock"):
+                build()
+        assert sold(shop) == {"tea": 3}
+    build()
+    assert sold(shop) == {"tea": 3}
 
 
 def test_a_poison_event_stops_it_and_an_operator_skips_it(shop):

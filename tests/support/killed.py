@@ -119,6 +119,8 @@ def _die_at(platform: Platform, step: int) -> None:
         event.listen(platform.database.engine, "connect", traced)
     else:
         _before(psycopg.Cursor, "execute", count)
+        _before(psycopg.Cursor, "copy", count)  # a step before its rows are sent,
+        _before(psycopg.Copy, "finish", count)  # and one between them and their end
         _before(psycopg.Connection, "commit", count)
     for kind in (Connection, UnixDomainSocketConnection):
         _before(kind, "send_packed_command", count)
