@@ -241,6 +241,7 @@ class Projections:
             "updated": iso(live.updated),
             "problem": stopping.sentence(live),
             "stopped_by": stopping.event_of(live),
+            "older_code": stopping.is_by_older_code(live),
             "skipped": live.skipped or [],
             "building": None
             if beside is None
@@ -250,6 +251,7 @@ class Projections:
                 "progress": min(1.0, beside.position / head) if head else 1.0,
                 "problem": stopping.sentence(beside),
                 "stopped_by": stopping.event_of(beside),
+                "older_code": stopping.is_by_older_code(beside),
             },
         }
 

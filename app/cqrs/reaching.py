@@ -44,7 +44,8 @@ class Reaching:
     def wait_for(self, name: str, position: Position | str | int, seconds: float) -> Told:
         """Wait until a projection has come to a position, at most so many seconds.
 
-        `{"projection", "asked", "reached", "left_out", "state", "position", "head", "behind": {"events", "seconds"}}`:
+        `{"projection", "asked", "reached", "left_out", "state", "older_code", "position", "head", "behind": {"events",
+        "seconds"}}`:
         where it is not `reached`, how far it is behind; None where nobody knows. `left_out`: it went on
         behind the event there, which its code failed on. `sentence` says it. Raises
         `NotFound`, `Conflict` where it has no tables yet, and `Refused` for what is no position of its kind.
@@ -62,12 +63,16 @@ class Reaching:
         }
 
     def standing(self, name: str) -> Told:
-        """`state`, `position` (None where one number can't tell) and how far it is `behind`."""
+        """`state`, `position` (None where one number can't tell) and how far it is `behind`.
+
+        `older_code`: it waits for newer code, and goes on by itself then.
+        """
         if name in CONSOLE or name == ARCHIVE:
             found = {row["name"]: row for row in self.platform.subscriptions.projections()}
             if ARCHIVE not in found:
                 return {
                     "state": "unknown",
+                    "older_code": False,
                     "position": None,
                     "head": None,
                     "behind": _behind(None, None),
@@ -75,12 +80,19 @@ class Reaching:
             row = found[ARCHIVE]
             waits = None if row["backlog"] is None else row["backlog"] + row["open"]
             behind = _behind(waits, row["oldest"] or (0.0 if waits == 0 else None))
-            return {"state": row["state"], "position": None, "head": None, "behind": behind}
+            return {
+                "state": row["state"],
+                "older_code": False,
+                "position": None,
+                "head": None,
+                "behind": behind,
+            }
         row, beside = self._builds(name)
         head = self.platform.event_store.head()
         behind = self.lag(row, head)
         return {
             "state": state_of(row, beside),
+            "older_code": is_by_older_code(row),
             "position": row.position,
             "head": head,
             "behind": behind,
@@ -213,6 +225,8 @@ def sentence(told: Told) -> str:
             f"{name} stands still until its new version, which is built beside it, takes its place, and has not "
             f"come to {asked} yet{distance(told['behind'])}."
         )
+    if told["older_code"] and told["state"] == "stopped":
+        return f"{name} waits for newer code and has not come to {asked} yet{distance(told['behind'])}."
     return f"{name} is {told['state']} and has not come to {asked} yet{distance(told['behind'])}."
 
 

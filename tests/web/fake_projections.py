@@ -21,7 +21,7 @@ class FakeProjections:
             "sales": {
                 "name": "sales", "kind": "projection", "version": 1, "state": "running",
                 "live": True, "declared": True,
-                "position": 40, "head": 42, "lag": 2, "updated": at(0), "problem": None,
+                "position": 40, "head": 42, "lag": 2, "updated": at(0), "problem": None, "older_code": False,
                 "behind": {"events": 2, "seconds": 1.5},
                 "skipped": [], "building": None,
             },
@@ -34,6 +34,7 @@ class FakeProjections:
                     "position": 31, "type": "item.sold", "event": "e-31", "error": "KeyError: <b>'buyer'</b>",
                 },
                 "behind": {"events": 12, "seconds": 900.0},
+                "older_code": False,
                 "skipped": [{"position": 7, "type": "item.sold", "error": "KeyError: 'buyer'"}], "building": None,
             },
         }  # fmt: skip
@@ -52,7 +53,7 @@ class FakeProjections:
         runs = {
             "name": "runs", "kind": "console", "version": 1, "state": "healthy", "lag": 0.0,
             "behind": {"events": 0, "seconds": 0.0}, "updated": None, "problem": None,
-            "building": {"version": 1, "position": 400, "progress": 0.4, "problem": None},
+            "building": {"version": 1, "position": 400, "progress": 0.4, "problem": None, "older_code": False},
         }  # fmt: skip
         return [
             *self._rows.values(),
@@ -68,8 +69,9 @@ class FakeProjections:
     def wait_for(self, name: str, position: Position | str | int, seconds: float) -> Json:
         row = {"state": "running", "position": None} if name in CONSOLE else self.get(name)
         return {
-            "projection": name, "asked": str(position), "reached": True, "left_out": False, "state": row["state"],
-            "position": row["position"], "head": row.get("head"), "behind": {"events": 0, "seconds": 0.0},
+            "projection": name, "asked": str(position), "reached": True, "left_out": False,
+            "older_code": False, "state": row["state"], "position": row["position"],
+            "head": row.get("head"), "behind": {"events": 0, "seconds": 0.0},
         }  # fmt: skip
 
     def owner(self) -> str | None:
@@ -80,7 +82,13 @@ class FakeProjections:
         self._platform.audit.record(actor, f"projection.{what}", f"projection:{name}")
 
     def rebuild(self, name: str, actor: str, reason: str = "") -> None:
-        beside = {"version": 1, "position": 0, "progress": 0.0, "problem": None}
+        beside = {
+            "version": 1,
+            "position": 0,
+            "progress": 0.0,
+            "problem": None,
+            "older_code": False,
+        }
         self._changed(name, actor, "rebuilt", building=beside)
 
     def cancel(self, name: str, actor: str, reason: str = "") -> None:

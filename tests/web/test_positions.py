@@ -9,10 +9,12 @@ import pytest
 
 from app import origin
 from app.alerts.readings import Readings
+from app.cqrs import stopping
 from app.cqrs.reaching import ARCHIVE
-from app.errors import Refused
+from app.errors import NewerData, Refused
 from app.events.event import Event
 from app.events.position import Position
+from app.store import followers
 from app.streams.keys import topic_stream
 from app.telemetry.metrics import exposition
 from tests.cqrs.test_projections import follow, shop
@@ -94,6 +96,19 @@ def test_of_one_that_is_stopped_it_is_said_what_lets_it_go_on(shop, api) -> None
     assert Readings(shop).of("stopped-projections") == {"sales": 1.0}
     api.post("/projections/sales/pause")
     assert shop.projections.stopped() == []
+
+
+def test_of_one_that_waits_for_newer_code_a_client_asks_again(shop, api) -> None:
+    done = shop.event_store.append("x", Event(type="item.sold", subject="tea", data=1))
+    follow(shop)
+    with shop.database.session() as session:
+        row = followers.locked(session, "sales", 1)
+        stopping.by_older_code(row, "older", NewerData("item.sold", 2, 1))
+        session.add(row)
+    shop.event_store.append("x", Event(type="item.sold", subject="tea", data=1))
+    late = api.get("/projections/sales", headers={"X-Min-Position": str(done.position + 1), **NOW})
+    assert (late.status_code, late.headers["Retry-After"]) == (202, "1")
+    assert "sales waits for newer code" in late.get_json()["detail"]
 
 
 def test_a_published_event_is_waited_for_in_the_runs(platform, api) -> None:

@@ -27,7 +27,10 @@ def test_what_stopped_it_leads_to_its_event(browser_of, platform) -> None:
     for path in ("/projections", "/projections/thanks"):
         page = browser_of("operator").get(path).text
         assert "31 is no code: version 2" in page and "/positions/31" not in page
-    assert "/projections/thanks/skip" not in page
+    assert "/projections/thanks/skip" not in page and "Mend that, and resume" in page
+    stopped["older_code"] = True
+    page = browser_of("operator").get("/projections/thanks").text
+    assert "goes on by itself as soon as newer code follows" in page and "Mend that" not in page
 
 
 def test_what_gave_way_to_a_newer_version_is_said_to_stand_still(browser_of, platform) -> None:

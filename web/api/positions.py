@@ -43,8 +43,8 @@ LEAST_HEADER = {
 }  # fmt: skip
 BEHIND = obj(
     {"type": TEXT, "title": TEXT, "status": COUNT, "detail": TEXT, "instance": TEXT,
-     "projection": TEXT, "asked": TEXT, "reached": FLAG, "left_out": FLAG, "state": TEXT, "position": MAYBE_COUNT,
-     "head": MAYBE_COUNT, "behind": obj({"events": MAYBE_COUNT, "seconds": MAYBE_NUMBER})}
+     "projection": TEXT, "asked": TEXT, "reached": FLAG, "left_out": FLAG, "state": TEXT, "older_code": FLAG,
+     "position": MAYBE_COUNT, "head": MAYBE_COUNT, "behind": obj({"events": MAYBE_COUNT, "seconds": MAYBE_NUMBER})}
 )  # fmt: skip
 
 
@@ -122,7 +122,8 @@ def takes_stale() -> bool:
 def behind(told: dict[str, Any]) -> Response:
     """202: not there yet, and how far behind."""
     ask = "Ask again, wait longer (Prefer: wait=10)"
-    stands = told["state"] in STANDING
+    waits = told["state"] == "stopped" and told["older_code"]
+    stands = told["state"] in STANDING and not waits
     if is_beyond(told):
         ask = "Ask with the position that a write answered"
     elif stands:

@@ -42,7 +42,7 @@ DECLARED = {
 }
 PROJECTION = obj({"name": TEXT, "state": TEXT, "behind": DISTANCE}, kind=TEXT, backlog=MAYBE_COUNT, open=COUNT,
                  lag=MAYBE_NUMBER, version=COUNT, position=COUNT, head=COUNT,
-                 problem=MAYBE_TEXT, stopped_by=STOPPED_BY, live=LIVE, declared=DECLARED)  # fmt: skip
+                 problem=MAYBE_TEXT, stopped_by=STOPPED_BY, older_code=FLAG, live=LIVE, declared=DECLARED)  # fmt: skip
 ONE = obj({"name": TEXT, "kind": TEXT, "state": TEXT, "behind": DISTANCE}, position=COUNT,
           lag=MAYBE_NUMBER, live=LIVE, declared=DECLARED)  # fmt: skip
 WHY = Body(REASON, optional=True)
