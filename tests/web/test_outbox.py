@@ -21,6 +21,12 @@ def test_what_cannot_be_published_is_shown_with_why_and_how_far_the_relay_is(bro
     assert "No relay runs" in browser_of("viewer").get("/projections").text
 
 
+def test_a_page_of_events_that_are_too_large_is_not(browser_of, platform) -> None:
+    platform.outgoing.rows[0]["event"]["data"] = "x" * 1_000_000
+    page = browser_of("operator").get("/outbox").text
+    assert "more characters" in page and len(page) < 50_000
+
+
 @pytest.mark.parametrize(("what", "done"), [("retry", "retried"), ("discard", "discarded")])
 def test_an_operator_settles_one_by_page_and_another_by_the_api(
     browser_of, api_as, platform, what: str, done: str

@@ -24,17 +24,17 @@ def one_line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def coloured_json(value: Any) -> Markup:
+def coloured_json(value: Any, most: int = MOST) -> Markup:
     text = as_json(value)
-    return Markup(highlight(_shortened(text), JsonLexer(), _FORMAT))
+    return Markup(highlight(_shortened(text, most), JsonLexer(), _FORMAT))
 
 
 def coloured_traceback(text: str | None) -> Markup:
     return Markup(highlight(_shortened(text or ""), PythonTracebackLexer(), _FORMAT))
 
 
-def _shortened(text: str) -> str:
-    """Colouring a megabyte helps nobody: the raw form has the whole of it."""
-    if len(text) <= MOST:
+def _shortened(text: str, most: int = MOST) -> str:
+    """Colouring a megabyte helps nobody: the raw form, or the API, has the whole of it."""
+    if len(text) <= most:
         return text
-    return f"{text[:MOST]}\n… {len(text) - MOST:,} more characters; the raw form has them all"
+    return f"{text[:most]}\n… {len(text) - most:,} more characters; the raw form, or the API, has them all"
