@@ -8,11 +8,8 @@ long as the child calls `after_fork` first.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from functools import cached_property
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import redis
@@ -66,7 +63,6 @@ from app.streams.waker import Waker
 from app.subscriptions.cases_told import Cases
 from app.subscriptions.control import Subscriptions
 from app.subscriptions.declaration import HANDLERS, Handlers, Subscription
-from app.subscriptions.declare import declare as make_known
 from app.subscriptions.failures import Failures
 from app.subscriptions.health import Health
 from app.subscriptions.identity import worker_id
@@ -77,7 +73,6 @@ from app.subscriptions.schedule import Schedules
 from app.subscriptions.topics import TopicViews
 from app.subscriptions.workers import Workers
 from app.webhooks.webhooks import Webhooks
-from config.errors import SettingsError
 from config.settings import Settings
 
 
@@ -371,38 +366,6 @@ class Platform:
             self.redis.close()
         self.database.dispose()
         self.archive_database.dispose()
-
-
-def import_handlers(settings: Settings) -> None:
-    """Import the handlers' modules, so that `@on` and `@event_type` register what they declare.
-
-    Raises `SettingsError` that names a module which can't be imported, and why.
-    """
-    working = str(Path.cwd())
-    if working not in sys.path:
-        sys.path.insert(0, working)
-    for module in (
-        "app.subscriptions.system",
-        "app.cqrs.giving",
-        "app.cqrs.as_of.answering",
-        *settings.handlers,
-    ):
-        try:
-            import_module(module)
-        except Exception as error:
-            raise SettingsError(
-                f"PENSTOCK_HANDLERS: {module} can't be imported: {type(error).__name__}: {error}"
-            ) from error
-
-
-def declare(platform: Platform) -> list[str]:
-    """Make known what the handlers' modules declare; the names of the subscriptions.
-
-    Raises `SettingsError` where a module can't be imported.
-    """
-    import_handlers(platform.settings)
-    make_known(platform)
-    return sorted(platform.handlers.subscriptions)
 
 
 def build(

@@ -17,6 +17,7 @@ import structlog
 from app import bootstrap
 from app.cqrs.following import Following
 from app.errors import PenstockError
+from app.importing import declare
 from app.streams.client import LOST
 from app.subscriptions.caretaker import Caretaker
 from app.subscriptions.declaration import LANES
@@ -77,7 +78,7 @@ class Engine:
         told = False
         while True:
             try:
-                bootstrap.declare(self.platform)
+                declare(self.platform)
                 break
             except SettingsError as error:
                 sys.exit(f"penstock: {error}")

@@ -16,6 +16,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import Session, SQLModel
 
+from app.bench.console_figures import Figures
+from app.bench.console_people import People
 from app.bench.console_story import DAY, PACKED, STEPS, SUBSCRIPTIONS, WORKERS, Story
 from app.bootstrap import Platform
 from app.domain.tables import DatasetRow, DatasetVersionRow, ModelRow, ModelVersionRow
@@ -50,6 +52,7 @@ def fill(platform: Platform, story: Story, tell: Callable[[str], None]) -> float
     """Write all of SQL's; the seconds that it took."""
     begun = time.perf_counter()
     main, archive = platform.database, platform.archive_database
+    figures, people = Figures(story), People(story)
     declare(platform)
     for database, table, rows in (
         (archive, ArchivedEvent, story.events()),
@@ -63,19 +66,19 @@ def fill(platform: Platform, story: Story, tell: Callable[[str], None]) -> float
         (main, FailureGroup, story.groups()),
         (main, FailureCount, story.counts()),
         (main, LastSuccess, story.successes()),
-        (main, Rollup, story.rollups(SUBSCRIPTIONS)),
-        (main, WorkerRollup, story.rollups(WORKERS)),
-        (main, CoarseRollup, story.coarse_rollups()),
-        (main, Lag, story.lags()),
-        (main, CoarseLag, story.coarse_lags()),
-        (main, ReplayRow, story.replays()),
-        (main, ReplayItem, story.replay_items()),
-        (main, AuditRow, story.audit()),
-        (main, AlertRow, story.alerts()),
-        (main, DatasetRow, story.datasets()),
-        (main, DatasetVersionRow, story.dataset_versions()),
-        (main, ModelRow, story.models()),
-        (main, ModelVersionRow, story.model_versions()),
+        (main, Rollup, figures.rollups(SUBSCRIPTIONS)),
+        (main, WorkerRollup, figures.rollups(WORKERS)),
+        (main, CoarseRollup, figures.coarse_rollups()),
+        (main, Lag, figures.lags()),
+        (main, CoarseLag, figures.coarse_lags()),
+        (main, ReplayRow, people.replays()),
+        (main, ReplayItem, people.replay_items()),
+        (main, AuditRow, people.audit()),
+        (main, AlertRow, people.alerts()),
+        (main, DatasetRow, people.datasets()),
+        (main, DatasetVersionRow, people.dataset_versions()),
+        (main, ModelRow, people.models()),
+        (main, ModelVersionRow, people.model_versions()),
     ):
         load(database, table, rows)
         tell(f"{table.__tablename__} after {time.perf_counter() - begun:.0f} s")

@@ -1,7 +1,8 @@
 """A month of a busy installation, as rows of its tables: what `bench console` asks for.
 
 Made up from a fixed seed, so that two runs ask the same. Two thirds of the types are `packed`;
-few groups have most of the dead letters; rollups are as `coarse` keeps them. Pure.
+few groups have most of the dead letters. Pure. Beside it: `console_figures`, and what
+people did (`console_people`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -240,118 +241,3 @@ class Story:
         last = self.sizes.events - 1
         for name, type in zip(SUBSCRIPTIONS, (*PACKED, *STEPS), strict=True):
             yield name, type, self.id_of(last), "shop", self.id_of(last), self.at(last)
-
-    # -- figures
-
-    def _minutes(self, step: int) -> range:
-        """Of the time for which figures in these steps are kept."""
-        kept = min(self.sizes.days * 1440, coarse.KEPT.get(step, self.sizes.days * 1440))
-        end = int(self.now // 60)
-        return range((end - kept) // step * step + step, end + 1, step)
-
-    def rollups(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        for minute in self._minutes(coarse.MINUTE):
-            for k, name in enumerate(names):
-                yield (*self._figures(minute, k, 1), name)
-
-    def coarse_rollups(self) -> Iterator[tuple[Any, ...]]:
-        named = [coarse.whose("subscription", name) for name in SUBSCRIPTIONS]
-        named += [coarse.whose("worker", id) for id in WORKERS]
-        for step in coarse.STEPS:
-            for minute in self._minutes(step):
-                for k, who in enumerate(named):
-                    yield (*self._figures(minute, k, step), step, who)
-        for step in (coarse.MINUTE, *coarse.STEPS):
-            for minute in self._minutes(step):
-                yield (*self._figures(minute, 0, step * len(SUBSCRIPTIONS)), step, coarse.ALL)
-
-    @staticmethod
-    def _figures(minute: int, k: int, times: int) -> tuple[Any, ...]:
-        done = (100 + (minute + k) % 40) * times
-        buckets = json.dumps({str(bucket): 5 * times for bucket in range(8, 30)})
-        return minute, done, 2, 1, 0, 0, done * 0.02, 0.4, done * 0.05, 0.9, buckets, buckets
-
-    def lags(self) -> Iterator[tuple[Any, ...]]:
-        for minute in self._minutes(coarse.MINUTE):
-            for name in SUBSCRIPTIONS:
-                yield minute, name, minute % 50, 0.5
-
-    def coarse_lags(self) -> Iterator[tuple[Any, ...]]:
-        named = [coarse.whose("subscription", name) for name in SUBSCRIPTIONS]
-        for step in (coarse.MINUTE, *coarse.STEPS):
-            for minute in self._minutes(step):
-                for who in [coarse.ALL, *(named if step > coarse.MINUTE else ())]:
-                    yield minute, step, who, minute % 50, 0.5
-
-    # -- what people did
-
-    def replays(self) -> Iterator[tuple[Any, ...]]:
-        for n in range(200):
-            at = self.now - n * 3600 - 60
-            yield (
-                f"replay-{n:04}", "succeeded", self._items(n), '{"group":"0"}', "{}", "a fix",
-                None, "user:ada", at, at + 60, None, None, None, None,
-            )  # fmt: skip
-
-    def _items(self, replay: int) -> int:
-        return min(10_000, self.sizes.letters) if replay == 0 else 5
-
-    def replay_items(self) -> Iterator[tuple[Any, ...]]:
-        for replay in range(200):
-            for number in range(self._items(replay)):
-                n = self.every - 1 + number * self.every
-                yield (
-                    f"replay-{replay:04}", number, self.subscription_of(n), f"l{n:015x}",
-                    self.id_of(n), "shop", self.type_of(n), self.id_of(n), None,
-                    "failed" if number % 50 == 0 else "succeeded", None,
-                    self.error_of(n) if number % 50 == 0 else None,
-                )  # fmt: skip
-
-    def audit(self) -> Iterator[tuple[Any, ...]]:
-        for n in range(20_000):
-            name = SUBSCRIPTIONS[n % len(SUBSCRIPTIONS)]
-            yield (
-                n + 1, self.now - (20_000 - n) * 100, "user:ada", "subscription.changed",
-                f"subscription:{name}", '{"timeout":60}', '{"timeout":90}', "{}",
-            )  # fmt: skip
-
-    def alerts(self) -> Iterator[tuple[Any, ...]]:
-        for n in range(2000):
-            at = self.now - n * 1200 - 60
-            resolved = None if n < 3 else at + 600
-            yield (
-                f"alert-{n:05}", "raised" if n < 3 else "resolved", "lag", "lag",
-                SUBSCRIPTIONS[n % len(SUBSCRIPTIONS)], "warning", 60.0, 90.0, 120.0, at, resolved,
-                None, None, None, None, 2,
-            )  # fmt: skip
-
-    # -- models
-
-    def datasets(self) -> Iterator[tuple[Any, ...]]:
-        for n in range(60):
-            yield f"table-{n:02}", "label", 5, self.now - n * DAY, self.now - n * 600
-
-    def dataset_versions(self) -> Iterator[tuple[Any, ...]]:
-        for n in range(60):
-            for version in range(1, 6):
-                yield (
-                    f"table-{n:02}", version, f"upload-{n}-{version}", self.id_of(n * self.apart),
-                    "validated", None, "table.csv", 100_000, None, "", "label", "classification",
-                    1000, None, None, "[]", self.now - n * DAY, "user:ada",
-                )  # fmt: skip
-
-    def models(self) -> Iterator[tuple[Any, ...]]:
-        for n in range(60):
-            yield f"table-{n:02}", "classification", 20, 20, self.now - n * DAY, self.now - n * 600
-
-    def model_versions(self) -> Iterator[tuple[Any, ...]]:
-        metrics = json.dumps({"auc": 0.91, "accuracy": 0.87, "f1": 0.8, "log_loss": 0.3})
-        lineage = json.dumps({"dataset": "table", "version": 1, "code": "4f2a91c", "rows": 1000})
-        for n in range(60):
-            for version in range(1, 21):
-                state = "deployed" if version == 20 else "retired"
-                yield (
-                    f"table-{n:02}", version, self.id_of(n * self.apart), f"artefact-{n}-{version}",
-                    "", state, "classification", '["no","yes"]', "auc", metrics, metrics, None,
-                    lineage, "better", self.now - (n * 20 - version) * 600, None, None, None,
-                )  # fmt: skip

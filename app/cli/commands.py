@@ -73,7 +73,7 @@ def run(name: str, asked: Any, key: str | None, send: bool, timeout: float, as_j
 
     The status is 1 where it was refused, or isn't done by then: it waits, and is not lost.
     """
-    from app.bootstrap import import_handlers
+    from app.importing import import_handlers
 
     with opened() as platform:
         if send:

@@ -24,7 +24,7 @@ ADMINISTRATOR = "admin"
 @json_option
 def migrate(as_json: bool) -> None:
     """Bring the database up to date (the release step of a deployment)."""
-    from app.bootstrap import declare
+    from app.importing import declare
 
     settings = loaded()
     revisions = _upgrade(settings)

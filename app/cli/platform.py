@@ -62,7 +62,7 @@ def opened() -> Iterator[Platform]:
 @contextmanager
 def opened_with_handlers() -> Iterator[Platform]:
     """The same, which also knows what the modules of PENSTOCK_HANDLERS declare."""
-    from app.bootstrap import import_handlers
+    from app.importing import import_handlers
 
     with opened() as platform:
         import_handlers(platform.settings)
