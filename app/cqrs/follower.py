@@ -17,7 +17,7 @@ import structlog
 
 from app.cqrs import builds, reacting, removing, stopping, tables
 from app.cqrs.declaration import Declared
-from app.cqrs.view import View
+from app.cqrs.view import Place, View
 from app.errors import NewerData, Refused, Unavailable
 from app.store import followers
 from app.store.columns import clean
@@ -50,6 +50,8 @@ class Follower:
         self._limit = BATCH
         self.is_outdated = False
         """Whether something waits for newer code, which another process may have."""
+        self._looked_for: dict[int, set[Place]] = {}
+        """What the last batch of each build read."""
         self._fitting: set[int] = set()
         """The builds whose tables are as the code says."""
 
@@ -177,11 +179,12 @@ class Follower:
             ):
                 return len(found)  # another process, or an operator, was quicker
             tables.make(session.connection(), list(classes.values()))
-            view = View(session, classes)
+            view = View(session, classes, self._looked_for.get(seen.build, ()))
             done = self._handle_some(found, view)
             view.flush()
             row.position, row.updated = found[done - 1].position, self.platform.clock.now()
             session.add(row)
+        self._looked_for[seen.build] = view.looked_for
         return done
 
     def _handle_some(self, found: Sequence[Recorded], view: View) -> int:

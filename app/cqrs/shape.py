@@ -7,15 +7,16 @@ SQLAlchemy's `get`, which costs three times as much.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Select, Table, bindparam, inspect, select
+from sqlalchemy import Column, ColumnElement, Select, Table, bindparam, inspect, select, tuple_
 from sqlalchemy.orm import ClassManager, make_transient_to_detached
 from sqlmodel import Session
 
 _HOOKS = ("before_insert", "after_insert")
+_AT_ONCE = 500
 _MISSING = object()
 _KEPT = "penstock shape"
 
@@ -36,14 +37,31 @@ class Shape:
     given_out: str | None
     defaulted: frozenset[str]
     by_key: Select[Any]
+    by_keys: Select[Any]
     may_be_held: bool
 
     def find(self, session: Session, key: tuple[Any, ...]) -> Any:
         """The row with this key, as one of the session's; or None."""
         asked = {f"key{number}": value for number, value in enumerate(key)}
         found = session.connection().execute(self.by_key, asked).first()
-        if found is None:
-            return None
+        return None if found is None else self.made(session, found)
+
+    def find_values(
+        self, session: Session, keys: Sequence[tuple[Any, ...]]
+    ) -> Iterator[tuple[tuple[Any, ...], Sequence[Any]]]:
+        """Of the rows with these keys that are there: the key as it was asked for, and what `made` takes."""
+        wanted = {key: [type(value) for value in key] for key in keys}
+        places = [self.names.index(name) for name in self.key]
+        for begin in range(0, len(keys), _AT_ONCE):
+            some = keys[begin : begin + _AT_ONCE]
+            asked = some if len(places) > 1 else [key[0] for key in some]
+            for found in session.connection().execute(self.by_keys, {"keys": asked}):
+                key = tuple(found[place] for place in places)
+                if wanted.get(key) == [type(value) for value in key]:
+                    yield key, found
+
+    def made(self, session: Session, found: Sequence[Any]) -> Any:
+        """The values of all columns as one of the session's rows."""
         row: Any = self.manager.new_instance()
         row.__dict__.update(zip(self.names, found, strict=True))
         make_transient_to_detached(row)
@@ -108,6 +126,7 @@ def _look(mapped: Any) -> Shape:
             if column is not given_out and (column.default or column.server_default) is not None
         ),
         by_key,
+        select(*columns).where(_any_of(mapper.primary_key)),
         may_be_held=(
             mapper.inherits is None
             and mapper.polymorphic_on is None
@@ -119,3 +138,9 @@ def _look(mapped: Any) -> Shape:
             and not list(mapper.class_manager.dispatch.load)
         ),
     )
+
+
+def _any_of(key: Sequence[Column[Any]]) -> ColumnElement[bool]:
+    """The key is one of the parameter `keys`: values, or tuples where it has several columns."""
+    of = key[0] if len(key) == 1 else tuple_(*key)
+    return of.in_(bindparam("keys", expanding=True))

@@ -1,13 +1,14 @@
 """What a projection's function writes to: rows held for a batch, and written together at its end.
 
 A row that was added is written with all others of its table in one go, and one that was read is
-looked for once. Whoever asks for `session` gets SQLAlchemy's own ways from there to the end of the
+looked for once. Those that the batch before looked for are likely to be wanted again, so the first
+of them brings all of its table. Whoever asks for `session` gets SQLAlchemy's own ways from there to the end of the
 batch: what was held is written and handed over first, so that every query finds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sqlalchemy.orm import make_transient_to_detached
@@ -24,14 +25,23 @@ Place = tuple[Any, tuple[Any, ...]]
 
 
 class View:
-    """Of one batch, in its transaction: it is handed each event, and flushed at the end."""
+    """Of one batch, in its transaction: it is handed each event, and flushed at the end.
 
-    def __init__(self, session: Session, classes: dict[Any, Any]):
+    `likely` is what the view of the batch before had `looked_for`.
+    """
+
+    def __init__(
+        self, session: Session, classes: dict[Any, Any], likely: Collection[Place] = frozenset()
+    ):
         self._session = session
         self._classes = classes
         self._shapes = {mapped: shape_of(mapped) for mapped in classes.values()}
         self._holds = True
         self._added = False
+        self.looked_for: set[Place] = set()
+        self._likely = likely
+        self._ahead: dict[Place, Sequence[Any]] = {}
+        """The values of rows that are likely to be wanted; no part of the session until they are."""
         self._rows: dict[Place, Any] = {}
         self._new: dict[Any, list[Any]] = {}
         self._kinds: dict[Any, list[type]] = {}
@@ -124,6 +134,7 @@ class View:
 
     def _stop_holding(self) -> None:
         self._holds = False
+        self._ahead.clear()
         self._session.flush()
         self._write(hand_over=True)
         self._rows = {place: row for place, row in self._rows.items() if row is not None}
@@ -151,8 +162,20 @@ class View:
 
     def _held(self, place: Place) -> Any:
         if place not in self._rows:
-            self._rows[place] = self._shapes[place[0]].find(self._session, place[1])
+            self.looked_for.add(place)
+            self._rows[place] = self._look_for(place)
         return self._rows[place]
+
+    def _look_for(self, place: Place) -> Any:
+        mapped, key = place
+        shape = self._shapes[mapped]
+        if place in self._likely:
+            keys = [one for of, one in self._likely if of is mapped]
+            self._likely = {one for one in self._likely if one[0] is not mapped}
+            for found, values in shape.find_values(self._session, keys):
+                self._ahead[mapped, found] = values
+        ahead = self._ahead.pop(place, None)
+        return shape.find(self._session, key) if ahead is None else shape.made(self._session, ahead)
 
     def _of_session(self, place: Place) -> Any:
         row = self._rows.get(place)

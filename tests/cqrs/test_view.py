@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import JSON, Column, DateTime, func
+from sqlalchemy import JSON, Column, DateTime, event, func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, SQLModel, select
 
@@ -73,12 +73,14 @@ def database(database_url):
     database.dispose()
 
 
-def project(database, function, *events, classes=None):
-    """One batch; what is answered is what the function returned."""
+def project(database, function, *events, classes=None, before=None):
+    """One batch; what is answered is what the function returned. `before`: what those before looked for."""
     with database.session() as session:
-        view = View(session, classes or tables.own(TABLES))
+        view = View(session, classes or tables.own(TABLES), set(before or ()))
         answers = [view.hand(function, event) for event in events]
         view.flush()
+    if before is not None:
+        before |= view.looked_for
     return answers
 
 
@@ -101,12 +103,13 @@ STEPS = st.one_of(
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(st.lists(st.lists(STEPS, max_size=8), max_size=3))
+@given(st.lists(st.lists(STEPS, max_size=8), max_size=4))
 @example([[("count", "a"), ("count", "c"), ("delete", "c"), ("rename", "a", "c")]])
 def test_any_mixture_of_its_ways_is_what_a_dictionary_would_be(database, batches):
     with database.session() as session:
         tables.empty(session.connection(), [Count.__tablename__])
     kept: dict[str, int] = {}
+    before: set[Any] = set()
 
     def step(event, view):
         what, name, *more = event
@@ -135,7 +138,7 @@ def test_any_mixture_of_its_ways_is_what_a_dictionary_would_be(database, batches
             assert {row.name: row.n for row in found} == kept
 
     for batch in batches:
-        project(database, step, *batch)
+        project(database, step, *batch, before=before)
         assert counts(database) == kept
 
 
@@ -250,6 +253,38 @@ def test_keys_of_two_types_are_looked_for_where_they_are_the_same(database):
     project(database, step, 5, "5", 5)
     with database.read() as session:
         assert [(row.id, row.text) for row in session.exec(select(Line))] == [(5, "xxx")]
+
+
+def test_what_the_batch_before_looked_for_is_fetched_at_once(database):
+    """Of keys of one column and of several; what isn't there any more, or not yet, is looked for alone."""
+    asked = []
+
+    def note(_connection, _cursor, sql, *_):
+        if sql.startswith("SELECT"):
+            asked.append(sql)
+
+    def touch(number, view):
+        for n in range(3):
+            count = view.get(Count, f"{n}") or view.add(Count(name=f"{n}"))
+            row = view.get(Wide, (uuid.UUID(int=7), n)) or view.add(wide(n, number=0.0))
+            count.n += 1
+            row.number += 1
+            if number == 2 and n == 1:
+                view.session.delete(count)
+
+    before: set[Any] = set()
+    event.listen(database.engine, "before_cursor_execute", note)
+    questions = []
+    for number in range(4):
+        asked.clear()
+        project(database, touch, number, before=before)
+        questions.append(len(asked))
+        with database.read() as session:
+            assert {row.part: row.number for row in session.exec(select(Wide))} == dict.fromkeys(
+                range(3), number + 1.0
+            )
+    assert questions[:2] == [6, 2]
+    assert counts(database) == {"0": 4, "1": 1, "2": 4}
 
 
 def test_a_build_beside_the_live_one_is_written_by_the_same_ways(database):
