@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import io
 import re
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from flask import Flask
@@ -163,6 +166,41 @@ def test_a_form_that_is_sent_twice_is_done_once(admin: FlaskClient, platform: Pl
     platform.subscriptions.pause("shop.charge", "test")
     admin.post(f"{page}/resume", data=resume)  # it was refused before: that is no answer to keep
     assert platform.subscriptions.get("shop.charge")["paused"] is None
+
+
+def test_the_second_of_a_double_click_waits_for_the_first(
+    admin: FlaskClient, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, begun, waits = "/subscriptions/shop.charge", threading.Event(), threading.Event()
+    form = {"csrf_token": token(admin), "form_key": "k"}
+    whole = platform.subscriptions.pause
+
+    def slow(*given: str) -> None:
+        begun.set()
+        assert waits.wait(60)
+        whole(*given)
+
+    def looks_again(_seconds: float) -> None:
+        waits.set()
+        time.sleep(0.01)
+
+    monkeypatch.setattr(platform.subscriptions, "pause", slow)
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=looks_again)
+    monkeypatch.setattr("web.console.once.time", clock)
+    first: list[int] = []
+    cookies = {c.key: c.value for c in admin._cookies.values()}
+    other = admin.application.test_client()
+    for name, value in cookies.items():
+        other.set_cookie(name, value)
+    thread = threading.Thread(
+        target=lambda: first.append(other.post(f"{page}/pause", data=form).status_code)
+    )
+    thread.start()
+    assert begun.wait(60)
+    second = admin.post(f"{page}/pause", data=form)
+    thread.join(60)
+    assert (first, second.status_code) == ([303], 303)
+    assert len(platform.audit.find(action="subscription.paused").items) == 1
 
 
 def test_a_secret_is_made_once_and_shown_once(admin: FlaskClient, platform: Platform) -> None:

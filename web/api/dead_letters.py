@@ -94,14 +94,16 @@ def reopen_failure_group(id: str, body: dict[str, Any]) -> Any:
     return current_platform().failures.reopen(id, current_actor(), body.get("note", ""))
 
 
-@route("PUT", "/dead-letters/<id>/edit", "operator", answers=LETTER, may_fail=(404, 409),
+@route("PUT", "/dead-letters/<id>/edit", "operator", answers=LETTER, once=False, may_fail=(404, 409),
        body=Body(closed({"patch": {**many(PATCH_OPERATION), "minItems": 1}})))  # fmt: skip
 def prepare_edit(id: str, body: dict[str, Any]) -> Any:
     """Keep an edit for its next replay; sent with `prepared_edits`."""
     return current_platform().failures.prepare_edit(id, body["patch"], current_actor())
 
 
-@route("DELETE", "/dead-letters/<id>/edit", "operator", answers=LETTER, may_fail=(404, 409))
+@route(
+    "DELETE", "/dead-letters/<id>/edit", "operator", answers=LETTER, once=False, may_fail=(404, 409)
+)
 def drop_edit(id: str) -> Any:
     """Take a prepared edit away."""
     return current_platform().failures.drop_edit(id, current_actor())

@@ -103,7 +103,8 @@ def route(
     route reads JSON, `body`; it returns a JSON value or a Response. One that `follows` a
     read model waits for the position that the client asks for, one of `OUTCOMES` refuses it
     (`web.api.positions`). What changes something is done once for each `Idempotency-Key` (`web.api.once`),
-    unless it is not for that: its answer holds a secret, or it changes nothing.
+    unless it is not for that: it changes nothing, or its answer holds a secret or an event's data, of which
+    no copy is kept.
     """
     waits = follows is not None and follows != OUTCOMES
     taken = (*query, AFTER) if waits else tuple(query)
