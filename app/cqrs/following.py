@@ -41,8 +41,7 @@ class Following:
     def __init__(self, platform: Any, owner: str):
         self.platform = platform
         self.owner = owner
-        self.fence: int | None = None
-        self._claimed = float("-inf")
+        self.claim = ownership.Claim(platform.database, platform.clock, WHAT, owner)
         self._followers: dict[str, Follower] = {}
         self._own = OwnRebuild(platform)
         self._waiting: dict[str, tuple[float, float]] = {}
@@ -113,36 +112,29 @@ class Following:
                     builds.begin(session, declared, 1, LIVE, self.platform.clock.now(), position)
 
     def is_active(self) -> bool:
-        """Whether this process is the one that follows; it looks, and renews, three times a term."""
+        """Whether this process is the one that follows."""
         if self.platform.clock.monotonic() < self._stays_back:
             return False
-        now = self.platform.clock.now()
-        if 0 <= now - self._claimed < ownership.TERM / 3:
-            return self.fence is not None
-        with self.platform.database.read() as session:
-            taken = ownership.is_taken(session, WHAT, self.owner, now)
-        self.fence = None
-        if not taken:
-            with self.platform.database.session() as session:
-                self.fence = ownership.claim(session, WHAT, self.owner, now, ownership.TERM)
-        self._claimed = now
-        if self.fence is None:
+        is_active = self.claim.holds()
+        if not is_active:
             self._own.close()
-        return self.fence is not None
+        return is_active
 
     def resign(self) -> None:
         """Let another process begin at once."""
         self._own.close()
-        if self.fence is not None:
-            with self.platform.database.session() as session:
-                ownership.release(session, WHAT, self.fence)
-        self.fence, self._claimed = None, float("-inf")
+        self.claim.give_up()
 
     def give_way(self) -> None:
         """Where something waits for newer code and there is another worker, let that one follow: it may have it."""
         now = self.platform.clock.monotonic()
         is_outdated = any(one.is_outdated for one in self._followers.values())
-        if self.fence is None or not is_outdated or now < self._gives_way or self._own.is_under_way:
+        if (
+            self.claim.fence is None
+            or not is_outdated
+            or now < self._gives_way
+            or self._own.is_under_way
+        ):
             return
         self._gives_way = now + GIVES_WAY
         if any(self._may_follow(one) for one in self.platform.workers.list()):

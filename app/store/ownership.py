@@ -11,7 +11,9 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlmodel import Field, Session, SQLModel, col, select
 
+from app.clock import Clock
 from app.store.columns import Key, Moment, Serial, key
+from app.store.database import Database
 
 TERM = 5.0
 """Seconds after which another takes over from one that is gone without a word."""
@@ -73,6 +75,41 @@ def holding(session: Session, what: str, fence: int) -> OwnerRow:
     if row is None or row.fence != fence:
         raise Fenced(f"{what} has another owner")
     return row
+
+
+class Claim:
+    """One process's claim to be the owner: renewed three times a term, and while another is, every call looks again.
+
+    `owner` is a name that no other has; `fence` is None while it isn't this one.
+    """
+
+    def __init__(self, database: Database, clock: Clock, what: str, owner: str):
+        self.fence: int | None = None
+        self._database = database
+        self._clock = clock
+        self._named = (what, owner)
+        self._renewed = float("-inf")
+
+    def holds(self) -> bool:
+        """Whether it is this process's, now or from now on."""
+        now = self._clock.now()
+        if self.fence is not None and 0 <= now - self._renewed < TERM / 3:
+            return True
+        with self._database.read() as session:
+            taken = is_taken(session, *self._named, now)
+        self.fence = None
+        if not taken:
+            with self._database.session() as session:
+                self.fence = claim(session, *self._named, now, TERM)
+        self._renewed = now
+        return self.fence is not None
+
+    def give_up(self) -> None:
+        """Let another one begin at once."""
+        if self.fence is not None:
+            with self._database.session() as session:
+                release(session, self._named[0], self.fence)
+            self.fence = None
 
 
 def release(session: Session, what: str, fence: int) -> None:

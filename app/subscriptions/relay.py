@@ -40,8 +40,7 @@ class Relay:
     def __init__(self, platform: Any, owner: str):
         self.platform = platform
         self.owner = owner
-        self.fence: int | None = None
-        self._claimed = float("-inf")
+        self.claim = ownership.Claim(platform.database, platform.clock, WHAT, owner)
         self._position: int | None = None
 
     def drain(self) -> int:
@@ -61,27 +60,15 @@ class Relay:
 
     def resign(self) -> None:
         """Let another relay begin at once."""
-        if self.fence is not None:
-            with self.platform.database.session() as session:
-                ownership.release(session, WHAT, self.fence)
-            self.fence = None
+        self.claim.give_up()
 
     # -- ownership
 
     def _is_active(self) -> bool:
-        now = self.platform.clock.now()
-        if self.fence is not None and 0 <= now - self._claimed < ownership.TERM / 3:
-            return True
-        with self.platform.database.read() as session:
-            if ownership.is_taken(session, WHAT, self.owner, now):
-                self.fence = None
-                return False
-        with self.platform.database.session() as session:
-            fence = ownership.claim(session, WHAT, self.owner, now, ownership.TERM)
-        if fence != self.fence:
-            self.fence, self._position = fence, None
-        self._claimed = now
-        return self.fence is not None
+        fence, is_active = self.claim.fence, self.claim.holds()
+        if self.claim.fence != fence:
+            self._position = None
+        return is_active
 
     # -- one batch
 
@@ -136,12 +123,12 @@ class Relay:
         self._position = None
         try:
             with self.platform.database.session() as session:
-                row = ownership.holding(session, WHAT, self.fence or 0)
+                row = ownership.holding(session, WHAT, self.claim.fence or 0)
                 write(session, row)
                 position = row.position
         except ownership.Fenced:
             log.warning("another relay has taken over")
-            self.fence = None
+            self.claim.fence = None
         else:
             self._position = position
 

@@ -123,7 +123,7 @@ def test_a_relay_that_was_taken_over_while_it_published_doubles_nothing(platform
 
     monkeypatch.setattr(platform.publisher, "publish", hang)
     one.drain()
-    assert one.fence is None
+    assert one.claim.fence is None
     assert topic(platform) == [1, 2, 3, 4]
 
 
