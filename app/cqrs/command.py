@@ -47,8 +47,8 @@ class Command:
 
     @cached_property
     def shape(self) -> str:
-        """A digest of what it takes: another one is another release's."""
-        return digest(self.takes.model_json_schema())
+        """A digest of what it takes and of whom: another one is another release's."""
+        return shape_of(self.level, self.takes.model_json_schema())
 
     def describe(self) -> dict[str, Any]:
         """As SQL keeps it for processes that don't import the author's code."""
@@ -65,6 +65,10 @@ def digest(value: Any) -> str:
     """The same for the same fields and values."""
     plain = msgspec.json.encode(plain_data(value), order="deterministic")
     return hashlib.sha256(plain).hexdigest()
+
+
+def shape_of(level: str, schema: Any) -> str:
+    return digest([level, schema])
 
 
 @dataclass

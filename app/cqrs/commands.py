@@ -22,7 +22,7 @@ from app.clock import instant
 from app.cqrs import deciding, refusals
 from app.cqrs.answers import SOURCE, Answers
 from app.cqrs.asked import absent, checked_key, id_of, invalid, refuse_level, validated
-from app.cqrs.command import LEVELS, Command, CommandContext, Registry, digest
+from app.cqrs.command import LEVELS, Command, CommandContext, Registry, digest, shape_of
 from app.cqrs.events import CommandGiven
 from app.cqrs.told import settled, told
 from app.errors import (
@@ -84,7 +84,10 @@ class Commands(Answers):
     def rows(self) -> list[tuple[str, str, str]]:
         """Those that SQL knows: name, module, and the digest of what each takes."""
         with self.platform.database.read() as session:
-            return [(row.name, row.module, digest(row.json_schema)) for row in store.known(session)]
+            return [
+                (row.name, row.module, shape_of(row.level, row.json_schema))
+                for row in store.known(session)
+            ]
 
     def list(self) -> list[dict[str, Any]]:
         """`{"name", "level", "schema", "doc"}` of each command, by name."""
@@ -186,7 +189,7 @@ class Commands(Answers):
         here = origin.current()
         data = {
             "command": name, "asked": asked, "actor": actor, "may": sorted(may), "key": key,
-            "takes": digest(known["schema"]),
+            "takes": shape_of(known["level"], known["schema"]),
             "interface": here.interface, "address": here.address,
         }  # fmt: skip
         now = self.platform.clock.now()
@@ -273,10 +276,10 @@ class Commands(Answers):
         if one is not None:
             validated(one, asked)
             return one.shape
-        schema = self.get(name)["schema"]
-        if problems := schema_problems(schema, asked):
+        known = self.get(name)
+        if problems := schema_problems(known["schema"], asked):
             raise invalid(name, problems)
-        return digest(schema)
+        return shape_of(known["level"], known["schema"])
 
     def _check_here(self, name: str, takes: str | None) -> None:
         """That this worker has the code by which it was given. No refusal to be kept where not: in a

@@ -21,7 +21,7 @@ from app.events.topics import (
 class CommandGiven(BaseModel):
     """Somebody asked for something; `may` are the levels that they have, None where our own code asks.
 
-    `takes` is a digest of what the command took where it was checked: a worker with another one leaves
+    `takes` is a digest of what the command took, and of whom, where it was checked: a worker with another one leaves
     it to those who have that.
     """
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from app.errors import Conflict
+from app.streams import keys
 from app.subscriptions.watch import BUSY_REST
 from tests.engine.rig import Rig, until
 
@@ -44,6 +45,7 @@ def test_an_operator_stops_one_worker_and_another_goes_on(started: Started, pool
     workers = rig.platform.workers
     id = next(worker["id"] for worker in workers.list() if worker["pid"] == ending.pid)
     assert workers.get(id)["memory"] > 1_000_000
+    until(lambda: len(said := workers.code()) == 2 and None not in said, what="they say their code")
     rig.publish("plain", range(100), sleep=0.02)
     until(lambda: len(rig.outputs("plain")) > 10, what="some are done")
     workers.stop(id, "user:ann", "it leaks")
@@ -53,6 +55,7 @@ def test_an_operator_stops_one_worker_and_another_goes_on(started: Started, pool
     rig.await_outputs("plain", range(100))
     assert set(rig.trace.ended().values()) == {1}
     assert [worker["pid"] for worker in workers.list()] == [other.pid]
+    assert rig.redis.hlen(keys.CODE) == 1
     assert rig.platform.audit.find(action="worker.stopped").items[0]["target"] == f"worker:{id}"
 
 
