@@ -120,11 +120,22 @@ def _watch(platform: Platform, name: str) -> None:
             if building["position"] != position:
                 position, until = building["position"], clock.monotonic() + ALONE
             elif clock.monotonic() >= until:
-                if why := platform.projections.alone(name):
+                if why := _alone(platform, told):
                     raise Conflict(f"The rebuild of {name} waits. {why} It begins then by itself.")
                 until = clock.monotonic() + ALONE
             progress.update(task, completed=building["progress"])
             platform.clock.sleep(0.2)
+
+
+def _alone(platform: Platform, told: dict[str, Any]) -> str | None:
+    """Why no worker makes it go on; None where one does."""
+    if platform.projections.owner() is None:
+        return (
+            "No worker follows the event store: start one (`celery -A workers worker -Q system`)."
+        )
+    if told.get("declared") is False:
+        return f"No live worker has the code of {told['name']}: see its PENSTOCK_HANDLERS."
+    return None
 
 
 @projections.command(epilog="\b\nExample:\n  python -m app projections pause sales")

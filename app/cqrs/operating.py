@@ -88,17 +88,6 @@ class Projections:
         alive = row is not None and row.until > self.platform.clock.now()
         return row.owner if row is not None and alive else None
 
-    def alone(self, name: str) -> str | None:
-        """Why no worker makes it go on, in words; None where one does."""
-        if self.owner() is None:
-            return (
-                "No worker follows the event store: start one of the lane `system` "
-                "(`celery -A workers worker -Q system`)."
-            )
-        if is_ours(name) or removing.who_has(self.platform.workers.list(), name):
-            return None
-        return f"No live worker has the code of {name}: see its PENSTOCK_HANDLERS."
-
     def position(self, name: str) -> int:
         """How far the live build has come. Raises `NotFound`."""
         with self.platform.database.read() as session:

@@ -17,14 +17,10 @@ from app.store import followers
 from app.store.followers import BUILDING, FollowerRow
 
 
-def who_has(workers: Iterable[dict[str, Any]], name: str) -> list[str]:
-    """The live workers whose code has it."""
-    return [one["id"] for one in workers if one["alive"] and name in one.get("follows", ())]
-
-
 def check_gone(workers: Iterable[dict[str, Any]], name: str) -> None:
     """Raises `Conflict` where a live worker's code still has it: that would begin it anew."""
-    if still := who_has(workers, name):
+    still = [one["id"] for one in workers if one["alive"] and name in one.get("follows", ())]
+    if still:
         raise Conflict(
             f"The code of {name} is still there, in {', '.join(still)}, which would begin it anew. "
             "Take it out, deploy that, and remove it then."

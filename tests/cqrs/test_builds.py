@@ -240,10 +240,11 @@ def test_who_watches_a_rebuild_is_told_why_it_does_not_go_on(shop, monkeypatch):
     with pytest.raises(Conflict, match="No worker follows the event store"):
         watching._watch(shop, "sales")
     assert shop.following.is_active()
+    beat(shop)
     with pytest.raises(Conflict, match="No live worker has the code of sales"):
         watching._watch(shop, "sales")
     beat(shop, "sales")
-    assert shop.projections.alone("sales") is None
+    assert watching._alone(shop, shop.projections.get("sales")) is None
     shop.projections.pause("sales", "cli")
     with pytest.raises(Conflict, match="is paused, and so is its rebuild"):
         watching._watch(shop, "sales")
