@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import redis
 import structlog
-from sqlalchemy import event
 from sqlmodel import Session
+
+from app.store.once_committed import once_committed
 
 
 class Announcer(Protocol):
@@ -15,14 +16,11 @@ class Announcer(Protocol):
 
 
 def announce_after(session: Session, announcer: Announcer | None, what: str) -> None:
-    """Announce when the session's transaction is committed; once, and never for a rollback."""
-    told = session.info.setdefault("announced", set())
-    if announcer is None or what in told:
+    """Announce when the session's transaction is committed; once, and not for a rollback."""
+    if announcer is None:
         return
-    told.add(what)
 
-    def announce(_session: Any) -> None:
-        told.discard(what)
+    def announce() -> None:
         try:
             announcer.announce(what)
         except redis.RedisError as error:
@@ -31,4 +29,4 @@ def announce_after(session: Session, announcer: Announcer | None, what: str) -> 
                 "change not announced", what=what, error=str(error)
             )
 
-    event.listen(session, "after_commit", announce, once=True)
+    once_committed(session, f"changed {what}", announce)

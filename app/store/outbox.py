@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Index, delete, event, func, literal_column, text, update
+from sqlalchemy import Index, delete, func, literal_column, text, update
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from app.events.event import Event
 from app.store.columns import Key, LongText, Moment, Serial, key
 from app.store.database import check_writes
+from app.store.once_committed import once_committed
 
 AT_ONCE = 0.0
 
@@ -163,13 +164,5 @@ def counted(session: Session, now: float) -> Counted:
 
 
 def wake_after(session: Session, wake: Callable[[], None]) -> None:
-    """Call once, when the session's transaction is committed; never for a rollback."""
-    if not event.contains(session, "after_commit", _wake_now):
-        event.listen(session, "after_commit", _wake_now)
-    session.info["wakes"] = wake
-
-
-def _wake_now(session: Session) -> None:
-    """At the end of a savepoint, too, when nobody sees anything yet: then not."""
-    if not session.in_nested_transaction() and (wake := session.info.pop("wakes", None)):
-        wake()
+    """Call once, when the session's transaction is committed."""
+    once_committed(session, "wake", wake)

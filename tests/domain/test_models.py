@@ -79,6 +79,16 @@ def test_of_two_that_expect_the_same_champion_one_is_told(world: World, stays: M
     assert len(found["promotions"]) == 2
 
 
+def test_who_watches_is_told_when_it_is_committed(world: World, stays: Model) -> None:
+    """A hint that comes before is of no use: what it speaks of can't be read yet."""
+    with world.database.session() as session:
+        world.models.register(session, evaluated(world.blobs, stays), "run-1")
+        with session.begin_nested():
+            world.models.hold(session, "stays", 1, "run-1", "event-1")
+        assert world.heard.announced == []
+    assert world.heard.announced == ["models"]
+
+
 def test_a_swap_that_is_repeated_changes_nothing(world: World, stays: Model) -> None:
     world.register(stays, "run-1")
     world.promote("stays", 1, None)
