@@ -20,6 +20,7 @@ from app.cqrs.reaching import sentence
 from app.errors import Conflict
 from app.store import followers
 from app.store.followers import BUILDING, LIVE
+from app.testing import InMemoryPlatform
 from tests.cqrs.test_projections import (
     Base,
     Sales,
@@ -220,6 +221,20 @@ def test_one_that_waits_for_another_ones_tables_is_told_so_to_who_waits_for_it(s
     follow(shop, Following(shop, "renamed"))
     with pytest.raises(Conflict, match="no tables of its own yet"):
         shop.projections.wait_for("turnover", 1, 0)
+
+
+def test_a_test_in_memory_sees_a_build_that_is_stopped():
+    twin = InMemoryPlatform(handlers=[])
+    shop = twin.platform
+    shop.followers = Followers()
+    declare(shop)
+    sell(shop, 1)
+    twin.run()
+    assert twin.stopped == {}
+    declare(shop, version=2, factor="many")
+    shop.following = Following(shop, "newer")
+    twin.run()
+    assert "TypeError" in twin.stopped["sales"] and sold(shop) == {"tea": 1}
 
 
 def test_one_that_left_an_event_out_says_so_to_who_waits_for_it(shop):
