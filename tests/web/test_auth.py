@@ -27,12 +27,13 @@ ROLES_MAY = {
     "admin": {"anybody", "viewer", "publisher", "operator", "administrator"},
 }
 SAMPLE = {
-    "id": "nope", "name": "nope", "type": "nope", "correlationid": "nope", "version": "1",
+    "id": "nope", "name": "nope", "type": "nope", "correlationid": "nope",
     "stream": "nope",
 }  # fmt: skip
 
 
 def filled(path: str) -> str:
+    path = re.sub(r"<int:\w+>", "1", path)
     for name, value in SAMPLE.items():
         path = re.sub(rf"<(?:\w+:)?{name}>", value, path)
     assert "<" not in path
