@@ -24,6 +24,7 @@ from app.cqrs.commands import Commands
 from app.cqrs.declaration import FOLLOWERS
 from app.cqrs.following import Following
 from app.cqrs.operating import Projections
+from app.domain.committed import Committed
 from app.domain.datasets import Datasets
 from app.domain.models import Models
 from app.domain.trainer import TrainApart, Trainer
@@ -321,9 +322,8 @@ class Platform:
 
     @cached_property
     def models(self) -> Models:
-        return Models(
-            self.database, self.blobs, self.publisher, self.clock, self.audit, self.changes
-        )
+        committed = Committed(self.publisher, self.outbox)
+        return Models(self.database, self.blobs, committed, self.clock, self.audit, self.changes)
 
     @cached_property
     def trainer(self) -> Trainer:

@@ -1,7 +1,7 @@
 """A person's decisions about a model: approve, reject, promote, roll back.
 
-Each is whole by itself: checked, written, audited and published in one
-transaction, so that a decision without its event can't be.
+Each is whole by itself: checked, written, audited, and its event kept, in one
+transaction, so that no decision is without its event and no event without its decision.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 from sqlmodel import Session
 
 from app.domain.check import Check
+from app.domain.committed import Committed
 from app.domain.events import (
     DeploymentFinished,
     DeploymentRolledBack,
@@ -24,7 +25,6 @@ from app.events.event import Event
 from app.store import holds
 from app.store.audit import Audit
 from app.store.database import Database
-from app.streams.publisher import Publisher
 
 
 class Decisions:
@@ -33,13 +33,13 @@ class Decisions:
     def __init__(
         self,
         database: Database,
-        publisher: Publisher,
+        committed: Committed,
         audit: Audit | None,
         reading: ModelReading,
         steps: ModelSteps,
     ):
         self._database = database
-        self._publisher = publisher
+        self._committed = committed
         self._audit = audit
         self._reading = reading
         self._steps = steps
@@ -67,7 +67,8 @@ class Decisions:
         with self._database.session() as session:
             held = holds.release(session, held_name(name, version))
             self._steps.swap(session, name, version, expected, by=actor, reason=reason)
-            self._finish(session, actor, "model.promoted", expected, version, reason, done)
+            event = self._finish(session, actor, "model.promoted", expected, version, reason, done)
+        self._committed.send(event)
         if held:
             holds.derive_again(self._database, held.correlationid)
         self._steps.serving.forget(name)
@@ -106,12 +107,13 @@ class Decisions:
             )
             if self._audit:
                 self._audit.record(
-                    actor, f"model.{state}", name, row.state, version, session=session,
-                    reason=reason,
+                    actor, f"model.{state}", name, row.state, state, session=session,
+                    version=version, reason=reason,
                 )  # fmt: skip
             event = Event(type=f"model.{state}", data=data, partitionkey=name, subject=name)
             named = event.but(correlationid=held.correlationid, causationid=held.event)
-            self._publisher.publish([named])
+            self._committed.keep(session, named)
+        self._committed.send(named)
         holds.derive_again(self._database, held.correlationid)
         return {"model": name, "version": version, "state": state}
 
@@ -122,8 +124,8 @@ class Decisions:
         self._steps.decide(session, name, version, "rejected", reason)
         if self._audit:
             self._audit.record(
-                "process:approval", "model.rejected", name, "waiting", version,
-                session=session, reason=reason,
+                "process:approval", "model.rejected", name, "waiting", "rejected",
+                session=session, version=version, reason=reason,
             )  # fmt: skip
         return True
 
@@ -150,7 +152,10 @@ class Decisions:
             self._steps.swap(
                 session, name, earlier, current.version, by=actor, reason=reason, back=True
             )
-            self._finish(session, actor, "model.rolledback", current.version, earlier, reason, done)
+            event = self._finish(
+                session, actor, "model.rolledback", current.version, earlier, reason, done
+            )
+        self._committed.send(event)
         self._steps.serving.forget(name)
         return {"model": name, "version": earlier, "previous": current.version}
 
@@ -172,7 +177,7 @@ class Decisions:
         after: int,
         reason: str,
         data: DeploymentFinished | DeploymentRolledBack,
-    ) -> None:
+    ) -> Event:
         if self._audit:
             self._audit.record(
                 actor, action, data.model, before, after, session=session, reason=reason
@@ -182,6 +187,5 @@ class Decisions:
             if isinstance(data, DeploymentFinished)
             else "deployment.rolledback"
         )
-        self._publisher.publish(
-            [Event(type=event_type, data=data, partitionkey=data.model, subject=data.model)]
-        )
+        event = Event(type=event_type, data=data, partitionkey=data.model, subject=data.model)
+        return self._committed.keep(session, event)

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from app.clock import Clock, SystemClock
 from app.domain.announcing import Announcer
 from app.domain.cancelling import Cancelling
+from app.domain.committed import Committed
 from app.domain.decisions import Decisions
 from app.domain.events import BatchRequested
 from app.domain.model_reading import ModelReading
@@ -25,7 +26,6 @@ from app.store.blobs import BlobStore
 from app.store.columns import clean
 from app.store.database import Database
 from app.store.eventstore.store import EventStore
-from app.streams.publisher import Publisher
 
 MOST_ROWS = 10_000
 SHOWN_PROBLEMS = 20
@@ -38,14 +38,15 @@ class Models:
         self,
         database: Database,
         blobs: BlobStore,
-        publisher: Publisher,
+        committed: Committed,
         clock: Clock | None = None,
         audit: Audit | None = None,
         changes: Announcer | None = None,
     ):
         clock = clock or SystemClock()
         self._blobs = blobs
-        self._publisher = publisher
+        self._database = database
+        self._committed = committed
         self._audit = audit
         self.serving = Serving(database, blobs, clock)
         reading = ModelReading(database, blobs, self.serving)
@@ -56,7 +57,7 @@ class Models:
         self.champion, self.champion_in = steps.champion, steps.champion_in
         self.register, self.decide, self.hold = steps.register, steps.decide, steps.hold
         self.swap, self.check = steps.swap, steps.check
-        decisions = Decisions(database, publisher, audit, reading, steps)
+        decisions = Decisions(database, committed, audit, reading, steps)
         self.approve, self.reject = decisions.approve, decisions.reject
         self.expire = decisions.expire
         self.promote, self.rollback = decisions.promote, decisions.rollback
@@ -107,8 +108,12 @@ class Models:
             by=clean(actor),
         )
         event = Event(type="batch.requested", data=data, partitionkey=name, subject=name)
-        self._publisher.publish([event])
-        if self._audit:
-            after = {"filename": data.filename, "correlationid": event.id}
-            self._audit.record(actor, "batch.requested", f"model:{name}", after=after)
+        with self._database.session() as session:
+            if self._audit:
+                after = {"filename": data.filename, "correlationid": event.id}
+                self._audit.record(
+                    actor, "batch.requested", f"model:{name}", after=after, session=session
+                )
+            self._committed.keep(session, event)
+        self._committed.send(event)
         return {"model": name, "correlationid": event.id}

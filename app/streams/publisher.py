@@ -121,6 +121,12 @@ class Publisher:
                 self._sync()
             return new
 
+    def check(self, events: Sequence[Event]) -> None:
+        """Raises what `publish` raises for events that can't be published; writes nothing."""
+        with refusals_explained():
+            _refuse_reserved(events)
+            self.preparer.prepare(events)
+
     def reached(self) -> int | None:
         """How far of the event store this server was given; None where it never was, or has forgotten all."""
         with refusals_explained():

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.committed import Committed
 from app.domain.datasets import Datasets
 from app.domain.events import Lineage, ModelEvaluated
 from app.domain.models import Models
@@ -20,6 +21,7 @@ from app.ml.scoring import Scorer
 from app.store.audit import Audit
 from app.store.blobs.folder import FolderBlobs
 from app.store.database import Database
+from app.store.outbox import Outbox
 from app.testing import InMemoryPlatform
 from app.testing.clock import FakeClock
 from tests.ml.tables import accepted, two_classes
@@ -42,6 +44,9 @@ class Heard:
         self.announced: list[str] = []
         self.broken = False
 
+    def check(self, events: Sequence[Event]) -> None:
+        """All can be published."""
+
     def publish(self, events: Sequence[Event]) -> list[bool]:
         if self.broken:
             raise Unavailable("Redis can't be reached.")
@@ -63,9 +68,11 @@ class World:
 
     def __post_init__(self) -> None:
         self.audit = Audit(self.database, self.clock)
-        parts: Any = (self.database, self.blobs, self.heard, self.clock, self.audit, self.heard)
-        self.datasets = Datasets(*parts)
-        self.models = Models(*parts)
+        heard: Any = self.heard
+        committed = Committed(heard, Outbox(lambda: None))
+        rest: Any = (self.clock, self.audit, self.heard)
+        self.datasets = Datasets(self.database, self.blobs, heard, *rest)
+        self.models = Models(self.database, self.blobs, committed, *rest)
 
     def another_process(self) -> World:
         return World(Database(str(self.database.url.render_as_string(False))), self.blobs)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+from sqlmodel import Session
 
 from app.domain.check import Check
 from app.errors import Conflict, NotFound, Refused, Unavailable
 from app.ml.artefact import Model
+from app.store import outbox
 from app.subscriptions import model_in_use
 from app.subscriptions.failure import describe
 from tests.domain.conftest import World, evaluated
@@ -112,7 +116,7 @@ def test_an_operator_promotes_and_goes_back(trusting: World, stays: Model, other
     assert models.promote("stays", 2, "user:ann")["previous"] == 1
     assert models.rollback("stays", "user:bob")["version"] == 1
 
-    told = [(event.type, event.data.version) for event in world.heard.events]
+    told = [(one.type, one.data.version) for one in world.heard.events]
     assert told[:3] == [
         ("deployment.finished", 1),
         ("deployment.finished", 3),
@@ -129,17 +133,61 @@ def test_an_operator_promotes_and_goes_back(trusting: World, stays: Model, other
     ]
 
 
-def test_a_promotion_that_cannot_be_published_does_not_happen(
-    trusting: World, stays: Model
+def decisions(world: World, model: Model) -> list[Callable[[], Any]]:
+    """What a person can decide of two versions of which the second waits."""
+    models = world.models
+    world.register(model, "run-1")
+    version = world.register(model, "run-2")
+    with world.database.session() as session:
+        models.hold(session, "stays", version, "run-2", "event-2")
+    return [
+        lambda: models.promote("stays", 1, "user:ann"),
+        lambda: models.predict_file(b"age,city\n30,Oslo\n", "stays", "user:ann", filename="p.csv"),
+        lambda: models.approve("stays", version, "user:ann", "better"),
+        lambda: models.promote("stays", version, "user:ann"),
+        lambda: models.rollback("stays", "user:ann"),
+    ]
+
+
+def kept(world: World) -> list[str]:
+    with world.database.read() as session:
+        return [one.event.type for one in outbox.due(session, world.clock.now(), 100)]
+
+
+def test_a_decision_that_is_not_committed_is_not_published(
+    trusting: World, stays: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trusting.register(stays, "run-1")
+    """Else a version would be deployed that SQL says waits, and nobody would know who did it."""
+
+    def lost(_: Any) -> None:
+        raise Unavailable("it can't be committed")
+
+    for decide in decisions(trusting, stays):
+        before = trusting.heard.events[:]
+        with monkeypatch.context() as patched:
+            patched.setattr(Session, "commit", lost)
+            with pytest.raises(Unavailable):
+                decide()
+        assert trusting.heard.events == before
+        assert kept(trusting) == [one.type for one in before]
+        assert len(trusting.audit.find().items) == len(before)
+        decide()
+    assert trusting.models.get("stays")["champion"] == 1
+    told = ["deployment.finished", "batch.requested", "model.approved", "deployment.finished"]
+    assert [one.type for one in trusting.heard.events] == [*told, "deployment.rolledback"]
+
+
+def test_a_decision_is_published_later_where_redis_is_away(trusting: World, stays: Model) -> None:
     trusting.heard.broken = True
-
-    with pytest.raises(Unavailable):
-        trusting.models.promote("stays", 1, "user:ann")
-
-    assert trusting.models.get("stays")["champion"] is None
-    assert trusting.audit.find().items == []
+    for decide in decisions(trusting, stays):
+        decide()
+    assert trusting.heard.events == []
+    told = ["deployment.finished", "batch.requested", "model.approved", "deployment.finished"]
+    assert kept(trusting) == [*told, "deployment.rolledback"]
+    noted = trusting.audit.find(action="model.approved").items
+    assert [(one["before"], one["after"], one["details"]) for one in noted] == [
+        ("candidate", "approved", {"version": 2, "reason": "better"})
+    ]
 
 
 def test_what_cannot_be_promoted_is_told(trusting: World, stays: Model) -> None:
