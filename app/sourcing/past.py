@@ -6,11 +6,12 @@ its events are told all the same, without fields.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from app.errors import NotFound, Refused
 from app.events.event import PRIVATE
-from app.sourcing.history import Step, tell
+from app.sourcing.history import Step, Told, tell
 from app.sourcing.kind import KINDS, Kinds
 from app.store.eventstore.recorded import Recorded
 from app.store.eventstore.store import EventStore
@@ -36,13 +37,36 @@ class Past:
         Raises `NotFound` where there was nothing then, `Refused` for a time that is none.
         """
         newest, last = self._last(stream, version, at)
+        return self._get(stream, newest, last, self._replayed(stream, last.version))
+
+    def with_step(
+        self, stream: str, version: int, watch: Callable[[int], None] | None = None
+    ) -> dict[str, Any]:
+        """What `get` tells, with the `step` that led to that version. Raises as `get` does.
+
+        `watch` is called with the version before each event that is replayed, and may raise.
+        """
+        newest, last = self._last(stream, version, None)
+        told = self._replayed(stream, version, watch)
+        found = self._get(stream, newest, last, told)
+        return {**found, "step": _show(told.steps[-1] if told else Step(last, []))}
+
+    def _replayed(
+        self, stream: str, version: int, watch: Callable[[int], None] | None = None
+    ) -> Told | None:
+        """None where this process doesn't know the kind."""
         kind = self._kinds.of(stream)
-        events = self._store.read(stream, until_version=last.version)
-        told = tell(kind, stream.partition(":")[2], events) if kind else None
+        if kind is None:
+            return None
+        events = self._store.read(stream, until_version=version)
+        return tell(kind, stream.partition(":")[2], _watched(events, watch) if watch else events)
+
+    @staticmethod
+    def _get(stream: str, newest: int, last: Recorded, told: Told | None) -> dict[str, Any]:
         return {
             "stream": stream,
             "category": stream.partition(":")[0],
-            "known": kind is not None,
+            "known": told is not None,
             "version": last.version,
             "newest": newest,
             "recorded": iso(last.recorded),
@@ -116,6 +140,12 @@ class Past:
 
     def _began(self, stream: str) -> float:
         return next(self._store.read(stream, until_version=1)).recorded
+
+
+def _watched(events: Iterable[Recorded], watch: Callable[[int], None]) -> Iterator[Recorded]:
+    for recorded in events:
+        watch(recorded.version - 1)
+        yield recorded
 
 
 def _place(recorded: Recorded) -> dict[str, Any]:

@@ -184,7 +184,7 @@ class Bookcase(Aggregate):
         self.books.append(event.data["book"])
 
 
-def test_an_aggregate_as_it_was_is_asked_of_a_worker(platform):
+def test_an_aggregate_as_it_was_is_asked_of_a_worker(platform, monkeypatch):
     bookcase = "bookcase:1"
     for book in ("Emma", "Ulysses", None):
         data = {"book": book} if book else {}
@@ -212,6 +212,10 @@ def test_an_aggregate_as_it_was_is_asked_of_a_worker(platform):
     assert told["answer"]["step"]["changes"][0]["before"] == ["Emma"]
     told = asked(3)
     assert told["state"] == "refused" and "KeyError: 'book'" in told["problem"]["detail"]
+    monkeypatch.setattr("app.cqrs.as_of.aggregates.SECONDS", -1.0)
+    told = asked(2)
+    assert told["state"] == "refused" and told["problem"]["kind"] == "refused"
+    assert "aggregates show bookcase:1 --version 2" in told["problem"]["detail"]
     with pytest.raises(NotFound):
         asking.ask("bookcase:2", "user:ann")
     assert (

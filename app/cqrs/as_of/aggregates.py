@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.cqrs.as_of.asking import AsOf, Told
+from app.cqrs.as_of.bounded import SECONDS, Bound, TookTooLong
 from app.cqrs.events import AggregateAsked
 from app.errors import Refused, Unavailable
 from app.events.topics import AGGREGATE_ASKED
@@ -16,8 +17,7 @@ from app.events.topics import AGGREGATE_ASKED
 class AggregatesAsOf(AsOf):
     """`platform.aggregates_as_of`.
 
-    `answer` is what `platform.past.get` tells, with the `step` to that version; `known` is false where
-    the worker has no such class.
+    `answer` is what `platform.past.with_step` tells; `known` is false where the worker has no such class.
     """
 
     kind, named = "aggregate", "stream"
@@ -36,13 +36,24 @@ class AggregatesAsOf(AsOf):
         return {"version": question.version}
 
     def _found(self, id: str, question: AggregateAsked) -> Told:
-        past = self.platform.past
+        stream, version = question.stream, question.version
+
+        def passed(at: int) -> str:
+            ask = f"python -m app aggregates show {stream} --version {version}"
+            return (
+                f"{stream} at version {version} is not replayed within {SECONDS:.0f} s: a worker came to "
+                f"{at:,}. The command line takes its time, where the handlers' code is: {ask}"
+            )
+
+        def tell(at: int) -> None:
+            self._keep(id, question, "working", progress=min(1.0, at / version))
+
+        bound = Bound(self.platform.clock, SECONDS, passed, tell)
         try:
-            told = past.get(question.stream, version=question.version)
-            return {**told, "step": past.step(question.stream, question.version)}
-        except Unavailable:
+            return dict(self.platform.past.with_step(stream, version, bound.check))
+        except (Unavailable, TookTooLong):
             raise
         except Exception as error:  # whatever the author's code raises
             raise Refused(
-                f"The code of {question.stream} fails on its events: {type(error).__name__}: {error}"
+                f"The code of {stream} fails on its events: {type(error).__name__}: {error}"
             ) from error

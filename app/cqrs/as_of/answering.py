@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.cqrs.as_of.projections import SECONDS
+from app.cqrs.as_of.bounded import SECONDS
 from app.events.event import Event
 from app.events.topics import AGGREGATE_ASKED, PROJECTION_ASKED
 from app.subscriptions.context import Context

@@ -16,6 +16,12 @@ OPCODES = 20_000
 """Of SQLite's machine, between two looks at the clock."""
 CANCELLED = "57014"
 """How PostgreSQL says that a statement ran into its time limit."""
+SECONDS = 60.0
+"""For which a worker looks for an answer."""
+
+
+class TookTooLong(Refused):
+    """The time was over before the answer was found."""
 
 
 class Bound:
@@ -35,10 +41,10 @@ class Bound:
         self._at = 0
 
     def check(self, at: int) -> None:
-        """Raises `Refused` when the time is over."""
+        """Raises `TookTooLong` when the time is over."""
         now, self._at = self._clock.monotonic(), at
         if now > self._end:
-            raise Refused(self._passed(at))
+            raise TookTooLong(self._passed(at))
         if now - self._told > 1.0:
             self._told = now
             self._tell(at)
@@ -54,7 +60,7 @@ class Bound:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Raises `Refused` for a statement that was cut off."""
+        """Raises `TookTooLong` for a statement that was cut off."""
         try:
             yield
         except (DBAPIError, Unavailable) as error:
@@ -62,4 +68,4 @@ class Bound:
             cut = getattr(original, "sqlstate", None) == CANCELLED or str(original) == "interrupted"
             if not cut:
                 raise
-            raise Refused(self._passed(self._at)) from error
+            raise TookTooLong(self._passed(self._at)) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.cqrs.as_of.asking import AsOf, Told
-from app.cqrs.as_of.bounded import Bound
+from app.cqrs.as_of.bounded import SECONDS, Bound
 from app.cqrs.as_of.comparing import compared
 from app.cqrs.as_of.rows import built_as_of, moment
 from app.cqrs.declaration import is_ours
@@ -16,9 +16,6 @@ from app.cqrs.events import ProjectionAsked
 from app.errors import Refused
 from app.events.topics import PROJECTION_ASKED
 from app.store.moments import iso, seconds
-
-SECONDS = 60.0
-"""For which a worker builds and compares."""
 
 
 class ProjectionsAsOf(AsOf):
