@@ -179,6 +179,9 @@ def test_where_nobody_answers_within_a_day_the_version_is_rejected(
         "rejected",
         "Nobody approved it within 24h.",
     )
+    (noted,) = memory.platform.audit.find(action="model.rejected").items
+    assert (noted["before"], noted["after"]) == ("waiting", "rejected")
+    assert noted["details"]["version"] == 2
     with pytest.raises(Conflict, match="doesn't wait"):
         memory.platform.models.approve("stays", 2, "user:ann", "too late")
 
