@@ -205,9 +205,12 @@ def is_sound(event: Event) -> bool:
         return False
     given = _optional(event)
     if given != _NOT_GIVEN:
-        texts = [more for more in given if more is not None]
-        if not all(more.__class__ is str and more and more.isprintable() for more in texts):
-            return False  # or a time, which is rare and looked at one by one
+        *texts, recorded, expiry = given
+        if recorded is not None or expiry is not None:
+            return False  # rare, and looked at one by one
+        for more in texts:
+            if more is not None and not (more.__class__ is str and more and more.isprintable()):
+                return False
     return bool((name + id + source).isprintable())
 
 
