@@ -9,13 +9,12 @@ installed packages by their version. No author's code runs for it, but for what 
 
 from __future__ import annotations
 
-import dis
 import hashlib
 import importlib
 import sys
 import sysconfig
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import Field, fields
 from datetime import date, time, timedelta, tzinfo
 from decimal import Decimal
@@ -26,15 +25,17 @@ from importlib import metadata, util
 from inspect import get_annotations
 from pathlib import PurePath
 from re import Pattern
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from pydantic.fields import FieldInfo
 
+from app.sourcing.bytecode import digest, names_in
+
 _PLAIN = (
     str, int, float, complex, bytes, bytearray, range, type(None), type(...), Decimal, Fraction, date,
-    time, timedelta, tzinfo, UUID, PurePath, Pattern, TypeVar,
+    time, timedelta, tzinfo, UUID, PurePath, TypeVar,
 )  # fmt: skip
 """Whose `repr` is their value."""
 _COMPUTED = {"getattr", "vars", "__dict__", "attrgetter", "methodcaller"}
@@ -69,34 +70,43 @@ class _Search:
     # -- what a value is, as a text; code that it holds is put on the list to be read
 
     def text(self, value: Any) -> str:
-        if isinstance(value, Enum):
-            return f"{self.text(type(value))}.{value.name}"
-        if isinstance(value, _PLAIN):
-            return f"{type(value).__name__} {value!r}"
         if id(value) in self._within:
             return "…"
         self._within.add(id(value))
         try:
             return self._text(value)
+        except RecursionError:
+            raise
+        except (
+            Exception
+        ):  # a stand-in for what is not there now, which can't even be asked what it is
+            return f"unread {type(value).__qualname__}"
         finally:
             self._within.discard(id(value))
 
     def _text(self, value: Any) -> str:
+        if isinstance(value, Enum):
+            return f"{self.text(type(value))}.{value.name}"
+        if isinstance(value, _PLAIN):
+            return f"{type(value).__name__} {value!r}"
         if isinstance(value, FunctionType):
             return self._function(value)
         if isinstance(value, ModuleType):
             return f"module {value.__name__}"
         if isinstance(value, type) and get_origin(value) is None:
             return self._class(value)
-        if isinstance(value, Mapping):
-            return f"{{{', '.join(f'{self.text(k)}: {self.text(v)}' for k, v in value.items())}}}"
+        if isinstance(value, dict | MappingProxyType):
+            held = [f"{self.text(key)}: {self.text(one)}" for key, one in list(value.items())]
+            return f"{type(value).__name__} {{{', '.join(held)}}}"
         if isinstance(value, list | tuple | deque):
-            return f"{type(value).__name__} [{', '.join(map(self.text, value))}]"
+            return f"{type(value).__name__} [{', '.join(map(self.text, list(value)))}]"
         if isinstance(value, set | frozenset):
-            return f"set {sorted(map(self.text, value))}"
+            return f"set {sorted(map(self.text, list(value)))}"
+        if isinstance(value, Pattern):  # whose repr is cut off
+            return f"pattern {value.pattern!r} {value.flags}"
         if get_origin(value) is not None:
-            held = [getattr(value, "__metadata__", ()), *get_args(value)]
-            return f"{self.text(get_origin(value))}[{', '.join(map(self.text, held))}]"
+            parts = [getattr(value, "__metadata__", ()), *get_args(value)]
+            return f"{self.text(get_origin(value))}[{', '.join(map(self.text, parts))}]"
         return f"{self._class(type(value))}({', '.join(map(self.text, self._parts(value)))})"
 
     def _parts(self, value: Any) -> Iterable[Any]:
@@ -119,7 +129,9 @@ class _Search:
             return [(one.name, getattr(value, one.name, None)) for one in fields(value)]
         module = type(value).__module__
         if not self._is_own(module) or module.partition(".")[0] == _OURS:
-            return ()  # a lock, a client, a registry: nothing that the state is made of
+            return _array(
+                value
+            )  # else a lock, a client, a registry: nothing that a state is made of
         slots = [
             name for cls in type(value).__mro__ for name in _listed(vars(cls).get("__slots__"))
         ]
@@ -137,7 +149,7 @@ class _Search:
         name = f"{function.__module__}.{function.__qualname__}"
         if self._is_first(function, function.__module__):
             self.waiting.append(self._names(name, function))
-        return f"def {name} {_digest(function.__code__)} {said}"
+        return f"def {name} {digest(function.__code__)} {said}"
 
     def _class(self, cls: type) -> str:
         name = f"{cls.__module__}.{cls.__qualname__}"
@@ -159,11 +171,11 @@ class _Search:
 
     def _names(self, name: str, function: FunctionType) -> Iterator[str]:
         """What each name in a function stands for."""
-        found, imported = _used(function.__code__, function.__globals__.get("__package__"))
+        found, imported = names_in(function.__code__, function.__globals__.get("__package__"))
         held = function.__globals__
         if found & _ANY_GLOBAL:
             found |= {one for one in held if not one.startswith("__")}
-        modules = [held[one] for one in found if isinstance(held.get(one), ModuleType)]
+        modules = [held[one] for one in found if _is_module(held.get(one))]
         modules += [module for one in imported if (module := self._imported(one))]
         for one in sorted(one for one in found & held.keys() if one[:2] != "__"):
             yield f"{name} {one} = {self.text(held[one])}"
@@ -177,7 +189,7 @@ class _Search:
             taken = vars(module).keys() if found & _COMPUTED else found & vars(module).keys()
             for one in sorted(one for one in taken if one[:2] != "__"):
                 value = vars(module)[one]
-                if isinstance(value, ModuleType):
+                if _is_module(value):
                     modules.append(value)
                 else:
                     yield f"{name} {module.__name__}.{one} = {self.text(value)}"
@@ -192,8 +204,8 @@ class _Search:
         return sys.modules.get(name)
 
     def _members(self, name: str, cls: type) -> Iterator[str]:
-        yield f"{name} bases {[self.text(base) for base in cls.__mro__[1:]]}"
-        for one, value in vars(cls).items():
+        yield f"{name} bases {[self.text(base) for base in (*cls.__mro__[1:], type(cls))]}"
+        for one, value in list(vars(cls).items()):
             hidden = one in _WITHOUT or (one.startswith("__") and one.endswith("__"))
             code = isinstance(value, FunctionType | staticmethod | classmethod | property)
             if one in _OF_CLASSES or (one not in _WITHOUT and code) or not hidden:
@@ -210,47 +222,22 @@ class _Search:
         return top in self._homes or file is None or not _FOREIGN & {*PurePath(file).parts}
 
 
+def _is_module(value: Any) -> bool:
+    return issubclass(type(value), ModuleType)
+
+
+def _array(value: Any) -> Iterable[Any]:
+    """The bytes of an array, and of what else lends them."""
+    try:
+        with memoryview(value) as held:
+            return held.format, held.shape, hashlib.sha256(held.tobytes()).hexdigest()
+    except TypeError:
+        return ()
+
+
 def _of(function: FunctionType) -> dict[str, Any]:
     """What a decorator noted on it, such as the types that it applies."""
     return {name: value for name, value in vars(function).items() if name not in _WITHOUT}
-
-
-def _used(code: CodeType, package: str | None) -> tuple[set[str], set[str]]:
-    """The names in a function's code, and the modules that it imports as it runs."""
-    names, modules, constants = set(code.co_names), set(), deque[Any](maxlen=2)
-    for step in dis.get_instructions(code):
-        if step.opname == "IMPORT_NAME":
-            level = next((one for one in constants if type(one) is int), 0)
-            asked = "." * level + step.argval
-            at = util.resolve_name(asked, package) if level and package else asked
-            listed = next((one for one in constants if isinstance(one, tuple)), ())
-            modules |= {at, *(f"{at}.{one}" for one in listed if one != "*")}
-        constants.append(step.argval)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            within = _used(constant, package)
-            names, modules = names | within[0], modules | within[1]
-    return names, modules
-
-
-def _digest(code: CodeType) -> str:
-    return hashlib.sha256(_written(code).encode()).hexdigest()[:16]
-
-
-def _written(value: Any) -> str:
-    """A function's code, or a constant in it: without its place in a file, the same in each process."""
-    if isinstance(value, CodeType):
-        parts = (
-            value.co_code.hex(), value.co_names, value.co_varnames, value.co_freevars, value.co_cellvars,
-            value.co_flags, value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount,
-            getattr(value, "co_exceptiontable", b""), value.co_consts,
-        )  # fmt: skip
-        return f"({_written(parts)})"
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_written, value))}]"
-    if isinstance(value, frozenset):
-        return f"{{{', '.join(sorted(map(_written, value)))}}}"
-    return f"{type(value).__name__} {value!r}"
 
 
 def _hints(cls: type) -> dict[str, Any]:
