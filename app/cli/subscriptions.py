@@ -309,7 +309,8 @@ def delete(name: str, dry_run: bool, yes: bool, as_json: bool) -> None:
             backlog = "unknown" if lost["backlog"] is None else f"{lost['backlog']:,}"
             click.echo(
                 f"Lost for {name}: {backlog} waiting, {lost['open']:,} open, {lost['retrying']:,}"
-                f" to be tried again. Its {lost['parked']:,} dead letters and all events stay."
+                f" to be tried again, {lost['cases']:,} open cases. Its {lost['parked']:,} dead letters"
+                " and all events stay."
             )
         if not dry_run:
             if not yes:

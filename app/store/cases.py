@@ -93,6 +93,19 @@ def counted(session: Session, owner: str) -> list[tuple[str, int]]:
     return [(state, number) for state, number in session.exec(query.group_by(CaseRow.state))]
 
 
+def open_keys(session: Session, owner: str) -> list[str]:
+    """The keys of its cases that are not over."""
+    query = select(CaseRow.key).where(
+        col(CaseRow.owner) == key(owner), col(CaseRow.state).not_in(OVER)
+    )
+    return list(session.exec(query))
+
+
+def forget(session: Session, owner: str) -> None:
+    """All cases of a subscription that is no more."""
+    session.execute(delete(CaseRow).where(col(CaseRow.owner) == key(owner)))
+
+
 def prune(session: Session, before: float) -> int:
     """Forget cases that were over before this time, or had not begun and heard nothing since; how many."""
     gone = session.execute(

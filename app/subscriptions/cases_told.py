@@ -54,6 +54,17 @@ class Cases:
         with self._database.read() as session:
             return {state or EARLY: count for state, count in cases.counted(session, name)}
 
+    def open(self, name: str) -> int:
+        """How many are not over."""
+        return sum(count for state, count in self.counts(name).items() if state not in OVER)
+
+    def forget(self, name: str) -> None:
+        """All of a subscription that is no more, with their deadlines."""
+        with self._database.session() as session:
+            for one in cases.open_keys(session, name):
+                outbox.Outbox.call_back(session, handle_of(name, one))
+            cases.forget(session, name)
+
     def end(self, name: str, keys: Sequence[str], actor: str, reason: str = "") -> int:
         """End open cases by hand, all or none: no code of theirs runs, and no event comes of it; how many.
 

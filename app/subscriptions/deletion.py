@@ -20,14 +20,16 @@ _AT_ONCE = 500
 
 
 def preview(platform: Any, name: str) -> dict[str, Any]:
-    """What would be lost: `backlog` (None where unknown), `open` and `retrying` deliveries; what stays: `parked`.
+    """What would be lost: `backlog` (None where unknown), `open` and `retrying` deliveries, and `cases` of a join
+    or process that are not over; what stays: `parked`.
 
     Raises `NotFound`, and `Conflict` for one that code declares.
     """
     row = platform.subscriptions.get(name)
     _check(row)
     told = ("name", "types", "backlog", "open", "retrying", "parked")
-    return {field: row[field] for field in told} | {"webhook": bool(row["webhook"])}
+    lost = {field: row[field] for field in told} | {"webhook": bool(row["webhook"])}
+    return lost | {"cases": platform.cases.open(name)}
 
 
 def delete(platform: Any, name: str, actor: str) -> dict[str, Any]:
@@ -39,6 +41,7 @@ def delete(platform: Any, name: str, actor: str) -> dict[str, Any]:
         platform.subscription_store.retire([name], actor)
         platform.subscription_store.delete(name)
         platform.projection.cancel_waiting(name)
+        platform.cases.forget(name)
     with platform.redis.pipeline(transaction=True) as pipe:
         control.add_gone(pipe, name)
         control.add_change(pipe)

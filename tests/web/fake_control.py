@@ -65,7 +65,8 @@ class FakeSubscriptions:
         if row["active"] and not row["webhook"]:
             raise Conflict(f"{name} is declared by running code: take its @on out first.")
         told = ("name", "types", "backlog", "open", "retrying", "parked")
-        return {field: row[field] for field in told} | {"webhook": bool(row["webhook"])}
+        lost = {field: row[field] for field in told} | {"webhook": bool(row["webhook"])}
+        return lost | {"cases": 0}
 
     def delete(self, name: str, actor: str) -> Json:
         lost = self.deletion(name)

@@ -10,8 +10,10 @@ import pytest
 
 from app.errors import Conflict, NotFound, Refused
 from app.events.event import Event
+from app.store import cases, outbox
 from app.streams import keys
 from app.streams.delayed import release_due
+from app.subscriptions.cases import handle_of
 from app.subscriptions.declaration import LANES, Subscription
 from app.subscriptions.declare import declare
 from app.subscriptions.doorbell import Doorbell
@@ -173,8 +175,19 @@ def test_only_what_no_code_declares_is_deleted(platform, endpoint: Endpoint, at_
     with pytest.raises(Conflict, match="take its @on out first"):
         platform.subscriptions.delete("shop.charge", ADMIN)
     platform.subscription_store.retire(["shop.charge"])
-    assert platform.subscriptions.deletion("shop.charge")["types"] == ["order.placed"]
+    with platform.database.session() as session:
+        for key, state in (("1", "waiting"), ("2", "done")):
+            cases.keep(session, cases.opened(session, "shop.charge", key, 1.0), state, None, 1.0)
+        cases.opened(session, "another", "1", 1.0)
+        deadline = Event(type="deadline.passed")
+        platform.outbox.add(session, [deadline], due=9e9, handle=handle_of("shop.charge", "1"))
+    lost = platform.subscriptions.deletion("shop.charge")
+    assert (lost["types"], lost["cases"]) == (["order.placed"], 1)
     platform.subscriptions.delete("shop.charge", ADMIN)
+    assert platform.cases.counts("shop.charge") == {}
+    assert platform.cases.counts("another") == {"early": 1}
+    with platform.database.read() as session:
+        assert outbox.next_due(session) is None
     with pytest.raises(NotFound):
         platform.subscriptions.get("shop.charge")
     (line,) = platform.audit.find(action="subscription.deleted").items

@@ -42,7 +42,7 @@ TRIAL = obj({
     "failed": COUNT, "gained": many(CLOUD_EVENT), "lost": many(CLOUD_EVENT), "problem": MAYBE_TEXT,
 })  # fmt: skip
 DELETION = obj({"name": TEXT, "types": many(TEXT), "backlog": MAYBE_COUNT, "open": COUNT,
-                "retrying": COUNT, "parked": COUNT, "webhook": FLAG})  # fmt: skip
+                "retrying": COUNT, "parked": COUNT, "cases": COUNT, "webhook": FLAG})  # fmt: skip
 CASE = obj({
     "key": TEXT, "state": TEXT, "over": FLAG, "since": TEXT, "updated": TEXT, "deadline": MAYBE_TEXT,
     "arrived": ANY_OBJECT, "fields": {"type": ["object", "null"]},
