@@ -96,8 +96,8 @@ def due(session: Session, now: float, limit: int) -> list[Waiting]:
 def _due(session: Session, now: float, limit: int) -> list[OutboxRow]:
     """The oldest of those that were due at once, and the oldest of those whose time has come.
 
-    Apart, and the second in an order that no index has: for one `ORDER BY id` over both, databases
-    read the table by its key, past every deadline that is for later.
+    Apart, and the second in an order that no index has: for one `ORDER BY id` over both, SQLite
+    reads the table by its key, past every deadline that is for later, and PostgreSQL may.
     """
     waiting = select(OutboxRow).where(col(OutboxRow.problem).is_(None)).limit(limit)
     at_once = waiting.where(OutboxRow.due == AT_ONCE).order_by(col(OutboxRow.id))
