@@ -176,11 +176,13 @@ def test_only_what_no_code_declares_is_deleted(platform, endpoint: Endpoint, at_
         platform.subscriptions.delete("shop.charge", ADMIN)
     platform.subscription_store.retire(["shop.charge"])
     with platform.database.session() as session:
-        for key, state in (("1", "waiting"), ("2", "done")):
+        for key, state in (("1", "waiting"), ("2", "done"), ("3", "waiting"), ("4", "")):
             cases.keep(session, cases.opened(session, "shop.charge", key, 1.0), state, None, 1.0)
         cases.opened(session, "another", "1", 1.0)
         deadline = Event(type="deadline.passed")
         platform.outbox.add(session, [deadline], due=9e9, handle=handle_of("shop.charge", "1"))
+    assert platform.cases.end("shop.charge", ["4", "3"], ADMIN) == 2
+    assert platform.cases.counts("shop.charge") == {"waiting": 1, "done": 1, "ended by hand": 1}
     lost = platform.subscriptions.deletion("shop.charge")
     assert (lost["types"], lost["cases"]) == (["order.placed"], 1)
     platform.subscriptions.delete("shop.charge", ADMIN)
