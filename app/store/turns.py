@@ -61,7 +61,8 @@ class Connection(sqlite3.Connection):
 
 def is_busy(error: sqlite3.Error) -> bool:
     """Whether another connection holds the lock."""
-    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    code = getattr(error, "sqlite_errorcode", 0)  # Python's own errors have none
+    return bool(code & 0xFF == sqlite3.SQLITE_BUSY)
 
 
 def patient(seconds: float) -> type[Connection]:

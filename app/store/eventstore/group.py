@@ -125,6 +125,9 @@ class Group(Generic[Asked, Given]):
             if mine in self._queue:
                 self._queue.remove(mine)
         self._hand_on(mine)
+        leader = self._leader  # maybe elected by this thread, which had no time to tell it
+        if leader:
+            _wake(leader)
 
     def _hand_on(self, mine: _Waiting[Asked, Given]) -> None:
         """Its group is served, and the first in the queue leads next, if there is anybody."""
@@ -134,7 +137,8 @@ class Group(Generic[Asked, Given]):
                 others = [one for one in self._group if not (one is mine or one.gone)]
                 for one, after in zip_longest((mine, *others), others):
                     one.next = after
-                for one in others:
+                # From the last on: who sees that it is served may wake the next at once.
+                for one in reversed(others):
                     if one.outcome is None:
                         one.outcome = Unavailable(_STOPPED)
                     one.done = True

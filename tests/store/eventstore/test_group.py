@@ -10,7 +10,7 @@ import time
 import pytest
 
 from app.errors import Unavailable
-from app.store.eventstore.group import Group
+from app.store.eventstore.group import Group, _Waiting
 
 
 def test_each_gets_its_own_outcome_and_nobody_is_forgotten():
@@ -80,6 +80,35 @@ def test_an_interrupt_of_the_one_who_writes_is_not_the_others():
         group.do(1)
     with pytest.raises(KeyboardInterrupt):
         group.do(2)
+
+
+def test_who_sees_that_it_is_served_finds_the_next_one_served_too(monkeypatch):
+    """It may look before it was woken, and wakes the next at once, which would wait again."""
+    early = []
+
+    def set_done(one, value):
+        if one.next is not None and one.next not in served:
+            early.append(one)
+        served.add(one)
+
+    served: set[object] = set()
+    monkeypatch.setattr(_Waiting, "done", property(served.__contains__, set_done))
+    sizes = []
+
+    def together(asked):
+        sizes.append(len(asked))
+        time.sleep(0.002)
+        return asked
+
+    group = Group(together)
+    threads = [threading.Thread(target=lambda: [group.do(n) for n in range(20)]) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sum(sizes) == 120
+    assert max(sizes) > 2
+    assert not early
 
 
 class Interrupted(BaseException):
