@@ -78,7 +78,7 @@ class Follower:
                 f"This version of the code of {row.name}, {self.declared.version}, is older than what is {what}: "
                 f"{row.version}. Deploy {after}, or make this one version={row.version + 1}."
             )
-            self._mark(row, lambda one: stopping.by_older_code(one, problem))
+            self._mark(row, lambda one: stopping.by_older_build(one, problem))
 
     def _is_new_enough(self, row: FollowerRow) -> None:
         """Have it go on, unless this code is the one that was too old, or as old as that."""
@@ -239,8 +239,7 @@ class Follower:
             self._one_by_one = len(found)
             return 1
         self.is_outdated = True
-        problem = f"At the position {found[0].position}: {error}"
-        self._mark(seen, lambda row: stopping.by_older_code(row, problem, error))
+        self._mark(seen, lambda row: stopping.by_newer_data(row, found[0], error))
         return 0
 
     def _stop(self, seen: FollowerRow, problem: str) -> None:

@@ -140,7 +140,11 @@ class Projections:
                 session.add(row)
 
     def skip(self, name: str, actor: str, reason: str = "") -> None:
-        """Leave out the event that stopped it, and go on behind it."""
+        """Leave out the event that stopped it, and go on behind it.
+
+        Also one whose data is newer than the code: where newer code was rolled back for good, nobody else
+        goes on behind it.
+        """
         with self._steering(name, actor, "skipped", reason) as (session, rows, more):
             stopped = [(row, by) for row in rows if (by := stopping.event_of(row))]
             if not stopped:

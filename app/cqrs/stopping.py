@@ -13,15 +13,21 @@ OLDER = "older"
 
 def by_event(row: FollowerRow, recorded: Recorded, error: str) -> None:
     """Its function failed on this event; an operator may `skip` it."""
-    event = recorded.event
-    row.problem = error
-    row.stopped_by = {"position": recorded.position, "type": event.type, "event": event.id}
+    row.problem, row.stopped_by = error, _of(recorded)
 
 
-def by_older_code(row: FollowerRow, problem: str, newer: NewerData | None = None) -> None:
-    """The code that runs is older than the build, or than an event's data: newer code goes on by itself."""
-    needs = {"type": newer.type, "version": newer.version} if newer else {}
-    row.problem, row.stopped_by = problem, {OLDER: True, **needs}
+def by_older_build(row: FollowerRow, problem: str) -> None:
+    """The code that runs is older than the build: newer code goes on by itself."""
+    row.problem, row.stopped_by = problem, {OLDER: True}
+
+
+def by_newer_data(row: FollowerRow, recorded: Recorded, newer: NewerData) -> None:
+    """The code that runs is older than this event's data: newer code goes on by itself.
+
+    After a rollback for good nobody has that: then an operator may `skip` it.
+    """
+    row.problem = str(newer)
+    row.stopped_by = {OLDER: True, "version": newer.version, **_of(recorded)}
 
 
 def otherwise(row: FollowerRow, problem: str) -> None:
@@ -46,7 +52,9 @@ def needs(row: FollowerRow) -> tuple[str, int] | None:
 def event_of(row: FollowerRow) -> dict[str, Any] | None:
     """`{"position", "type", "event", "error"}` of the event that stopped it; None where none did."""
     by = row.stopped_by
-    return {**by, "error": row.problem} if row.problem and by and "position" in by else None
+    if not (row.problem and by and "position" in by):
+        return None
+    return {**{name: by[name] for name in ("position", "type", "event")}, "error": row.problem}
 
 
 def sentence(row: FollowerRow) -> str | None:
@@ -60,4 +68,10 @@ def place(row: FollowerRow) -> str:
     by = event_of(row)
     if by is None:
         return str(row.problem)
-    return f"Its code fails on {by['type']} at the position {by['position']}."
+    what = "is older than" if is_by_older_code(row) else "fails on"
+    return f"Its code {what} {by['type']} at the position {by['position']}."
+
+
+def _of(recorded: Recorded) -> dict[str, Any]:
+    event = recorded.event
+    return {"position": recorded.position, "type": event.type, "event": event.id}

@@ -58,14 +58,34 @@ def test_a_follower_leaves_it_to_the_newer_code_which_goes_on_by_itself(shop, on
     told = shop.projections.get("sales")
     assert (told["state"], told["position"], told["skipped"], sold(shop)) == (
         "stopped", 2, [], {"tea": 2})  # fmt: skip
-    assert "position 3: item.sold comes in version 2 here, and this code knows" in told["problem"]
-    with pytest.raises(Conflict, match="isn't stopped by an event"):
-        shop.projections.skip("sales", "cli")
+    assert "item.sold comes in version 2 here, and this code knows" in told["problem"]
+    assert (told["older_code"], told["stopped_by"]["position"]) == (True, 3)
+    (why,) = [one["why"] for one in shop.projections.stopped()]
+    assert why == "Its code is older than item.sold at the position 3."
 
     deploy(shop, 2, on_error)
     follow(shop, Following(shop, "newer"))
     told = shop.projections.get("sales")
     assert (told["state"], told["problem"], sold(shop)) == ("running", None, {"tea": 14})
+
+
+def test_after_a_rollback_for_good_it_goes_on_behind_what_an_operator_leaves_out(shop):
+    deploy(shop, 2)
+    sell(shop, pieces=1, each=12)
+    deploy(shop, 1)
+    sell(shop, pieces=1)
+    older = Following(shop, "older")
+    follow(shop, older)
+    shop.projections.resume("sales", "cli")
+    follow(shop, older)  # meets it again
+    assert shop.projections.get("sales")["state"] == "stopped"
+    shop.projections.skip("sales", "cli", "rolled back")
+    follow(shop, older)
+    told = shop.projections.get("sales")
+    assert (told["state"], told["position"], sold(shop)) == ("running", 2, {"tea": 1})
+    assert [one["position"] for one in told["skipped"]] == [1]
+    with pytest.raises(Conflict, match="isn't stopped by an event"):
+        shop.projections.skip("sales", "cli")
 
 
 def test_a_build_waits_for_newer_code_beside_live_rows_that_stand_still(shop):

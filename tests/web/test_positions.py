@@ -103,7 +103,8 @@ def test_of_one_that_waits_for_newer_code_a_client_asks_again(shop, api) -> None
     follow(shop)
     with shop.database.session() as session:
         row = followers.locked(session, "sales", 1)
-        stopping.by_older_code(row, "older", NewerData("item.sold", 2, 1))
+        (recorded,) = shop.event_store.read_all(0, 1)
+        stopping.by_newer_data(row, recorded, NewerData("item.sold", 2, 1))
         session.add(row)
     shop.event_store.append("x", Event(type="item.sold", subject="tea", data=1))
     late = api.get("/projections/sales", headers={"X-Min-Position": str(done.position + 1), **NOW})

@@ -31,6 +31,11 @@ def test_what_stopped_it_leads_to_its_event(browser_of, platform) -> None:
     stopped["older_code"] = True
     page = browser_of("operator").get("/projections/thanks").text
     assert "goes on by itself as soon as newer code follows" in page and "Mend that" not in page
+    assert "/projections/thanks/skip" not in page
+    by = {"position": 31, "type": "item.sold", "event": "e-31", "error": "comes in version 2"}
+    stopped["stopped_by"] = by
+    page = browser_of("operator").get("/projections/thanks").text
+    assert "Rolled back for good?" in page and "/projections/thanks/skip" in page
 
 
 def test_what_gave_way_to_a_newer_version_is_said_to_stand_still(browser_of, platform) -> None:
