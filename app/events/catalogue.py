@@ -75,6 +75,27 @@ class Catalogue:
         schema = self.stored().get(name)
         return self._check_by_schema(event, schema) if schema else (event, [])
 
+    def unreleased(self, event: Event) -> dict[str, str] | None:
+        """What is wrong with an event from outside that names a version of ours which no release has written.
+
+        Whoever has a class would leave it to newer code, for ever; also where no release knows the type yet.
+        """
+        version, name = version_in(event.dataschema), event.type
+        if version is None:
+            return None
+        known = self.types.current(name)
+        newest = known.version if known else 0
+        if version <= newest or (
+            (at_hand := self.stored().get(name)) and version <= at_hand.version
+        ):
+            return None
+        written = self.anew().get(name)
+        newest = max(newest, written.version if written else 0)
+        if version <= newest:
+            return None
+        has = f"its newest is {newest}" if newest else "it has no schema here"
+        return {"field": "dataschema", "problem": f"{name} has no version {version}: {has}"}
+
     def _check_by_class(self, event: Event) -> tuple[Event, list[dict[str, str]]]:
         versions = self.types.versions[event.type]
         version = version_in(event.dataschema) or max(versions)

@@ -32,6 +32,12 @@ PART = 100
 """Events of one script. It is sent while the next one is packed, and the server does nothing else meanwhile."""
 
 
+_RESERVED = {
+    "field": "type",
+    "problem": "is sent by POST /api/v1/commands/NAME or platform.commands.send, and not published",
+}
+
+
 class Prepared(NamedTuple):
     """An event ready to be written: its stream and its stored form."""
 
@@ -112,7 +118,7 @@ class Publisher:
         """
         with refusals_explained():
             if not ours:
-                _refuse_reserved(events)
+                self._refuse_from_outside(events)
             prepared = self.preparer.prepare(events)
             if durable:
                 self._check_durable()
@@ -124,7 +130,7 @@ class Publisher:
     def check(self, events: Sequence[Event]) -> None:
         """Raises what `publish` raises for events that can't be published; writes nothing."""
         with refusals_explained():
-            _refuse_reserved(events)
+            self._refuse_from_outside(events)
             self.preparer.prepare(events)
 
     def reached(self) -> int | None:
@@ -137,6 +143,18 @@ class Publisher:
         """Written behind the events themselves: a server that lost those has lost this as well."""
         with refusals_explained():
             self.client.set(keys.RELAYED, position)
+
+    def _refuse_from_outside(self, events: Sequence[Event]) -> None:
+        """What a producer may not publish: a command, and data of a version that no release has."""
+        problems = []
+        for index, event in enumerate(events):
+            wrong = (
+                _RESERVED if event.type in RESERVED else self.preparer.catalogue.unreleased(event)
+            )
+            if wrong:
+                problems.append({"index": index, "id": event.id, "type": event.type, **wrong})
+        if problems:
+            raise InvalidEvents(problems)
 
     def _check_durable(self) -> None:
         check_durable(self.client)
@@ -191,17 +209,6 @@ class Publisher:
                 position = found[0][0] if found else None
             if position is not None:
                 here.places[f"{topic}:{partition}"] = position.decode()
-
-
-def _refuse_reserved(events: Sequence[Event]) -> None:
-    told = "is sent by POST /api/v1/commands/NAME or platform.commands.send, and not published"
-    problems = [
-        {"index": n, "id": event.id, "type": event.type, "field": "type", "problem": told}
-        for n, event in enumerate(events)
-        if event.type in RESERVED
-    ]
-    if problems:
-        raise InvalidEvents(problems)
 
 
 def seen_digest(source: str, id: str) -> bytes:

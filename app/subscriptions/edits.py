@@ -66,6 +66,10 @@ def child_of(
             "an edit may change the data and the subject, not what the event is: its id, source or type"
         )
     event, problems = platform.catalogue.check(Event.from_dict(changed))
+    if event.dataschema != original.get("dataschema") and (
+        wrong := platform.catalogue.unreleased(event)
+    ):
+        problems = problems or [wrong]
     if problems:
         raise InvalidEvents(
             [{"index": 0, "id": event.id, "type": event.type, **one} for one in problems]

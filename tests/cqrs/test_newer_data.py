@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from app import Aggregate, applies, projection
 from app.cqrs.declaration import Followers
 from app.cqrs.following import Following
-from app.errors import Conflict, NewerData
+from app.errors import Conflict, InvalidEvents, NewerData
 from app.events.event import Event
 from app.events.schema import EventTypes, event_type, upcast
 from tests.cqrs.test_projections import Sales, beat, follow, shop, sold
@@ -165,3 +165,20 @@ def test_a_version_that_no_release_has_is_refused_at_the_door(shop):
     ]
     shop.schemas.save("item.sold", 2, "item", Dozens.model_json_schema())
     assert shop.catalogue.check(event) == (event, [])  # at once, however fresh what is known was
+
+
+def test_so_is_one_of_a_type_that_no_release_knows_or_that_this_process_has_a_class_of(shop):
+    def problem_of(event: Event) -> str:
+        with pytest.raises(InvalidEvents) as refused:
+            shop.publisher.publish([event])
+        return refused.value.problems[0]["problem"]
+
+    sent = Event(type="item.sent", data={}, dataschema="urn:penstock:item.sent:9")
+    assert problem_of(sent) == "item.sent has no version 9: it has no schema here"
+    deploy(shop, 2)
+    third = Event(type="item.sold", data={"pieces": 1}, dataschema="urn:penstock:item.sold:3")
+    assert problem_of(third) == "item.sold has no version 3: its newest is 2"
+    other = sent.but(dataschema="https://example.org/sent/9")
+    assert shop.publisher.publish([other]) == [True]
+    shop.schemas.save("item.sent", 9, "item", Pieces.model_json_schema())
+    assert shop.publisher.publish([sent.but(id="2", data={"pieces": 1})]) == [True]
