@@ -110,12 +110,13 @@ def oldest_due(session: Session, now: float) -> float | None:
 
     By its own time, where it was due at once: that is when it was made.
     """
-    found = _due(session, now, 1)
-    return min((_since(row) for row in found), default=None)
-
-
-def _since(row: OutboxRow) -> float:
-    return row.due or Event.from_bytes(row.event.encode()).time.timestamp()
+    waiting = select(OutboxRow).where(col(OutboxRow.problem).is_(None), OutboxRow.due == AT_ONCE)
+    first = session.exec(waiting.order_by(col(OutboxRow.id)).limit(1)).first()
+    come = select(func.min(OutboxRow.due)).where(
+        col(OutboxRow.problem).is_(None), col(OutboxRow.due) > AT_ONCE, col(OutboxRow.due) <= now
+    )
+    made = Event.from_bytes(first.event.encode()).time.timestamp() if first else None
+    return min((at for at in (made, session.exec(come).one()) if at is not None), default=None)
 
 
 def next_due(session: Session) -> float | None:
