@@ -55,10 +55,17 @@ def on_starting(server: Any) -> None:
         sys.exit(f"penstock: {error}")
 
 
+def shares(threads: int) -> tuple[int, int]:
+    """How many of them streams may hold, and requests that wait: one is always left for all others."""
+    streams = threads // 2
+    return streams, min(max(1, threads // 4), threads - streams - 1)
+
+
 def post_worker_init(worker: Any) -> None:
     """Leave threads to the API beside open consoles, and end live streams as soon as this worker is told to stop."""
     from web import sse, waiting
 
-    sse.allow(worker.cfg.threads // 2)
-    waiting.allow(worker.cfg.threads // 4)
+    streams, waits = shares(worker.cfg.threads)
+    sse.allow(streams)
+    waiting.allow(waits)
     sse.stop_when(lambda: not worker.alive)

@@ -63,6 +63,11 @@ def event_stream(messages: Iterable[Message | None]) -> Response:
     Raises Unavailable when too many streams are open.
     """
     if not _open.acquire(blocking=False):
+        if not MOST_STREAMS:
+            raise Unavailable(
+                "This process has one thread (WEB_THREADS), which a live stream would hold for itself: "
+                "give it at least 2. All else works without."
+            )
         raise Unavailable(
             f"{MOST_STREAMS} live streams are open in this process already: "
             "close one, or try again in a few seconds."

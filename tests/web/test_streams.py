@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.errors import Unavailable
-from config.gunicorn import post_worker_init
+from config.gunicorn import post_worker_init, shares
 from tests.web.fakes import FakePlatform
 from web import sse, waiting
 from web.console.live import EXTENSION
@@ -39,6 +39,16 @@ def test_streams_and_what_waits_have_their_share_of_the_servers_threads(monkeypa
         one.close()
     with waiting.at_most(1) as first, waiting.at_most(1) as second, waiting.at_most(1) as third:
         assert (first, second, third) == (1, 1, 0)
+    post_worker_init(SimpleNamespace(alive=True, cfg=SimpleNamespace(threads=1)))
+    with pytest.raises(Unavailable, match="at least 2"):
+        sse.event_stream(iter(()))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 4, 128])
+def test_few_threads_are_not_all_held(threads: int) -> None:
+    streams, waits = shares(threads)
+    assert streams + waits < threads
+    assert (streams > 0, waits > 0) == (threads > 1, threads > 2)
 
 
 def test_a_console_hears_what_changed_and_leaves(
