@@ -27,6 +27,7 @@ from werkzeug.exceptions import (
 
 from app import errors
 from app.events.cloudevents import UnknownContentType, Unparsable
+from app.store.once import InProgress
 from app.store.page import BadCursor
 from config.errors import SettingsError
 from web.auth.guard import wants_json
@@ -35,6 +36,7 @@ from web.rendering import encode
 log = logging.getLogger(__name__)
 
 RETRY_AFTER = "2"  # seconds: about what a restart of Redis takes
+IN_PROGRESS = "in-progress"
 
 # The first that fits, from the narrower to the wider.
 STATUSES: list[tuple[type[Exception], int, str]] = [
@@ -42,6 +44,7 @@ STATUSES: list[tuple[type[Exception], int, str]] = [
     (errors.InvalidEvents, 422, "invalid-events"),
     (errors.EventTooLarge, 413, "event-too-large"),
     (errors.NotFound, 404, "not-found"),
+    (InProgress, 409, IN_PROGRESS),
     (errors.Conflict, 409, "conflict"),
     (errors.NotAllowed, 403, "not-allowed"),
     (errors.InvalidCommand, 422, "invalid-command"),
@@ -99,7 +102,7 @@ def _tell(status: int, detail: str, kind: str | None = None, **more: Any) -> Res
         title = HTTPStatus(status).phrase
         page = render_template("error.html", status=status, heading=title, detail=detail, **more)
         response = Response(page, status, content_type="text/html; charset=utf-8")
-    if status == 503:
+    if status == 503 or kind == IN_PROGRESS:
         response.headers["Retry-After"] = RETRY_AFTER
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="penstock"'

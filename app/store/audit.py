@@ -103,7 +103,8 @@ class Audit:
         with nullcontext(session) if session is not None else self._database.session() as writing:
             writing.add(row)
             if here.claim is not None:
-                once.made(writing, here.claim, {"action": action, "target": str(target)})
+                what = {"action": action, "target": str(target)}
+                once.made(writing, here.claim, what, undone=session is not None)
 
     def find(
         self,

@@ -1,9 +1,10 @@
 """A change that is asked for under an idempotency key: made once, and answered the same again.
 
 It is kept as a command's answer is (`app.store.commands`), under a name that no command can have.
-The row is claimed before the change. The change's line in the audit log, which is in the change's own
-transaction, notes there that it was made (`made`), or undoes it where somebody else has the claim by
-then. Its answer is kept after that. So who dies in between leaves word of what was done.
+The row is claimed before the change. The change's line in the audit log notes there that it was made
+(`made`). Where that line is in the change's own transaction it undoes the change if somebody else has
+the claim by then; a change outside of SQL (a rewind) stands, and so does its line. Its answer is kept
+after that. So who dies in between leaves word of what was done.
 """
 
 from __future__ import annotations
@@ -95,9 +96,14 @@ class Once:
                 _end(session, row)
 
 
-def made(session: Session, claim: Claim, what: Kept) -> None:
-    """Note in the change's transaction that it was made. Raises `Conflict` where the claim is another's by now."""
+def made(session: Session, claim: Claim, what: Kept, *, undone: bool = True) -> None:
+    """Note in the change's transaction that it was made. Raises `Conflict` where the claim is another's by now.
+
+    `undone`: what was changed is undone by that. Else it is a fact, and only the note is left out.
+    """
     row = _held(session, claim)
+    if row is None and not undone:
+        return
     if row is None:
         raise Conflict(
             f"Under the idempotency key {claim.key!r} the same was begun again meanwhile. Nothing was done here."

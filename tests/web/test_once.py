@@ -77,7 +77,12 @@ def test_where_only_the_answer_is_lost_a_resend_is_told_what_was_done(
     with monkeypatch.context() as dying:
         dying.setattr(Once, "keep", dies)
         assert pause(api).status_code == 200
-    assert_problem(pause(api), 409, "is being done just now")
+    resent = pause(api)
+    told = assert_problem(resent, 409, "is being done just now")
+    assert (told["type"], resent.headers["Retry-After"]) == (
+        "urn:penstock:problem:in-progress",
+        "2",
+    )
     later = shop.clock.now() + once.TERM + 1
     monkeypatch.setattr(shop.once, "_clock", FakeClock(later))
     assert pause(api).get_json() == {
@@ -86,20 +91,48 @@ def test_where_only_the_answer_is_lost_a_resend_is_told_what_was_done(
     assert len(lines(shop)) == 1
 
 
+def another_claims(shop) -> None:
+    with shop.database.session() as session:
+        (row,) = session.exec(select(CommandRow)).all()
+        row.answer = {**row.answer, "token": "another's"}
+        session.add(row)
+
+
 def test_who_lost_the_claim_undoes_the_change(api, shop, monkeypatch) -> None:
     whole = Projections.pause
 
     def slow(self, *given):
         """Longer than a claim holds: a resend has begun it again."""
-        with shop.database.session() as session:
-            (row,) = session.exec(select(CommandRow)).all()
-            row.answer = {**row.answer, "token": "another's"}
-            session.add(row)
+        another_claims(shop)
         whole(self, *given)
 
     monkeypatch.setattr(Projections, "pause", slow)
     assert_problem(pause(api), 409, "begun again meanwhile")
     assert (shop.projections.get("sales")["state"], lines(shop)) == ("running", [])
+
+
+def test_who_lost_the_claim_of_what_cannot_be_undone_is_told_it_is_done(api, shop, monkeypatch):
+    """A rewind is in Redis before its line is written: that stays, and says who did it."""
+
+    def slow(self, name, actor, reason):
+        another_claims(shop)
+        shop.audit.record(actor, "projection.paused", f"projection:{name}")
+        return self.get(name)
+
+    monkeypatch.setattr(Projections, "pause", slow)
+    assert pause(api).status_code == 200
+    assert len(lines(shop)) == 1
+
+
+def test_what_is_told_is_what_failed_where_the_claim_cannot_be_let_go(api, shop, monkeypatch):
+    def away(self, *given):
+        raise Unavailable("the database is away")
+
+    monkeypatch.setattr(Once, "release", away)
+    monkeypatch.setattr(Once, "refuse", away)
+    assert_problem(pause(api, path="/projections/sales/skip"), 409, "isn't stopped by an event")
+    monkeypatch.setattr(Projections, "pause", lambda *_: 1 / 0)
+    assert_problem(pause(api, "k-2"), 500)
 
 
 def test_a_double_click_is_one(api, shop) -> None:

@@ -7,7 +7,8 @@ is told what was done. Without the header a change is made as often as it is ask
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -51,24 +52,33 @@ def for_its_key(endpoint: str, asked: dict[str, Any], respond: Callable[[], Resp
         response = respond()
     except Exception as error:
         problem = refusals.told(error) if isinstance(error, PenstockError) else None
-        if problem is None:
-            once.release(found)
-        else:
-            once.refuse(found, problem)
+        with _not_in_its_way(name):
+            if problem is None:
+                once.release(found)
+            else:
+                once.refuse(found, problem)
         raise
     finally:
         here.claim = None
     if nothing_was_done() or response.status_code >= 400:
-        once.release(found)
+        with _not_in_its_way(name):
+            once.release(found)
         return response
-    try:
+    with _not_in_its_way(name):
         once.keep(
             found,
             {"status": response.status_code, "body": response.get_json(), "position": written()},
         )
-    except Unavailable as error:
-        log.warning("an answer is not kept; what was done is", key=name, error=str(error))
     return response
+
+
+@contextmanager
+def _not_in_its_way(name: str) -> Iterator[None]:
+    """What was done, or why not, is told all the same; a resend is told `in-progress` until the claim ends."""
+    try:
+        yield
+    except Unavailable as error:
+        log.warning("what became of a request is not kept", key=name, error=str(error))
 
 
 def _again(kept: Kept) -> Response:
