@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections import deque
 from collections.abc import Collection
 from typing import Any, ClassVar, get_origin, get_type_hints
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel
 
 from app.events.event import plain
 
-_MUTABLE = (list, dict, set, bytearray)
+_MUTABLE = (list, dict, set, bytearray, deque)
 
 
 def declared(
@@ -28,7 +29,8 @@ def declared(
         if base in root.__mro__:
             continue
         annotations = inspect.get_annotations(base)
-        _check_shared(cls, base, annotations, {*settings, *vars(root)})
+        if issubclass(base, root):  # what is mixed in may be a library's
+            _check_shared(cls, base, annotations, {*settings, *vars(root)})
         for name, annotation in annotations.items():
             if name.startswith("_") or name in settings or _is_class_variable(annotation):
                 continue
@@ -51,15 +53,15 @@ def _check_shared(
 ) -> None:
     """What is no field isn't copied for each object: a list would belong to all of them.
 
-    Constants (`LARGEST = 5`), methods, classes and what works things out (`property`) are meant so.
+    Only what can be changed in place is refused, since that can't be told from a field whose type was
+    forgotten: a number, a logger or a pattern is a constant, and so is a list in capitals.
     """
     for name, value in vars(base).items():
         hint = annotations.get(name)
         if name in known or name.startswith("__") or name.strip("_").isupper():
             continue
-        if callable(value) or hasattr(type(value), "__get__") or _is_class_variable(hint):
-            continue
-        if hint is not None if name[0] != "_" else not isinstance(value, _MUTABLE):
+        is_field = hint is not None and not name.startswith("_")
+        if is_field or _is_class_variable(hint) or not isinstance(value, _MUTABLE):
             continue
         kind, public = type(value).__name__, name.lstrip("_")
         raise TypeError(

@@ -3,6 +3,9 @@
 # ruff: noqa: RUF012 (an aggregate's start values are copied for each)
 from __future__ import annotations
 
+import logging
+import re
+from collections import deque
 from functools import cached_property
 from typing import ClassVar
 
@@ -31,7 +34,7 @@ def test_what_the_class_says_of_itself_is_no_field_with_or_without_a_type():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("items", []), ("total", 0), ("_seen", {}), ("_all", [])]
+    ("name", "value"), [("items", []), ("last", deque()), ("_seen", {}), ("_all", [])]
 )
 def test_one_value_for_all_aggregates_is_refused(name, value):
     with pytest.raises(TypeError, match=f"{name} is one value for all.*ClassVar"):
@@ -48,6 +51,9 @@ def test_a_list_with_a_type_that_no_field_has_is_refused_too():
 def test_constants_and_what_works_things_out_are_allowed():
     class Basket(Aggregate):
         LARGEST = 5
+        maximum = 5
+        logger = logging.getLogger("baskets")
+        pattern = re.compile("a")
         _RATES = {"a": 1}
         limits: ClassVar[dict[str, int]] = {"a": 1}
         items: list[str] = []
@@ -70,6 +76,17 @@ def test_constants_and_what_works_things_out_are_allowed():
         @classmethod
         def make(cls):
             return cls("1")
+
+    assert list(Basket._fields) == ["items"]
+
+
+def test_what_a_class_that_is_mixed_in_says_without_a_type_is_its_own_affair():
+    class Limited:
+        limit = 3
+        seen = []
+
+    class Basket(Limited, Aggregate):
+        items: list[str] = []
 
     assert list(Basket._fields) == ["items"]
 
