@@ -45,6 +45,7 @@ class Repository:
         self._database = database
         self._clock = clock or SystemClock()
         self._unlike: set[str] = set()
+        self._too_deep: set[str] = set()
 
     def get(self, cls: type[A], id: str, *, version: int | None = None, at: Any = None) -> A:
         """The aggregate as it is now, at a version, or at a time. Raises `NotFound`."""
@@ -181,12 +182,28 @@ class Repository:
     def _find(
         self, kind: Kind[Any], stream: str, until: int | None, session: Session | None
     ) -> Snapshot | None:
-        if kind.snapshot_every is None:
+        if kind.snapshot_every is None or (fingerprint := self._fingerprint(kind)) is None:
             return None
         if session is not None:
-            return snapshots.find(session, stream, kind.fingerprint(), until)
+            return snapshots.find(session, stream, fingerprint, until)
         with self._database.read() as own:
-            return snapshots.find(own, stream, kind.fingerprint(), until)
+            return snapshots.find(own, stream, fingerprint, until)
+
+    def _fingerprint(self, kind: Kind[Any]) -> str | None:
+        """None where its code names an object that is nested too deep to be read: every load replays then."""
+        if kind.code in self._too_deep:
+            return None
+        try:
+            return kind.fingerprint()
+        except RecursionError:
+            self._too_deep.add(kind.code)
+            problem = (
+                "what its code names is nested too deep to be told from that of another release"
+            )
+            log.warning(
+                "no snapshot taken", category=kind.category, code=kind.code, problem=problem
+            )
+            return None
 
     def _snapshot(
         self,
@@ -204,8 +221,10 @@ class Repository:
                 self._unlike.add(kind.category)
                 log.warning("no snapshot taken", stream=kind.stream(id), problem=problem)
             return
+        if (fingerprint := self._fingerprint(kind)) is None:
+            return
         taken = Snapshot(state.version, kind.dump(state))
-        kept = (kind.stream(id), kind.fingerprint(), taken, self._clock.now())
+        kept = (kind.stream(id), fingerprint, taken, self._clock.now())
         if session is not None:
             snapshots.keep(session, *kept)
             return

@@ -191,6 +191,23 @@ def test_a_snapshot_that_can_not_be_read_falls_back_to_replay(repository, store)
     assert repository.get(Crate, "1").lines == {"apple": Line("apple", 3)}
 
 
+def test_code_that_names_something_nested_too_deep_has_no_snapshots_and_is_loaded(
+    repository, store
+):
+    deep: list[object] = []
+    for _ in range(3000):
+        deep = [deep]
+    other = crate_that(lambda self, event: setattr(self, "seal", str(len(deep))))
+    with pytest.raises(RecursionError):
+        other.kind().fingerprint()
+    with repository.edit(other, "1") as crate:
+        for _ in range(3):
+            crate.record("crate.filled")
+    assert (repository.get(other, "1").version, repository.get(other, "1").seal) == (3, "1")
+    with store.main.read() as session:
+        assert session.execute(text("SELECT count(*) FROM snapshots")).scalar() == 0
+
+
 def test_a_snapshot_of_an_earlier_release_is_not_used(repository, store):
     with repository.edit(Crate, "1") as crate:
         for _ in range(3):
