@@ -322,7 +322,7 @@ class Platform:
 
     @cached_property
     def models(self) -> Models:
-        committed = Committed(self.publisher, self.outbox)
+        committed = Committed(self.publisher, self.outbox, self.database, self.wake_relay)
         return Models(self.database, self.blobs, committed, self.clock, self.audit, self.changes)
 
     @cached_property

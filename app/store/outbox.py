@@ -62,17 +62,18 @@ class Outbox:
         *,
         due: float = AT_ONCE,
         handle: str | None = None,
+        wake: bool = True,
     ) -> None:
         """Publish these events, in order, once the session is committed and `due` (s since 1970) is here.
 
-        Raises `Refused` for a session that only reads.
+        `wake`: the relay is told, where they are due at once. Raises `Refused` for a session that only reads.
         """
         check_writes(session)
         for one in events:
             stored = one.to_bytes().decode()
             session.add(OutboxRow(due=due, handle=key(handle) if handle else None, event=stored))
         session.flush()
-        if due == AT_ONCE:
+        if wake and due == AT_ONCE:
             wake_after(session, self._wake)
 
     @staticmethod
@@ -85,6 +86,15 @@ def dues(session: Session, handles: Iterable[str]) -> dict[str, float]:
     """When what waits under these handles is due; those under which nothing waits are left out."""
     query = select(OutboxRow.handle, OutboxRow.due).where(col(OutboxRow.handle).in_(list(handles)))
     return {handle: at for handle, at in session.exec(query) if handle is not None}
+
+
+def first_under(session: Session, handle: str) -> Waiting | None:
+    """What waits longest under this handle; what its topic refused doesn't wait."""
+    query = select(OutboxRow).where(
+        OutboxRow.handle == key(handle), col(OutboxRow.problem).is_(None)
+    )
+    row = session.exec(query.order_by(col(OutboxRow.id)).limit(1)).first()
+    return Waiting(row.id or 0, Event.from_bytes(row.event.encode())) if row else None
 
 
 def due(session: Session, now: float, limit: int) -> list[Waiting]:

@@ -69,7 +69,7 @@ class World:
     def __post_init__(self) -> None:
         self.audit = Audit(self.database, self.clock)
         heard: Any = self.heard
-        committed = Committed(heard, Outbox(lambda: None))
+        committed = Committed(heard, Outbox(lambda: None), self.database, lambda: None)
         rest: Any = (self.clock, self.audit, self.heard)
         self.datasets = Datasets(self.database, self.blobs, heard, *rest)
         self.models = Models(self.database, self.blobs, committed, *rest)

@@ -169,7 +169,7 @@ def test_a_decision_that_is_not_committed_is_not_published(
             with pytest.raises(Unavailable):
                 decide()
         assert trusting.heard.events == before
-        assert kept(trusting) == [one.type for one in before]
+        assert kept(trusting) == []
         assert len(trusting.audit.find().items) == len(before)
         decide()
     assert trusting.models.get("stays")["champion"] == 1
@@ -188,6 +188,37 @@ def test_a_decision_is_published_later_where_redis_is_away(trusting: World, stay
     assert [(one["before"], one["after"], one["details"]) for one in noted] == [
         ("candidate", "approved", {"version": 2, "reason": "better"})
     ]
+
+
+def test_a_later_decision_does_not_overtake_one_that_waits(trusting: World, stays: Model) -> None:
+    """Who follows the topic ends with what was decided last; another model's doesn't wait for it."""
+    first, second = [trusting.register(stays, f"run-{n}") for n in range(2)]
+    trusting.register(stays, "run-3", "other")
+    trusting.heard.broken = True
+    trusting.models.promote("stays", first, "user:ann")
+    trusting.heard.broken = False
+    trusting.models.promote("stays", second, "user:ann")
+    trusting.models.promote("other", 1, "user:ann")
+    assert [one.subject for one in trusting.heard.events] == ["other"]
+    with trusting.database.session() as session:
+        waiting = outbox.due(session, trusting.clock.now(), 100)
+        assert [one.event.data["version"] for one in waiting] == [first, second]
+        outbox.drop(session, [one.id for one in waiting])  # as the relay does
+    trusting.models.rollback("stays", "user:ann")
+    assert [one.type for one in trusting.heard.events][1:] == ["deployment.rolledback"]
+    assert kept(trusting) == []
+
+
+def test_a_decision_that_the_outbox_cannot_be_asked_of_holds(
+    trusting: World, stays: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise Unavailable("the database is away")
+
+    trusting.register(stays, "run-1")
+    monkeypatch.setattr(outbox, "first_under", away)
+    assert trusting.models.promote("stays", 1, "user:ann")["version"] == 1
+    assert (trusting.heard.events, kept(trusting)) == ([], ["deployment.finished"])
 
 
 def test_what_cannot_be_promoted_is_told(trusting: World, stays: Model) -> None:
