@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import delete, func, text
+from sqlalchemy import case, delete, func, literal, literal_column, text
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from app.store.columns import JsonText, Key, Moment, Serial, key
 
 NEW, DONE, EXPIRED, UNDONE = "", "done", "expired", "undone"
 ENDED = "ended by hand"
+"""What people are told of a case that an operator ended. Its row is an expired one with a mark: a release
+that doesn't know this state, beside this one or rolled back to, would take it for an open case.
+"""
+_MARK = {"by hand": True}
 OVER = (DONE, EXPIRED, UNDONE, ENDED)
 
 
@@ -62,6 +66,16 @@ def locked(session: Session, owner: str, names: Iterable[str]) -> list[CaseRow]:
     return list(session.exec(query.order_by(CaseRow.key).with_for_update()))
 
 
+def end(session: Session, row: CaseRow, now: float) -> None:
+    """It is over, by hand."""
+    keep(session, row, EXPIRED, _MARK, now)
+
+
+def told_state(row: CaseRow) -> str:
+    """Its state, as people are told: `ENDED` where an operator ended it."""
+    return ENDED if row.state == EXPIRED and row.data is not None else row.state
+
+
 def drop(session: Session, row: CaseRow) -> None:
     """There is nothing to remember of it."""
     session.delete(row)
@@ -78,7 +92,10 @@ def find(
     """Its cases, the last changed first; `before` is the place of one, in time and by its key."""
     query = select(CaseRow).where(col(CaseRow.owner) == key(owner))
     if state is not None:
-        query = query.where(col(CaseRow.state) == key(state))
+        query = query.where(col(CaseRow.state) == key(EXPIRED if state == ENDED else state))
+    if state in (EXPIRED, ENDED):
+        marked = col(CaseRow.data).is_not(None)
+        query = query.where(marked if state == ENDED else ~marked)
     if before:
         at, name = before
         same = (col(CaseRow.updated) == at) & (col(CaseRow.key) < name)
@@ -89,8 +106,10 @@ def find(
 
 def counted(session: Session, owner: str) -> list[tuple[str, int]]:
     """How many of its cases are in each state."""
-    query = select(CaseRow.state, func.count()).where(col(CaseRow.owner) == key(owner))
-    return [(state, number) for state, number in session.exec(query.group_by(CaseRow.state))]
+    by_hand = (col(CaseRow.state) == EXPIRED) & col(CaseRow.data).is_not(None)
+    state = case((by_hand, literal(ENDED)), else_=col(CaseRow.state)).label("told")
+    query = select(state, func.count()).where(col(CaseRow.owner) == key(owner))
+    return [(told, number) for told, number in session.exec(query.group_by(literal_column("told")))]
 
 
 def open_keys(session: Session, owner: str) -> list[str]:

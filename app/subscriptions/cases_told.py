@@ -16,7 +16,7 @@ from app.errors import Conflict, NotFound, Refused
 from app.events.event import Event
 from app.store import cases, outbox
 from app.store.audit import Audit
-from app.store.cases import ENDED, NEW, OVER, CaseRow
+from app.store.cases import ENDED, NEW, OVER, CaseRow, told_state
 from app.store.columns import key as key_of
 from app.store.database import Database
 from app.store.moments import iso
@@ -78,7 +78,7 @@ class Cases:
         changing = self._audit.changing(actor, "case.ended", f"subscription:{name}", **said)
         with changing as change, self._database.session() as session:
             found = {row.key: row for row in cases.locked(session, name, wanted)}
-            change.before = {one: row.state or EARLY for one, row in found.items()}
+            change.before = {one: told_state(row) or EARLY for one, row in found.items()}
             change.after = dict.fromkeys(found, ENDED)
             for one in wanted:
                 self._end(session, name, one, found.get(one), now)
@@ -89,12 +89,14 @@ class Cases:
         if row is None:
             raise NotFound(f"{name} has no case {one!r}. Nothing was ended.")
         if row.state in OVER:
-            raise Conflict(f"The case {one!r} of {name} is over: {row.state}. Nothing was ended.")
+            raise Conflict(
+                f"The case {one!r} of {name} is over: {told_state(row)}. Nothing was ended."
+            )
         outbox.Outbox.call_back(session, handle_of(name, one))
         if row.state == NEW:
             cases.drop(session, row)
         else:
-            cases.keep(session, row, ENDED, None, now)
+            cases.end(session, row, now)
 
 
 def _deadlines(session: Session, name: str, rows: Iterable[CaseRow]) -> dict[str, float]:
@@ -107,7 +109,7 @@ def _told(row: CaseRow, due: dict[str, float]) -> dict[str, Any]:
     arrived = {type: text for type, text in data.items() if isinstance(text, str)}
     return {
         "key": row.key,
-        "state": row.state or EARLY,
+        "state": told_state(row) or EARLY,
         "over": row.state in OVER,
         "since": iso(row.since),
         "updated": iso(row.updated),

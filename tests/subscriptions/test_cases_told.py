@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
 from app.errors import Conflict, NotFound, Refused
 from app.events.event import Event
@@ -83,6 +84,13 @@ def test_an_operator_ends_what_is_stuck_and_nothing_comes_of_it() -> None:
     assert cases.counts("checkout") == {"ended by hand": 1}
     with pytest.raises(Conflict, match="ended by hand"):
         cases.end("both", ["x"], "user:ann")
+    (told,) = cases.of("both", "ended by hand").items
+    assert (told["key"], told["state"], told["over"], told["arrived"]) == (
+        "x", "ended by hand", True, {})  # fmt: skip
+    assert cases.of("both", "expired").items == []
+    with platform.platform.database.read() as session:  # what earlier releases leave alone
+        states = session.execute(text("SELECT key, state FROM cases WHERE state != 'waiting'"))
+        assert dict(states.all()) == {"y": "done", "x": "expired", "o-2": "expired"}
     (_, line) = audit.find(action="case.ended").items
     assert (line["actor"], line["target"], line["details"]) == (
         "user:ann", "subscription:both", {"reason": "its parcel is lost"},
