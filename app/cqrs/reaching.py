@@ -44,11 +44,9 @@ class Reaching:
     def wait_for(self, name: str, position: Position | str | int, seconds: float) -> Told:
         """Wait until a projection has come to a position, at most so many seconds.
 
-        `{"projection", "asked", "reached", "left_out", "state", "older_code", "position", "head", "behind": {"events",
-        "seconds"}}`:
-        where it is not `reached`, how far it is behind; None where nobody knows. `left_out`: it went on
-        behind the event there, which its code failed on. `sentence` says it. Raises
-        `NotFound`, `Conflict` where it has no tables yet, and `Refused` for what is no position of its kind.
+        `{"projection", "asked", "reached", "left_out"}` with what `standing` tells, to be said by `sentence`.
+        `left_out`: it went on behind the event there, which was left out. Raises `NotFound`, `Conflict`
+        where it has no tables yet, and `Refused` for what is no position of its kind.
         """
         asked = position if isinstance(position, Position) else Position.read(str(position))
         has_reached = self._look_for(name, asked)
@@ -63,9 +61,10 @@ class Reaching:
         }
 
     def standing(self, name: str) -> Told:
-        """`state`, `position` (None where one number can't tell) and how far it is `behind`.
+        """`{"state", "older_code", "position", "head", "behind": {"events", "seconds"}}`.
 
-        `older_code`: it waits for newer code, and goes on by itself then.
+        `older_code`: it waits for newer code, and goes on by itself then. `position` is None where one
+        number can't tell, and what it is `behind` where nobody knows.
         """
         if name in CONSOLE or name == ARCHIVE:
             found = {row["name"]: row for row in self.platform.subscriptions.projections()}
