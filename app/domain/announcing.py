@@ -8,7 +8,7 @@ import redis
 import structlog
 from sqlmodel import Session
 
-from app.store.once_committed import once_committed
+from app.store.after_commit import once_committed
 
 
 class Announcer(Protocol):

@@ -16,9 +16,9 @@ from sqlalchemy import Index, delete, func, literal_column, text, update
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from app.events.event import Event
+from app.store.after_commit import once_committed
 from app.store.columns import Key, LongText, Moment, Serial, key
 from app.store.database import check_writes
-from app.store.once_committed import once_committed
 
 AT_ONCE = 0.0
 
