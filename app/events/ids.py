@@ -17,17 +17,23 @@ _RANDOM = int.from_bytes(bytes.fromhex("0fff3fffffffffffffff") * _AT_ONCE)
 _FIXED = int.from_bytes(bytes.fromhex("70008000000000000000") * _AT_ONCE)
 _tails: list[str] = []
 """The random parts of ids that nobody has yet: asking the system for each takes longer than all the rest."""
+_head: tuple[int, str] = 0, ""
+"""A millisecond, and how the ids of it begin."""
 os.register_at_fork(after_in_child=_tails.clear)  # a child's ids are none of its parent's
 
 
 def uuid7() -> str:
     """A new UUIDv7: 48 bits of Unix milliseconds, then 74 random bits."""
-    milliseconds = f"{time.time_ns() // 1_000_000:012x}"
+    global _head
+    now = time.time_ns() // 1_000_000
+    head = _head
+    if head[0] != now:
+        digits = f"{now:012x}"
+        head = _head = now, f"{digits[:8]}-{digits[8:]}-"
     try:
-        tail = _tails.pop()
+        return head[1] + _tails.pop()
     except IndexError:
-        tail = _more_tails()
-    return f"{milliseconds[:8]}-{milliseconds[8:]}-{tail}"
+        return head[1] + _more_tails()
 
 
 def _more_tails() -> str:
