@@ -29,10 +29,12 @@ from types import FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from uuid import UUID
 
+import structlog
 from pydantic.fields import FieldInfo
 
 from app.sourcing.bytecode import digest, names_in
 
+log = structlog.get_logger(__name__)
 _PLAIN = (
     str, int, float, complex, bytes, bytearray, range, type(None), type(...), Decimal, Fraction, date,
     time, timedelta, tzinfo, UUID, PurePath, TypeVar,
@@ -199,8 +201,11 @@ class _Search:
         if name not in sys.modules and self._is_own(name):
             try:
                 importlib.import_module(name)
-            except Exception:  # then the function fails as well
-                return None
+            except Exception as error:
+                if not (isinstance(error, ModuleNotFoundError) and error.name == name):
+                    said = f"{type(error).__name__}: {error}"
+                    log.warning("applying code imports what can't be", module=name, error=said)
+                return None  # no module at all, but a name in one; or the code fails as well
         return sys.modules.get(name)
 
     def _members(self, name: str, cls: type) -> Iterator[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from app.domain.aggregates import Dataset, Model, ModelVersion
 from app.sourcing.fingerprint import fingerprint
@@ -347,3 +348,16 @@ def test_it_covers_what_a_function_does_by_type_and_not_what_it_was_called_with(
     assert fingerprint(uses) == before
     by_type.register(bytes, lambda value: 1)
     assert fingerprint(uses) != before
+
+
+def test_a_module_that_applying_code_imports_and_that_is_broken_is_told(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "fp_broken.py").write_text("raise ValueError('no such rate')")
+    late = "from shop_fp.lazy import late\n"  # `late` is asked for as a module, too, and is none
+    for change, told in (
+        (late, []),
+        (f"{late}{' ' * 16}import fp_broken\n", [("fp_broken", "ValueError: no such rate")]),
+    ):
+        with capture_logs() as lines:
+            made(tmp_path, monkeypatch, (late, change))
+        assert [(line["module"], line["error"]) for line in lines] == told

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import msgspec
 import psycopg
 
+from app.store.columns import LARGEST
 from app.store.database import Database
 from app.store.eventstore.group import Group
 from app.store.eventstore.recorded import Appended, VersionConflict, Winner
@@ -22,7 +23,6 @@ from app.store.eventstore.request import Request
 
 _APPEND = "SELECT * FROM penstock_append(%s, %s, %s, %s, %s, %s, %s, %s)"
 _AT_ONCE = "SELECT * FROM penstock_append_at_once(%s)"
-_HIGHEST = 2**31 - 1
 _LARGEST_SHARED = 20
 """Events of a request that may share a call: a large one would make small ones wait for it."""
 
@@ -49,7 +49,7 @@ def append(cursor: Executor, request: Request) -> Appended:
 
 def _expected(request: Request) -> int | None:
     """As the function takes it: no stream comes so far, so what is more is as wrong."""
-    return None if request.expected is None else min(request.expected, _HIGHEST)
+    return None if request.expected is None else min(request.expected, LARGEST)
 
 
 def _told(request: Request, row: Any) -> Appended:

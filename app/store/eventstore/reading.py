@@ -15,6 +15,7 @@ from sqlmodel import Session
 
 from app.events.event import Event
 from app.store.bulk import Bulk
+from app.store.columns import LARGEST
 from app.store.database import Database
 from app.store.eventstore.recorded import Recorded
 from app.store.moments import iso, seconds
@@ -22,7 +23,6 @@ from app.store.page import Page, paged, read_cursor
 
 _COLUMNS = "position, stream, version, event, recorded, actor"
 _AT_ONCE = 1000
-_HIGHEST = 2**31 - 1
 
 
 class Reader:
@@ -39,14 +39,14 @@ class Reader:
         session: Session | None,
     ) -> tuple[int, int]:
         """The first and the last version of what is asked for; times never go back in a stream."""
-        low, high = first or 1, _HIGHEST if last is None else min(last, _HIGHEST)
+        low, high = first or 1, LARGEST if last is None else min(last, LARGEST)
         if since is None and at is None:
             return low, high
         with self._reading(session) as bulk:
             if since is not None:
                 query = "SELECT min(version) FROM stored_events WHERE stream = ? AND recorded >= ?"
                 found = bulk.rows(query, stream, seconds(since))[0][0]
-                low = max(low, found or _HIGHEST)
+                low = max(low, found or LARGEST)
             if at is not None:
                 query = "SELECT max(version) FROM stored_events WHERE stream = ? AND recorded <= ?"
                 high = min(high, bulk.rows(query, stream, seconds(at))[0][0] or 0)
