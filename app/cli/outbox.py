@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from app.cli.platform import ACTOR, opened
-from app.cli.render import duration, json_option, show_json, show_table
+from app.cli.render import duration, json_option, show_json, show_page
 
 WHY = click.option("--reason", default="", help="Why, for the audit log.")
 
@@ -41,7 +41,7 @@ def list_refused(limit: int, cursor: str | None, as_json: bool) -> None:
         "event": lambda row: row["event"]["id"],
         "problem": "problem",
     }
-    show_table(page.items, columns, "Every event can be published.")
+    show_page(page, columns, as_json=False, empty="Every event can be published.")
 
 
 @outbox.command(epilog="\b\nExample:\n  python -m app outbox retry 17")

@@ -9,7 +9,7 @@ schema has changed since, say) stays with its `problem`, and holds up no other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Index, delete, func, literal_column, text, update
@@ -21,6 +21,8 @@ from app.store.columns import Key, LongText, Moment, Serial, key
 from app.store.database import check_writes
 
 AT_ONCE = 0.0
+STEP = 32
+"""Rows to read at a time, of those whose events are shown."""
 
 
 def _where(condition: str) -> dict[str, Any]:
@@ -150,12 +152,17 @@ def set_aside(session: Session, event: Event, problem: str) -> None:
     session.add(OutboxRow(due=AT_ONCE, event=event.to_bytes().decode(), problem=problem))
 
 
-def refused(session: Session, limit: int = 50, before: int | None = None) -> list[OutboxRow]:
-    """Those that can't be published, the newest first; `before` one of them."""
+def refused(session: Session, before: int | None = None) -> Iterator[OutboxRow]:
+    """Those that can't be published, the newest first; `before` one of them. Read as they are needed."""
     query = select(OutboxRow).where(col(OutboxRow.problem).is_not(None))
-    if before is not None:
-        query = query.where(col(OutboxRow.id) < before)
-    return list(session.exec(query.order_by(col(OutboxRow.id).desc()).limit(limit)))
+    query = query.order_by(col(OutboxRow.id).desc()).limit(STEP)
+    while True:
+        earlier = query if before is None else query.where(col(OutboxRow.id) < before)
+        rows = session.exec(earlier).all()
+        yield from rows
+        if len(rows) < STEP:
+            return
+        before = rows[-1].id
 
 
 class Counted(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +18,8 @@ from app.errors import Refused
 T = TypeVar("T")
 LARGEST = 2**63 - 1
 """The largest whole number that a statement can be given."""
+MOST_BYTES = 4 * 1024 * 1024
+"""A page of rows that may be large each ends with the row that brings it there."""
 
 
 class BadCursor(Refused):
@@ -63,3 +65,21 @@ def paged(
     more = len(rows) > limit
     rows = rows[:limit]
     return Page([show(row) for row in rows], cursor_of(*key(rows[-1])) if more else None)
+
+
+def bounded(
+    rows: Iterable[Any],
+    limit: int,
+    size: Callable[[Any], int],
+    key: Callable[[Any], tuple[float | str, ...]],
+    show: Callable[[Any], T],
+) -> Page[T]:
+    """A page of rows that are read as they are needed: `limit`, or fewer that come to `MOST_BYTES`."""
+    taken: list[Any] = []
+    bytes = 0
+    for row in rows:
+        if len(taken) == limit or bytes >= MOST_BYTES:
+            return Page([show(one) for one in taken], cursor_of(*key(taken[-1])))
+        taken.append(row)
+        bytes += size(row)
+    return Page([show(one) for one in taken])

@@ -15,7 +15,7 @@ from app.errors import NotFound
 from app.events.event import Event
 from app.store import outbox, ownership
 from app.store.outbox import OutboxRow
-from app.store.page import Page, paged, read_cursor
+from app.store.page import Page, bounded, read_cursor
 from app.subscriptions.relay import WHAT
 
 
@@ -55,11 +55,15 @@ class Outgoing:
         }
 
     def refused(self, limit: int = 50, cursor: str | None = None) -> Page[dict[str, Any]]:
-        """Those that can't be published, the newest first: `id`, `event`, `problem`."""
+        """Those that can't be published, the newest first: `id`, `event`, `problem`.
+
+        A page has fewer where these come to `app.store.page.MOST_BYTES`, and then says what is next.
+        """
         before = read_cursor(cursor, int)[0] if cursor else None
         with self.platform.database.read() as session:
-            rows = outbox.refused(session, limit + 1, before)
-        return paged(rows, limit, lambda row: (row.id or 0,), _shown)
+            return bounded(
+                outbox.refused(session, before), limit, _size, lambda row: (row.id or 0,), _shown
+            )
 
     def retry(self, id: int, actor: str, reason: str = "") -> None:
         """Have the relay publish it now. Raises `NotFound`."""
@@ -92,6 +96,10 @@ class Outgoing:
             actor, f"outbox.{what}", f"outbox:{row.id}", before=_shown(row), session=session,
             reason=reason,
         )  # fmt: skip
+
+
+def _size(row: OutboxRow) -> int:
+    return len(row.event) + len(row.problem or "")
 
 
 def _shown(row: OutboxRow) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from app.alerts.readings import Readings
 from app.errors import InvalidEvents, NotFound, Refused, Unavailable
 from app.events.event import Event
 from app.store import outbox
+from app.store import page as page_of
 from app.streams import keys
 from app.subscriptions.relay import Relay
 from app.telemetry.metrics import exposition
@@ -39,6 +40,22 @@ def wait_for(condition, seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.02)
+
+
+def test_a_page_of_large_events_that_cannot_go_ends_early_and_says_what_is_next(platform):
+    with platform.database.session() as session:
+        for number in range(50):
+            large = Event(type="order.placed", id=str(number), data="x" * 200_000)
+            outbox.set_aside(session, large, "too large")
+    found, cursor, pages = [], None, 0
+    while pages == 0 or cursor:
+        page = platform.outgoing.refused(1000, cursor)
+        assert sum(len(one["event"]["data"]) for one in page.items) < page_of.MOST_BYTES + 200_001
+        found += [int(one["event"]["id"]) for one in page.items]
+        cursor, pages = page.next, pages + 1
+    assert found == list(range(49, -1, -1)) and pages == 3
+    exact = platform.outgoing.refused(2, platform.outgoing.refused(10).next)
+    assert [one["event"]["id"] for one in exact.items] == ["39", "38"]
 
 
 def test_what_is_committed_is_published_in_order_and_what_is_rolled_back_never(platform):

@@ -24,7 +24,10 @@ WHY = Body(REASON, optional=True)
 
 @route("GET", "/outbox", "viewer", answers=HELD, query=PAGE)
 def list_outbox(limit: int, cursor: str | None) -> dict[str, Any]:
-    """The events that can't be published, newest first; beside them how much waits, and the relay's lag."""
+    """The events that can't be published, newest first; beside them how much waits, and the relay's lag.
+
+    A page ends where its events come to 4 MiB.
+    """
     outgoing = current_platform().outgoing
     return {**rendered(outgoing.refused(limit, cursor)), **outgoing.status()}
 

@@ -41,7 +41,10 @@ class Parameter:
     default: Any = None
 
 
-LIMIT = Parameter("limit", "How many items at most, 1 to 1000.", "limit", default=DEFAULT_LIMIT)
+LIMIT = Parameter(
+    "limit", "How many items at most, 1 to 1000; a page may have fewer and a `next`.", "limit",
+    default=DEFAULT_LIMIT,
+)  # fmt: skip
 CURSOR = Parameter("cursor", "The `next` of the page before.", "cursor")
 SINCE = Parameter("since", "From this time on: RFC 3339, seconds since 1970, or `15m` ago.", "time")
 UNTIL = Parameter("until", "Before this time; written like `since`.", "time")
