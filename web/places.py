@@ -30,6 +30,9 @@ NAVIGATION = (
     ("/projections", "Projections", "j"),
     ("/workers", "Workers", "w"),
 )
+BELONGS = {"/outbox": "/projections", "/publish": "/events", "/tail": "/events",
+           "/webhooks": "/subscriptions"}  # fmt: skip
+"""To which page of the navigation one belongs whose path doesn't say so."""
 # What is not in the navigation: kind, path, name, and who may open it.
 MORE = (
     ("page", "/tail", "Live events", "viewer"),
@@ -77,6 +80,14 @@ def search(platform: Any, q: str, each: int = 5) -> Findings:
 
 def _places() -> list[tuple[str, str, str, str]]:
     return [*(("page", path, title, "viewer") for path, title, _ in NAVIGATION), *MORE]
+
+
+def current(place: str, here: str) -> str | None:
+    """The `aria-current` of a link to `place` on the page `here`: that page, or one to which it belongs."""
+    if place == here:
+        return "page"
+    top = f"/{here.split('/')[1]}"
+    return "true" if place == BELONGS.get(top, top) else None
 
 
 def href(found: Found) -> str:

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 
 from tests.web.fakes import FakePlatform
 from web import create_app
+from web.places import BELONGS
 
 HOSTILE = "<script>alert(1)</script>\"'></textarea>" + "W" * 300 + " \u202eרתל 🦆 {{ 7*7 }}"
 PAGES = (
@@ -152,7 +153,12 @@ def test_every_page_is_whole_for_an_administrator(
     admin: FlaskClient, platform: FakePlatform
 ) -> None:
     for path in (*PAGES, *ADMINISTRATORS, *details(platform), *for_operators(platform)):
-        checked(admin, path)
+        header = checked(admin, path).partition("<main")[0]
+        lit = re.findall(r'href="([^"]*)"[^>]* aria-current="([^"]*)"', header)
+        assert len(lit) == 1 or path.endswith("/raw"), f"{path} is in the navigation at {lit}"
+        assert path not in (*PAGES, "/audit") or path in BELONGS or lit == [(path, "page")]
+    outbox = admin.get("/outbox").text
+    assert re.search('href="/projections"[^>]* aria-current="true"', outbox)
 
 
 def test_a_viewer_sees_everything_and_is_offered_nothing_to_change(

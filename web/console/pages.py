@@ -25,7 +25,7 @@ from web.console import highlight, icons, own_writes, words
 from web.console.recent import forget, recent
 from web.drawing.graph import STATE_ICONS
 from web.drawing.svg import clip
-from web.places import NAVIGATION, of_target, shortcuts
+from web.places import NAVIGATION, current, of_target, shortcuts
 from web.platform import current_platform
 
 blueprint = Blueprint("console", __name__)
@@ -177,8 +177,7 @@ def navigation() -> list[dict[str, Any]]:
             "href": path,
             "title": title,
             "key": key,
-            "current": request.path == path
-            or (path != "/" and request.path.startswith(f"{path}/")),
+            "current": current(path, request.path),
             "count": counts.get(path),
             "what": what.get(path, ""),
             "alarm": path in ("/failures", "/alerts"),
@@ -273,6 +272,7 @@ GLOBALS: dict[str, Any] = {
     "ended_as": words.ended_as,
     "url_with": url_with,
     "of_target": of_target,
+    "current": current,
 }
 
 
