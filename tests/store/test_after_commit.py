@@ -32,3 +32,23 @@ def test_it_is_told_at_the_commit_once_and_not_for_a_rollback() -> None:
         session.commit()
     assert told == ["rows", "more"]
     engine.dispose()
+
+
+def test_what_a_savepoint_asked_for_goes_with_it() -> None:
+    told: list[str] = []
+    engine = create_engine("sqlite://")
+    with Session(engine) as session:
+        session.execute(text("SELECT 1"))
+        for what in ("both", "outer"):
+            once_committed(session, what, lambda what=what: told.append(what))
+        savepoint = session.begin_nested()
+        for what in ("both", "lost"):
+            once_committed(session, what, lambda what=what: told.append(what))
+        with session.begin_nested():
+            once_committed(session, "lost within", lambda: told.append("lost within"))
+        savepoint.rollback()
+        with session.begin_nested():
+            once_committed(session, "kept", lambda: told.append("kept"))
+        session.commit()
+    assert told == ["both", "outer", "kept"]
+    engine.dispose()

@@ -23,6 +23,7 @@ from app.errors import InvalidEvents
 from app.events.catalogue import Catalogue
 from app.events.event import Event
 from app.events.schema import TYPES
+from app.store.after_commit import once_committed
 from app.store.database import Database, check_writes
 from app.store.eventstore import postgres, sqlite
 from app.store.eventstore.open_appends import OpenAppends
@@ -127,10 +128,13 @@ class EventStore:
                 done = self._appender.append(requests)
                 if self._wake:
                     self._wake()
-                return _told(done)
+                _reached(_last(done))
+                return done
             if self._wake:
                 wake_after(session, self._wake)
-            return _told(self._append_within(session, requests))
+            done = self._append_within(session, requests)
+            _reached_when_committed(session, _last(done))
+            return done
         except (psycopg.Error, sqlite3.Error) as error:  # told as those that go through SQLAlchemy
             with translated(self._database.name):
                 raise DBAPIError("append", None, error) from error
@@ -249,9 +253,19 @@ class EventStore:
         return self._reader.head()
 
 
-def _told(done: list[Appended]) -> list[Appended]:
+def _last(done: list[Appended]) -> int:
+    return max(one.position for one in done)
+
+
+def _reached(position: int, here: origin.Origin | None = None) -> None:
     """Let those who gave the order know how far it went."""
+    here = here or origin.asked()
+    if here is not None:
+        here.stored = max(here.stored or 0, position)
+
+
+def _reached_when_committed(session: Session, position: int) -> None:
+    """The place that a transaction was given is another's, or nobody's, where it is rolled back."""
     here = origin.asked()
     if here is not None:
-        here.stored = max(here.stored or 0, *(one.position for one in done))
-    return done
+        once_committed(session, f"reached {position}", lambda: _reached(position, here))

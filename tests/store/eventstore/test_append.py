@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from app import origin
 from app.clock import SystemClock
 from app.errors import Conflict, EventTooLarge, InvalidEvents, Refused
 from app.events.catalogue import Catalogue
@@ -127,6 +128,21 @@ def test_taking_part_in_a_session(events, store):
             events.append("thing:1", happened(), 0, session=session)
         events.append("thing:1", happened(), 1, session=session)
     assert events.version("thing:1") == 2
+
+
+def test_who_asked_is_told_how_far_it_went_only_of_what_was_committed(events, store):
+    with origin.of(origin.Origin("api")):
+        with suppress(ZeroDivisionError), store.main.session() as session:
+            events.append("thing:1", [happened(), happened()], session=session)
+            raise ZeroDivisionError
+        assert origin.current().stored is None
+        with store.main.session() as session:
+            kept = events.append("thing:1", happened(), session=session)
+            with suppress(ZeroDivisionError), session.begin_nested():
+                events.append("thing:2", happened(), session=session)
+                raise ZeroDivisionError
+            assert origin.current().stored is None
+        assert origin.current().stored == kept.position
 
 
 def test_an_append_that_would_wait_for_its_own_thread_is_refused(events, store):
