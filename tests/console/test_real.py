@@ -218,6 +218,20 @@ def key_of(text: str) -> str:
     return found[1]
 
 
+def test_a_table_that_is_sent_twice_is_one_upload(admin: FlaskClient, platform: Platform) -> None:
+    def upload(content: bytes) -> str:
+        form = {"csrf_token": token(admin), "form_key": "k", "name": "churn", "target": "left",
+                "file": (io.BytesIO(content), "churn.csv")}  # fmt: skip
+        return admin.post("/datasets", data=form).location
+
+    large = b"a,left\n" + b"1,0\n" * 200_000  # so large that the parser puts it on disk
+    assert upload(large) == upload(large)
+    assert [v["size"] for v in platform.datasets.get("churn")["versions"]] == [len(large)]
+    assert "sent twice, and done once" in admin.get("/datasets/churn").text
+    upload(large + b"2,1\n")  # another table: whoever gets the page back may choose one
+    assert len(platform.datasets.get("churn")["versions"]) == 2
+
+
 def test_a_table_is_uploaded_and_its_page_waits_for_a_worker(
     admin: FlaskClient, platform: Platform
 ) -> None:

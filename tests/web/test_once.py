@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 
 import pytest
@@ -146,6 +147,20 @@ def test_a_double_click_is_one(api, shop) -> None:
         thread.join(60)
     assert 200 in told and set(told) <= {200, 409}
     assert len(lines(shop)) == 1
+
+
+def test_an_upload_is_one_for_its_key_and_the_same_file(shop) -> None:
+    sender = client(shop, "producer", "publish")
+
+    def upload(table: bytes):
+        form = {"name": "churn", "target": "left", "file": (io.BytesIO(table), "churn.csv")}
+        return sender("POST", "/datasets", data=form, headers={"Idempotency-Key": "k"})
+
+    first, again = upload(b"a,left\n1,0\n"), upload(b"a,left\n1,0\n")
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.get_json() == again.get_json()
+    assert_problem(upload(b"a,left\n2,0\n"), 409, "something else")
+    assert len(shop.datasets.get("churn")["versions"]) == 1
 
 
 def test_a_secret_is_kept_nowhere(shop) -> None:

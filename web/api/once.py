@@ -23,10 +23,12 @@ from app.store.once import Claim, Kept
 from web.api.positions import with_position, written
 from web.auth import current_actor
 from web.auth.door import nothing_done, nothing_was_done
+from web.given import of_form
 from web.platform import current_platform
 from web.rendering import answer
 
 HEADER = "Idempotency-Key"
+FORM = "multipart/form-data"
 IN_HEADER = {
     "name": HEADER, "in": "header", "schema": {"type": "string", "minLength": 1, "maxLength": 200},
     "description": "The same key of yours again, within 14 days, gets the same answer and changes nothing; "
@@ -37,13 +39,14 @@ IN_HEADER = {
 log = structlog.get_logger(__name__)
 
 
-def for_its_key(endpoint: str, asked: dict[str, Any], respond: Callable[[], Response]) -> Response:
-    """What `respond` answers, or did answer under this key."""
+def for_its_key(endpoint: str, values: dict[str, Any], respond: Callable[[], Response]) -> Response:
+    """What `respond` answers, or did answer under this key for these values and this form."""
     name = checked_key(request.headers.get(HEADER))
     if name is None:
         return respond()
     once = current_platform().once
-    found = once.claim(endpoint, current_actor(), name, digest([request.path, asked]))
+    form = [of_form()] if request.mimetype == FORM else []
+    found = once.claim(endpoint, current_actor(), name, digest([request.path, values, *form]))
     if not isinstance(found, Claim):
         return _again(found)
     here = origin.current()

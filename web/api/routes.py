@@ -16,7 +16,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from web.api.body import read_body
-from web.api.once import for_its_key
+from web.api.once import FORM, for_its_key
 from web.api.parameters import Parameter, read_query
 from web.api.positions import (
     AFTER,
@@ -108,7 +108,7 @@ def route(
     """
     waits = follows is not None and follows != OUTCOMES
     taken = (*query, AFTER) if waits else tuple(query)
-    changes = method not in SAFE_METHODS and (body is None or body.parsed)
+    changes = method not in SAFE_METHODS and (body is None or body.parsed or FORM in body.media)
 
     def decorate(view: Callable[..., Answer]) -> Callable[..., Any]:
         @requires(level)

@@ -2,8 +2,8 @@
 
 Each page that goes out has a key of its own in its forms. What a form asks for is kept under it
 (`app.store.once`); who sends the same again is led to where the first one led, and told so. What
-was refused may be sent again. A form with a file isn't kept, nor one whose core has a key of its
-own (giving a command), nor a page that shows a secret: that form is done once all the same.
+was refused may be sent again. A form whose core has a key of its own (giving a command) isn't kept,
+nor is a page that shows a secret: that form is done once all the same.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from web import waiting
 from web.auth import current_actor, current_identity, nothing_done
 from web.auth.door import nothing_was_done
 from web.console.pages import blueprint
+from web.given import of_form
 from web.platform import current_platform
 
 FIELD = "form_key"
@@ -51,10 +52,9 @@ def claim() -> ResponseReturnValue | None:
     """Let the first of its kind go on; lead a second one to where the first one led."""
     key = request.form.get(FIELD) if request.method == "POST" else None
     view = current_app.view_functions[request.endpoint or ""]
-    if not key or request.files or hasattr(view, "unaudited") or current_identity() is None:
+    if not key or hasattr(view, "unaudited") or current_identity() is None:
         return None
-    asked = sorted(pair for pair in request.form.items(multi=True) if pair[0] != "csrf_token")
-    found = _claimed(f"form:{request.endpoint}", digest([request.path, asked]))
+    found = _claimed(f"form:{request.endpoint}", digest([request.path, of_form()]))
     if not isinstance(found, Claim):
         return _again(found)
     g.claim = origin.current().claim = found
