@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -31,6 +32,8 @@ from config.errors import SettingsError
 from config.secret import kept_secret
 
 NOT_RUNNING = "Nothing is running here: start it with `make run`, or set REDIS_URL"
+
+SHORTEST_WINDOW = 60
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
@@ -85,6 +88,16 @@ def _hosts(value: Any) -> Any:
     return hosts
 
 
+def _publish_window(seconds: int) -> int:
+    """A command is published again after 30 s, and what died is taken over within seconds."""
+    if seconds < SHORTEST_WINDOW:
+        raise ValueError(
+            f"it must be {SHORTEST_WINDOW} or more: what Penstock publishes again after a death or a lost"
+            " reply would be a new event, and come twice; leave it out for a day"
+        )
+    return seconds
+
+
 def _log_level(value: str) -> str:
     if value.lower() not in LOG_LEVELS:
         raise ValueError(f"it must be one of {', '.join(LOG_LEVELS)}")
@@ -136,7 +149,7 @@ class Settings(BaseModel):
     admin_password: SecretStr | None = None
     api_token: SecretStr | None = None
     max_event_bytes: int = Field(1024 * 1024, ge=1024)
-    publish_window: int = Field(86_400, ge=1)
+    publish_window: Annotated[int, AfterValidator(_publish_window)] = 86_400
     retention_days: float = Field(7, gt=0)
     redis_connections: int = Field(50, ge=4)  # at most, of one process
     partitions: Annotated[Mapping[str, int], BeforeValidator(_partitions)] = {}

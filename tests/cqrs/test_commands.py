@@ -9,10 +9,11 @@ from pydantic import BaseModel, Field
 
 from app import Aggregate, Decider, applies, command, origin
 from app.cqrs.command import Registry
-from app.cqrs.commands import Commands
+from app.cqrs.commands import AGAIN, Commands
 from app.errors import Conflict, EventTooLarge, NotFound, Refused
 from app.events.event import Event
 from app.store.lent import NotYours
+from config.settings import SHORTEST_WINDOW
 
 OPERATOR = ("viewer", "publisher", "operator")
 
@@ -82,6 +83,10 @@ def test_a_failure_leaves_nothing_and_can_be_tried_again(commands, platform):
     assert platform.audit.find(action="command.item.sell").items == []
     with pytest.raises(ZeroDivisionError):
         give(commands, item="broken", key="k-1")
+
+
+def test_what_a_command_is_published_again_for_comes_within_the_shortest_window():
+    assert 2 * AGAIN <= SHORTEST_WINDOW
 
 
 @pytest.mark.parametrize("end", ["commit", "rollback", "close", "reset", "invalidate"])

@@ -27,6 +27,7 @@ def load(tmp_path):
         ("PORT", "eighty", "integer"),
         ("PORT", "70000", "65535"),
         ("REDIS_URL", "localhost:6379", "redis://"),
+        ("PENSTOCK_PUBLISH_WINDOW", "59", "60 or more"),
         ("DATABASE_URL", "mysql://u:hidden@h/d", "postgresql://"),
         ("PENSTOCK_HANDLERS", "shop handlers", "import"),
         ("PENSTOCK_PARTITIONS", "orders:4", "orders=4"),
