@@ -362,6 +362,8 @@ class Platform:
         """Close every connection of this process."""
         if "waker" in self.__dict__:
             self.waker.finish()
+        if "once" in self.__dict__:
+            self.once.close()
         if "redis" in self.__dict__:
             self.redis.close()
         self.database.dispose()

@@ -18,11 +18,11 @@ import msgspec
 import structlog
 from redis.exceptions import RedisError
 
+from app import living
 from app.errors import PenstockError
 from app.streams import keys
 from app.streams.client import FULL_DISK, LOST, Wire
 from app.streams.control import raise_version, stop_field
-from app.subscriptions.identity import place
 from app.subscriptions.watch import Watch
 
 BEAT = 1.0
@@ -57,7 +57,7 @@ class Pulse:
         self.identity = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
-            "place": place(),
+            "place": living.place(),
             "started": time.time(),
         }
 

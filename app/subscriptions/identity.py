@@ -6,7 +6,6 @@ import os
 import re
 import secrets
 import socket
-from contextlib import suppress
 
 
 def worker_id() -> str:
@@ -33,14 +32,6 @@ def is_of_process(consumer: str, worker: str, pid: int) -> bool:
 def worker_of(consumer: str) -> str:
     """The worker that a consumer belongs to."""
     return consumer.partition(".")[0]
-
-
-def place() -> str:
-    """Where this process's ids of processes mean anything: the host and its namespace of them."""
-    namespace = 0
-    with suppress(OSError):  # there are none outside of Linux
-        namespace = os.stat("/proc/self/ns/pid").st_ino
-    return f"{socket.gethostname()}/{namespace}"
 
 
 def is_alive(pid: int) -> bool:

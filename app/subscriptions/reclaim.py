@@ -15,13 +15,14 @@ import msgspec
 import redis
 import structlog
 
+from app import living
 from app.clock import Clock
 from app.streams import keys
 from app.streams.backlog import STREAMS
 from app.streams.broker import Broker
 from app.streams.client import run_script
 from app.streams.control import decisions
-from app.subscriptions.identity import is_alive, is_gone, place, process_of, worker_of
+from app.subscriptions.identity import is_alive, is_gone, process_of, worker_of
 
 RECLAIM = 5.0
 """Seconds without a beat after which a worker is dead."""
@@ -102,7 +103,7 @@ class Reaper:
 
     def _is_dead(self, id: str, beat: bytes, now: float) -> bool:
         told = msgspec.json.decode(beat)
-        if told.get("place") == place() and not is_alive(told["pid"]):
+        if told.get("place") == living.place() and not is_alive(told["pid"]):
             return True
         known = self._seen.get(id)
         if known is None or known[0] != beat:

@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from app import origin
 from app.errors import NotFound, Refused
 from app.events.arrival import Arrival
 from app.streams import control, keys
@@ -51,6 +52,7 @@ def rewind(platform: Any, name: str, row: Mapping[str, Any], to: str) -> int:
     decision = msgspec.structs.replace(was, generation=generation, rewound=target, skipped=skipped)
     position = f"{target - 1}-{LAST}" if target else "0"
     pairs = [(one, keys.again_stream(name, keys.partition_of(one))) for one in streams]
+    platform.once.check(origin.current().claim)
     written = control.word(name, msgspec.structs.replace(decision, paused=True))
     run_script(
         platform.redis,

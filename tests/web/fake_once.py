@@ -23,3 +23,6 @@ class FakeOnce:
 
     def release(self, claim: Claim) -> None:
         self._kept.pop((claim.command, claim.actor, claim.key), None)
+
+    def leave(self, claim: Claim) -> None:
+        """Nothing is held here."""

@@ -63,6 +63,7 @@ def for_its_key(endpoint: str, values: dict[str, Any], respond: Callable[[], Res
         raise
     finally:
         here.claim = None
+        once.leave(found)
     if nothing_was_done() or response.status_code >= 400:
         with _not_in_its_way(name):
             once.release(found)

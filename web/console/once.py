@@ -79,6 +79,13 @@ def keep(response: Response) -> Response:
     return response
 
 
+@blueprint.teardown_request
+def leave(_error: BaseException | None) -> None:
+    """However it ended."""
+    if (mine := g.pop("claim", None)) is not None:
+        current_platform().once.leave(mine)
+
+
 def _claimed(what: str, asked: str) -> Claim | Kept:
     """Waits for the first of two. Raises `InProgress` where that takes long."""
     once, actor = current_platform().once, current_actor()
