@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from app.cli.cases import cases, end_case
 from app.cli.parameters import JSON, MOMENT
 from app.cli.platform import ACTOR, opened
 from app.cli.render import duration, json_option, show_fields, show_json, show_table
@@ -23,6 +24,10 @@ Examples:
 )
 def subscriptions() -> None:
     """List, change, pause, resume, skip, rewind and delete subscriptions."""
+
+
+subscriptions.add_command(cases)
+subscriptions.add_command(end_case)
 
 
 @subscriptions.command("list", epilog="\b\nExample:\n  python -m app subscriptions list --json")
@@ -224,48 +229,6 @@ def figures(name: str, over: str, as_json: bool) -> None:
         columns[f"{what} {share}"] = _time(what, share)
     columns["lag"] = _time("lag", "seconds")
     show_table(found["rows"], columns, "Nothing yet.")
-
-
-@subscriptions.command(
-    epilog="\b\nExample:\n  python -m app subscriptions cases shop.Checkout --state unpaid"
-)
-@click.argument("name")
-@click.option("--state", help="Only these, such as waiting, expired or one of yours.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
-@json_option
-def cases(name: str, state: str | None, limit: int, as_json: bool) -> None:
-    """The keys of a join or a process: what has come of each, and until when it waits."""
-    with opened() as platform:
-        platform.subscriptions.get(name)
-        page = platform.cases.of(name, state, limit)
-    if as_json:
-        show_json({"items": page.items, "next": page.next})
-        return
-    columns: dict[str, Any] = {one: one for one in ("key", "state", "since", "updated", "deadline")}
-    show_table(page.items, {**columns, "has": lambda row: row["fields"] or list(row["arrived"])},
-               "No cases: only @on_all and @process keep some.")  # fmt: skip
-
-
-@subscriptions.command(
-    "end-case",
-    epilog="\b\nExample:\n  python -m app subscriptions end-case shop.Checkout order-7 --reason 'paid by cash' --yes",
-)
-@click.argument("name")
-@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
-@click.option("--reason", default="", help="Why; the audit log keeps it.")
-@click.option("--yes", is_flag=True, help="Don't ask.")
-def end_case(name: str, keys: tuple[str, ...], reason: str, yes: bool) -> None:
-    """End cases of a join or a process that are stuck: what comes for these keys later changes nothing."""
-    if not yes:
-        click.confirm(
-            f"{name} will give up {', '.join(keys)}: none of its code runs, nothing is undone, and no event "
-            "tells of it. Go on?",
-            abort=True,
-        )
-    with opened() as platform:
-        platform.subscriptions.get(name)
-        ended = platform.cases.end(name, keys, ACTOR, reason)
-    click.echo(f"Ended {ended:,} of {name}.")
 
 
 def _time(what: str, part: str) -> Any:

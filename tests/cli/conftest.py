@@ -15,7 +15,7 @@ from app import cli
 from tests.web.fakes import FakePlatform
 
 ON_A_PLATFORM = (
-    "publish", "tail", "find", "events", "webhooks", "topics", "subscriptions", "dead_letters",
+    "publish", "tail", "find", "events", "webhooks", "topics", "subscriptions", "cases", "dead_letters",
     "replays", "runs", "projections", "users", "tokens", "sessions",
 )  # fmt: skip
 
