@@ -34,14 +34,14 @@ class InvalidEvents(PenstockError):
     `id`, its `type`, the `field` at fault and the `problem` in words.
     """
 
-    def __init__(self, problems: Sequence[dict[str, Any]]):
+    def __init__(self, problems: Sequence[dict[str, Any]], undone: str = "published"):
         self.problems = list(problems)
         first = self.problems[0]
         named = (str(first[name] or "")[:200] for name in ("type", "id"))
         where = " ".join(filter(None, named)) or "event"
         more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
         problem = f"{where}: {first['field']}: {first['problem']}{more}"
-        super().__init__(f"{problem}. Nothing was published.")
+        super().__init__(f"{problem}. Nothing was {undone}.")
 
 
 class EventTooLarge(PenstockError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
@@ -103,7 +104,11 @@ def run(name: str, asked: Any, key: str | None, send: bool, timeout: float, as_j
             f" shows what becomes of it; its run is {told['id']}."
         )
     else:
-        click.echo(f"{name} is done, position {told['position']}: {told['answer']}")
+        where = "" if told["position"] is None else f", position {told['position']}"
+        answer = (
+            "" if told["answer"] is None else f": {json.dumps(told['answer'], ensure_ascii=False)}"
+        )
+        click.echo(f"{name} is done{where}{answer}")
     return int(waits)
 
 

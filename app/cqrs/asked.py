@@ -37,6 +37,8 @@ def absent(name: str) -> NotFound:
 
 def refuse_level(name: str, level: str, actor: str, may: Collection[str]) -> None:
     """Raises `NotAllowed` where a level isn't among those that the actor has."""
+    if isinstance(may, str):
+        raise TypeError(f"may={may!r}: give the levels as a list, as in may=[{may!r}].")
     if level not in may:
         raise NotAllowed(f"{actor} may not give {name}: it takes the role {level}.")
 

@@ -314,7 +314,10 @@ class Commands(Answers):
         given = digest(asked)
         row = store.opened(session, name, actor, key, id, given, self.platform.clock.now())
         if check and row.given != given:
-            raise Conflict(f"The idempotency key {key!r} was used for another {name} before.")
+            raise Conflict(
+                f"The idempotency key {key!r} was used for another {name} before, and nothing was done: "
+                "take a new key for a new command, or ask for the same as then to get its answer again."
+            )
         return row
 
     def _refuse_old(self, event: Event) -> None:

@@ -19,6 +19,7 @@ field: what isn't in the events is not there the next time.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable
 from functools import cache
 from typing import Any, ClassVar
@@ -79,6 +80,10 @@ class Aggregate:
         cls._fields = fields.declared(cls, Aggregate, _SETTINGS, _OWN)
         cls._methods = _methods_of(cls)
         KINDS.register(cls.kind())
+
+    def __repr__(self) -> str:
+        told = (f"{name}={reprlib.repr(getattr(self, name, None))}" for name in self._fields)
+        return f"<{type(self).__name__} {self.id} at version {self.version}: {', '.join(told)}>"
 
     def record(self, event: Any, data: Any = None, **attributes: Any) -> Event:
         """Record what happened: an `Event`, a type with its data, or an object of an event type."""

@@ -26,7 +26,7 @@ def as_replayed(event: Event) -> Event:
         named = {"index": 0, "id": event.id, "type": event.type}
         model = TYPES.newest[event.type].model
         found = field_problems(error, model)
-        raise InvalidEvents([named | problem for problem in found]) from error
+        raise InvalidEvents([named | problem for problem in found], "appended") from error
 
 
 def decided_events(category: str, decided: Any) -> list[Event]:

@@ -190,6 +190,15 @@ class Machine:
         if step is None:
             if not of_time and case.state == NEW and case.state not in OVER:
                 self._remember_early(case, kept, ctx, now)
+            if case.state in OVER and any(
+                one.start and one.type == event.type for one in self.steps
+            ):
+                ctx.log.warning(
+                    "the process of this key is over, so nothing begins: a key is one case "
+                    "(an order, and no customer)",
+                    key=key,
+                    state=case.state,
+                )
             return None
         fields = one.model_dump(mode="json")
         returned = _listed(step.function(one, event, ctx))

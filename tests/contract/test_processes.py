@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 from sqlmodel import select
+from structlog.testing import capture_logs
 
 from app import Event, Process, process, when
 from app.errors import Refused
 from app.store import cases
 from app.store.outbox import OutboxRow
 from app.subscriptions.declaration import Handlers
+from app.testing import InMemoryPlatform
 from tests.contract.worker import Killed
 from tests.contract.world import World
 
@@ -147,6 +149,25 @@ def test_what_comes_before_the_start_waits_for_it(world: World):
     put(world, "order.placed", "parcel.packed")
 
     assert ("order.completed", None) in outputs(world)
+
+
+def test_what_would_begin_a_process_that_is_over_is_told():
+    handlers = Handlers()
+
+    @process(by="subject", handlers=handlers)
+    class Visit(Process):
+        @when("visit.begun", start=True)
+        def begun(self, event, ctx):
+            self.finish()
+
+    platform = InMemoryPlatform(handlers)
+    for _ in range(2):
+        platform.publish("visit.begun", subject="ada")
+        with capture_logs() as logs:
+            platform.run()
+    assert [(one["key"], one["state"]) for one in logs if "is over" in one["event"]] == [
+        ("ada", "done")
+    ]
 
 
 @pytest.mark.parametrize("settling", [False, True])

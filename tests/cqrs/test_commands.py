@@ -119,6 +119,8 @@ def test_what_is_not_valid_or_not_allowed_is_refused(commands, platform):
         give(commands, pieces=0)
     with pytest.raises(Refused, match="takes the role operator"):
         give(commands, may=("viewer",))
+    with pytest.raises(TypeError, match=r"may=\['operator'\]"):
+        give(commands, may="operator")  # "rat" is in it, too
     with pytest.raises(NotFound):
         commands.execute("nothing", {}, actor="cli", may=OPERATOR)
     assert platform.event_store.head() == 0

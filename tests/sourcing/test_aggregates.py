@@ -66,6 +66,7 @@ def test_a_replay_equals_the_live_state(repository):
         live.close("ada")
     assert live.lines == {"apple": Line("apple", 2), "pear": Line("pear", 1)}
     assert fields(repository.get(Crate, "1")) == fields(live)
+    assert repr(live).startswith("<Crate 1 at version 3: lines={'apple'")
 
 
 def test_start_values_belong_to_one_aggregate_only():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -82,7 +82,8 @@ def checked_events(events: Any) -> list[Event]:
     """The events themselves. Raises `Refused` where there are none, or where something else is among them."""
     given = events
     if not isinstance(events, list | tuple):
-        given = list(events) if isinstance(events, Iterable) and not isinstance(events, str) else []
+        several = isinstance(events, Iterable) and not isinstance(events, str | bytes | Mapping)
+        given = list(events) if several else [] if events is None else [events]
     if not given:
         raise Refused("There is nothing to append: give at least one event.")
     for one in given:
@@ -91,6 +92,14 @@ def checked_events(events: Any) -> list[Event]:
                 f"{type(one).__name__!r} is no event: append Event(type=…, data=…). Nothing was appended."
             )
     return list(given)
+
+
+def check_versions(**versions: Any) -> None:
+    """Raises `Refused` for a version to read from or to that is none: `from_version=2`, or None."""
+    for name, version in versions.items():
+        whole = isinstance(version, int) and not isinstance(version, bool)
+        if version is not None and not whole:
+            raise Refused(f"{name} is {version!r}: give a whole number, from 1 on, or None.")
 
 
 def _is_whole(number: Any) -> bool:

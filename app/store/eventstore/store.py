@@ -36,6 +36,7 @@ from app.store.eventstore.request import (
     check_expected,
     check_place,
     check_stream,
+    check_versions,
     checked_events,
     row,
 )
@@ -165,7 +166,7 @@ class EventStore:
             named = {"index": index, "id": event.id, "type": event.type}
             problems += [{**named, **problem} for problem in wrong]
         if problems:
-            raise InvalidEvents(problems)
+            raise InvalidEvents(problems, "appended")
         return rows
 
     # Reading
@@ -187,6 +188,7 @@ class EventStore:
         `until_version`, both included, or as the stream was `at` a time (a datetime, an RFC 3339
         text, or seconds since 1970). Backwards, it starts at the newest of these.
         """
+        check_versions(from_version=from_version, until_version=until_version)
         bounds = self._reader.bounds(stream, from_version, until_version, since, at, session)
         for recorded in self._reader.stream(stream, *bounds, backwards, session):
             yield self.typed(recorded)

@@ -379,12 +379,20 @@ def test_what_can_not_be_appended(events):
     for name in ("", "a\nb", "x" * 200):
         with pytest.raises(Refused):
             events.append(name, happened())
-    for odd in ("text", Event, [{"type": "a.b"}], [Event(type="a.b"), "b"], iter(())):
+    for odd, named in (("text", "'str'"), ({"type": "a.b"}, "'dict'"), (Event, "'StructMeta'")):
+        with pytest.raises(Refused, match=f"{named} is no event"):
+            events.append("s:1", odd)
+    for odd in ([{"type": "a.b"}], [Event(type="a.b"), "b"], iter(()), None):
         with pytest.raises(Refused, match=r"Nothing was appended|nothing to append"):
             events.append("s:1", odd)
     for odd in ("1", 1.0, True):
         with pytest.raises(Refused, match="expected_version"):
             events.append("s:1", [Event(type="a.b")], odd)
+    with pytest.raises(InvalidEvents, match="Nothing was appended"):
+        events.append("s:1", Event(type="a.b", data=object()))
+    for odd in ("1", 1.5, True):
+        with pytest.raises(Refused, match="from_version is"):
+            list(events.read("s:1", odd))
     for odd in ("1", None, 2**64):
         with pytest.raises(Refused, match="whole numbers"):
             events.read_all(after=odd)
