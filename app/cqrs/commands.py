@@ -9,7 +9,7 @@ finds the answer, and does nothing. The answer bears the position that a reader 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -21,9 +21,10 @@ from app import origin
 from app.clock import instant
 from app.cqrs import deciding, refusals
 from app.cqrs.answers import SOURCE, Answers
-from app.cqrs.asked import absent, checked_key, id_of, invalid, refuse_level, validated
-from app.cqrs.command import LEVELS, Command, CommandContext, Registry, digest, shape_of
+from app.cqrs.asked import checked_key, id_of, invalid, refuse_level, validated
+from app.cqrs.command import LEVELS, Command, CommandContext, digest, shape_of
 from app.cqrs.events import CommandGiven
+from app.cqrs.known import Known
 from app.cqrs.told import settled, told
 from app.errors import (
     Conflict,
@@ -52,59 +53,8 @@ def _handle(id: str) -> str:
     return f"command {id}"
 
 
-class UnknownCommand(PenstockError):
-    """No code that ever started here has this command: its delivery is parked, for a person to see."""
-
-
-class Commands(Answers):
-    """`platform.commands`: what became of them is in `app.cqrs.answers`."""
-
-    def __init__(self, platform: Any, registry: Registry):
-        super().__init__(platform)
-        self.registry = registry
-
-    # -- which there are
-
-    def declare(self) -> None:
-        """Make known what the imported modules declare."""
-        declared = [one.describe() for one in self.registry.commands.values()]
-        with self.platform.database.session() as session:
-            store.declare(session, declared)
-
-    def forget(self, names: Iterable[str]) -> None:
-        """Those that no worker's code has any more; what waits of them is parked."""
-        if gone := list(names):
-            with self.platform.database.session() as session:
-                store.undeclare(session, gone)
-
-    def takes(self) -> dict[str, str]:
-        """The commands of the imported modules, each with a digest of what it takes."""
-        return {name: one.shape for name, one in self.registry.commands.items()}
-
-    def rows(self) -> list[tuple[str, str, str]]:
-        """Those that SQL knows: name, module, and the digest of what each takes."""
-        with self.platform.database.read() as session:
-            return [
-                (row.name, row.module, shape_of(row.level, row.json_schema))
-                for row in store.known(session)
-            ]
-
-    def list(self) -> list[dict[str, Any]]:
-        """`{"name", "level", "schema", "doc"}` of each command, by name."""
-        with self.platform.database.read() as session:
-            found = {row.name: row.model_dump() for row in store.known(session)}
-        found |= {name: one.describe() for name, one in self.registry.commands.items()}
-        return [
-            {"name": name, "level": one["level"], "schema": one["json_schema"], "doc": one["doc"]}
-            for name, one in sorted(found.items())
-        ]
-
-    def get(self, name: str) -> dict[str, Any]:
-        """One of them. Raises `NotFound`."""
-        found = next((one for one in self.list() if one["name"] == name), None)
-        if found is None:
-            raise absent(name)
-        return found
+class Commands(Known, Answers):
+    """`platform.commands`: which there are is in `app.cqrs.known`, what became of them in `app.cqrs.answers`."""
 
     # -- here and now
 
@@ -121,9 +71,10 @@ class Commands(Answers):
 
         `may` are the levels that the actor has. Raises `NotFound`, `NotAllowed`,
         `InvalidCommand`, and `Conflict` where the key was used for something else; whatever
-        the command raises undoes all of it. `app.cqrs.deciding` tells of those who give at once.
+        the command raises undoes all of it, and what its function refuses is refused for the same
+        `key` again. `app.cqrs.deciding` tells of those who give at once.
         """
-        one = self._allowed(name, actor, may)
+        one = self.allowed(name, actor, may)
         wanted = validated(one, asked)
         id = id_of(name, actor, checked_key(key))
 
@@ -132,7 +83,17 @@ class Commands(Answers):
                 row = self._row(session, name, actor, key, id, asked) if key else None
                 return settled(row) or self._do(session, one, wanted, actor, row, key)
 
-        found = deciding.again(decide)
+        try:
+            found = deciding.again(decide)
+        except PenstockError as error:
+            problem = refusals.told(error)
+            if problem is None:
+                raise
+            row = self._refuse(name, actor, key, id, asked, problem, key)
+            kept = settled(row) if row and row.given == digest(asked) else None
+            if kept in (None, problem):
+                raise
+            found = dict(kept or {})  # given elsewhere meanwhile: that counts
         if "kind" in found:
             raise refusals.raised(found)
         return found
@@ -238,8 +199,8 @@ class Commands(Answers):
                 row = self._row(session, given.command, given.actor, key, id, given.asked)
                 if settled(row) is None:
                     self._refuse_old(event)
-                    self._check_here(given.command, given.takes)
-                    one = self._allowed(given.command, given.actor, may)
+                    self.check_here(given.command, given.takes)
+                    one = self.allowed(given.command, given.actor, may)
                     wanted = validated(one, given.asked)
                     self._do(session, one, wanted, given.actor, row, given.key, event)
                 return told(Given(row, None, None))
@@ -251,61 +212,32 @@ class Commands(Answers):
             problem = refusals.told(error)
             if problem is None:
                 raise
+        with origin.of(here):
+            row = self._refuse(given.command, given.actor, key, id, given.asked, problem, given.key)
+        assert row is not None
+        found = told(Given(row, None, None))
+        is_its_own = row.given == digest(given.asked)
+        return found if is_its_own else {**found, "state": "refused", "problem": problem}
+
+    def _refuse(
+        self, name: str, actor: str, key: str | None, id: str, asked: Any, problem: dict[str, Any],
+        named: str | None,
+    ) -> CommandRow | None:  # fmt: skip
+        """Keep a refusal under its key, and write it down, unless something is kept there; what counts then.
+
+        `named` is the key that the giver named.
+        """
         with self.platform.database.session() as session:
-            row = self._row(session, given.command, given.actor, key, id, given.asked, check=False)
-            if row.given == digest(given.asked) and settled(row) is not None:
-                return told(Given(row, None, None))  # given elsewhere meanwhile: that counts
-            if row.given == digest(given.asked):
-                row.problem = problem
-                session.add(row)
-                with origin.of(here):
-                    self.platform.audit.record(
-                        given.actor, "command.refused", given.command, session=session,
-                        refused=problem["detail"], asked=given.asked, key=given.key, command=id,
-                    )  # fmt: skip
-            return {**told(Given(row, None, None)), "state": "refused", "problem": problem}
-
-    # -- what both need
-
-    def check(self, name: str, asked: Any, key: str | None = None) -> str:
-        """What our own code is about to give; the digest of what the command takes.
-
-        Raises `NotFound`, `InvalidCommand` or `Refused`.
-        """
-        checked_key(key)
-        asked = plain_data(asked)
-        one = self.registry.commands.get(name)
-        if one is not None:
-            validated(one, asked)
-            return one.shape
-        known = self.get(name)
-        if problems := schema_problems(known["schema"], asked):
-            raise invalid(name, problems)
-        return shape_of(known["level"], known["schema"])
-
-    def _check_here(self, name: str, takes: str | None) -> None:
-        """That this worker has the code by which it was given. No refusal to be kept where not: in a
-        deploy another has it. Where none has any more, ours is what there is.
-        """
-        one = self.registry.commands.get(name)
-        if one is not None and takes in (one.shape, None):
-            return
-        said = {code.commands.get(name) for code in self.platform.workers.code() if code} - {None}
-        said |= {known for row, _, known in self.rows() if row == name}
-        if one is None and not said:
-            raise UnknownCommand(str(absent(name)))
-        if one is None or takes in said:
-            raise Unavailable(
-                f"This worker's code has no command {name!r} as it was given, and another's has: it is tried"
-                " again until that one takes it. Restart the workers that run an older release."
-            )
-
-    def _allowed(self, name: str, actor: str, may: Collection[str]) -> Command:
-        one = self.registry.commands.get(name)
-        if one is None:
-            raise absent(name)
-        refuse_level(name, one.level, actor, may)
-        return one
+            row = self._row(session, name, actor, key, id, asked, check=False) if key else None
+            if row is None or (row.given == digest(asked) and settled(row) is None):
+                if row is not None:
+                    row.problem = problem
+                    session.add(row)
+                self.platform.audit.record(
+                    actor, "command.refused", name, session=session, refused=problem["detail"],
+                    asked=plain_data(asked), key=named, command=row.id if row else None,
+                )  # fmt: skip
+        return row
 
     def _row(
         self, session: Session, name: str, actor: str, key: str, id: str, asked: Any,

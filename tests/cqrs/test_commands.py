@@ -8,6 +8,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from app import Aggregate, Decider, applies, command, origin
+from app.cqrs import refusals
+from app.cqrs.asked import id_of
 from app.cqrs.command import Registry
 from app.cqrs.commands import AGAIN, Commands
 from app.errors import Conflict, EventTooLarge, NotFound, Refused
@@ -83,6 +85,59 @@ def test_a_failure_leaves_nothing_and_can_be_tried_again(commands, platform):
     assert platform.audit.find(action="command.item.sell").items == []
     with pytest.raises(ZeroDivisionError):
         give(commands, item="broken", key="k-1")
+
+
+@pytest.mark.parametrize("by", ["here", "a worker"])
+def test_a_refusal_is_kept_under_its_key_whoever_carries_it_out(commands, platform, by):
+    stock = {"tea": 2}
+
+    @command("item.take", takes=Sell, registry=commands.registry)
+    def take(asked, ctx):
+        ctx.append("item-tea", [Event(type="item.taken")])
+        if asked.pieces > stock[asked.item]:
+            raise Refused(f"{stock[asked.item]} are left")
+        return "taken"
+
+    def give(key):
+        asked = {"item": "tea", "pieces": 3}
+        if by == "here":
+            return commands.execute("item.take", asked, actor="user:ann", may=OPERATOR, key=key)[
+                "answer"
+            ]
+        id = id_of("item.take", "user:ann", key)
+        data = {"command": "item.take", "asked": asked, "actor": "user:ann", "key": key}
+        told = commands.carry_out(Event(type="command.given", id=id, source="/c", data=data))
+        if told["problem"]:
+            raise refusals.raised(told["problem"])
+        return told["answer"]
+
+    with pytest.raises(Refused, match="2 are left"):
+        give("k-1")
+    stock["tea"] = 9
+    with pytest.raises(Refused, match="2 are left"):  # the reply was lost, and is sent again
+        give("k-1")
+    assert platform.event_store.head() == 0
+    assert give("k-2") == "taken"
+    (line,) = platform.audit.find(action="command.refused", target="item.take").items
+    assert (line["actor"], line["details"]["key"]) == ("user:ann", "k-1")
+    assert line["details"]["asked"] == {"item": "tea", "pieces": 3}
+    assert [one["key"] for one in commands.given(state="refused").items] == ["k-1"]
+    with pytest.raises(Conflict, match="used for another"):
+        commands.execute(
+            "item.take", {"item": "tea", "pieces": 1}, actor="user:ann", may=OPERATOR, key="k-1"
+        )
+
+
+def test_what_is_refused_without_a_key_is_written_down_and_not_kept(commands, platform):
+    @command("item.take", takes=Sell, registry=commands.registry)
+    def take(asked, ctx):
+        raise Refused("none are left")
+
+    with pytest.raises(Refused, match="none are left"):
+        commands.execute("item.take", {"item": "tea", "pieces": 1}, actor="cli:ann", may=OPERATOR)
+    (line,) = platform.audit.find(action="command.refused", target="item.take").items
+    assert (line["actor"], line["details"]["refused"]) == ("cli:ann", "none are left")
+    assert commands.given().items == []
 
 
 def test_what_a_command_is_published_again_for_comes_within_the_shortest_window():

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 from sqlalchemy import inspect, text
 
 from app import command, reactor
+from app.cqrs.command import Registry
 from app.cqrs.commands import Commands as GivenCommands
-from app.cqrs.commands import Registry
 from app.cqrs.following import Following
 from app.events.event import Event
 from app.streams import keys
