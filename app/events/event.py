@@ -17,6 +17,7 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 from pydantic import BaseModel
 
 from app.errors import InvalidEvents
@@ -115,9 +116,10 @@ _TEXT = ATTRIBUTES - {"data", "time", "recordedtime", "expirytime"}
 _NEEDED = ("type", "id", "source")
 _TIMES = ("time", "recordedtime", "expirytime")
 _GIVEN = (*_NEEDED, *sorted(_TEXT - {*_NEEDED, "data_base64"}))
-_needed = attrgetter(*_NEEDED, "time")
+_FIRST = Event.__struct_fields__.index("time") + 1
 _optional = attrgetter(*_GIVEN[len(_NEEDED) :], *_TIMES[1:])
-_NOT_GIVEN = (None,) * (len(_GIVEN) - len(_NEEDED) + len(_TIMES) - 1)
+_NO_MORE: tuple[Any, ...] = (*[None] * (len(Event.__struct_fields__) - _FIRST - 1), {})
+"""What an event with no attributes but the first has in place of the others."""
 
 
 def _read(mapping: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -198,20 +200,24 @@ def attribute_problems(event: Event) -> list[dict[str, str]]:
 
 def is_sound(event: Event) -> bool:
     """Whether no attribute is at fault: True is certain, and nearly always so. It runs for every event."""
-    name, id, source, moment = _needed(event)
+    values = astuple(event)
+    name, _, id, source, moment = values[:_FIRST]
     if not (name.__class__ is id.__class__ is source.__class__ is str and name and id and source):
         return False
     if moment.__class__ is not datetime or moment.tzinfo is None:
         return False
-    given = _optional(event)
-    if given != _NOT_GIVEN:
-        *texts, recorded, expiry = given
-        if recorded is not None or expiry is not None:
-            return False  # rare, and looked at one by one
-        for more in texts:
-            if more is not None and not (more.__class__ is str and more and more.isprintable()):
-                return False
+    if values[_FIRST:] != _NO_MORE and not _is_optional_sound(event):
+        return False
     return bool((name + id + source).isprintable())
+
+
+def _is_optional_sound(event: Event) -> bool:
+    *texts, recorded, expiry = _optional(event)
+    if recorded is not None or expiry is not None:
+        return False  # rare, and looked at one by one
+    return all(
+        one is None or (one.__class__ is str and one and one.isprintable()) for one in texts
+    )
 
 
 def _text_problem(value: Any) -> str | None:
