@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import itertools
 import os
 import signal
@@ -13,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from app import bootstrap
+from app import bootstrap, collector
 from app.bootstrap import Platform
 from app.subscriptions.doorbell import Doorbell
 from app.subscriptions.identity import consumer_name
@@ -66,7 +65,7 @@ class Runtime:
 
     def after_fork(self) -> None:
         """In a new child: own connections, and an end together with the parent."""
-        tune_collector()
+        collector.tune()
         if self.yields:
             os.nice(YIELD)
         self.platform.after_fork()
@@ -91,17 +90,6 @@ class Runtime:
 
 
 current: Runtime | None = None
-
-
-def tune_collector() -> None:
-    """Look for garbage cycles less often: handling an event makes many objects and hardly a cycle.
-
-    Measured with `python -m app bench delivery`: a third to a half of a child's time per event.
-    What is there is left out for good. Where that happens before the fork, children share its memory
-    with their parent, since looking through it would write to it.
-    """
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
 
 
 def _end_with_parent(parent: int) -> None:

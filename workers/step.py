@@ -26,8 +26,8 @@ import structlog
 from celery import Celery, bootsteps, signals
 from celery.worker import state as celery_state
 
+from app import collector
 from app.subscriptions.identity import is_gone
-from workers import runtime
 from workers.engine import Engine
 from workers.message import TASK, LeaseMessage
 
@@ -58,7 +58,7 @@ def _before_pool(instance: Any, **_: Any) -> None:
         # Celery logs what a signal's receiver raises and goes on; there is nothing to go on with.
         log.exception("the worker can't start")
         sys.exit(1)
-    runtime.tune_collector()  # here, so that children inherit it
+    collector.tune()  # here, so that children inherit it
 
 
 def _in_child(**_: Any) -> None:

@@ -215,9 +215,7 @@ def _is_optional_sound(event: Event) -> bool:
     *texts, recorded, expiry = _optional(event)
     if recorded is not None or expiry is not None:
         return False  # rare, and looked at one by one
-    return all(
-        one is None or (one.__class__ is str and one and one.isprintable()) for one in texts
-    )
+    return all(one is None or (one.__class__ is str and one and one.isprintable()) for one in texts)
 
 
 def _text_problem(value: Any) -> str | None:
