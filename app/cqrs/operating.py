@@ -1,4 +1,4 @@
-"""What an operator does with projections and reactors: see, rebuild, cancel, pause, resume, reset, skip, remove, wait.
+"""What an operator does with projections and reactors: rebuild, cancel, pause, resume, reset, skip, remove, wait.
 
 Works on their rows alone, so the web process, which imports no author's code, can do it as well.
 """
@@ -9,93 +9,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from redis.exceptions import RedisError
 from sqlmodel import Session
 
-from app.cqrs import builds, following, own_rebuild, removing, stopping, tables
-from app.cqrs.as_of.rows import rows_as_of
+from app.cqrs import builds, own_rebuild, removing, stopping, tables
 from app.cqrs.declaration import is_ours
-from app.cqrs.own_rebuild import CONSOLE
-from app.cqrs.reaching import Reaching, absent, live_of, state_of
+from app.cqrs.reaching import absent, live_of, state_of
+from app.cqrs.shown import Shown
 from app.errors import Conflict, Refused
-from app.events.position import Position
 from app.store import followers
 from app.store.followers import BUILDING, LIVE, FollowerRow
-from app.store.moments import iso
-from app.store.ownership import OwnerRow
 
-Rows = list[dict[str, Any]]
 Steering = tuple[Session, list[FollowerRow], dict[str, Any]]
 
 
-class Projections:
-    """`platform.projections`."""
-
-    def __init__(self, platform: Any):
-        self.platform = platform
-        self._reaching = Reaching(platform)
-        self.wait_for, self.standing = self._reaching.wait_for, self._reaching.standing
-
-    def list(self) -> Rows:
-        """Each with how far it is behind, in events and seconds, and the progress of a build beside it."""
-        head = self.platform.event_store.head()
-        with self.platform.database.read() as session:
-            rows = [row for row in followers.builds(session) if row.kind != CONSOLE]
-        names = dict.fromkeys(row.name for row in rows)
-        return [self._told([row for row in rows if row.name == name], head) for name in names]
-
-    def stopped(self) -> Rows:
-        """Those that need a hand, each with its `name`, its `kind` and `why`: without what an error says."""
-        with self.platform.database.read() as session:
-            rows = [row for row in followers.builds(session) if row.kind != CONSOLE]
-        found = [row for row in rows if row.problem and not row.paused]
-        told = {row.name: {"name": row.name, "kind": row.kind, "why": _why(row)} for row in found}
-        return list(told.values())
-
-    def all(self) -> Rows:
-        """These, each with whether it is `declared`, and the console's own read models, of the kind `console`."""
-        ours = self.platform.subscriptions.projections()
-        return [*self._with_code(self.list()), self._runs(), *map(_console, ours)]
-
-    def get(self, name: str) -> dict[str, Any]:
-        """One of all. Raises `NotFound`."""
-        rows = self.all() if is_ours(name) else self.list()
-        found = [one for one in rows if one["name"] == name]
-        if not found:
-            raise absent(name)
-        return (found if is_ours(name) else self._with_code(found))[0]
-
-    def _with_code(self, rows: Rows) -> Rows:
-        """Each with whether a live worker's code has it: `declared`, None where nobody can tell."""
-        try:
-            names = removing.declared(self.platform.workers.list())
-        except RedisError:  # all else is told from SQL
-            names = None
-        return [
-            {**row, "declared": None if names is None else row["name"] in names} for row in rows
-        ]
-
-    def rows_as_of(
-        self, name: str, position: int | None = None, at: float | None = None
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The rows of an earlier position or time, with their tables' names (`app.cqrs.as_of.rows`)."""
-        return rows_as_of(self.platform, name, position, at)
-
-    def owner(self) -> str | None:
-        """The worker that follows the event store for all of them now; None where nobody does."""
-        with self.platform.database.read() as session:
-            row = session.get(OwnerRow, following.WHAT)
-        alive = row is not None and row.until > self.platform.clock.now()
-        return row.owner if row is not None and alive else None
-
-    def position(self, name: str) -> int:
-        """How far the live build has come. Raises `NotFound`."""
-        with self.platform.database.read() as session:
-            return live_of(followers.builds(session, name), name).position
-
-    def wait(self, name: str, position: Position | str | int, seconds: float) -> bool:
-        """Whether it has come to this position within so many seconds; `wait_for` tells more."""
-        return bool(self.wait_for(name, position, seconds)["reached"])
+class Projections(Shown):
+    """`platform.projections`: what there is to see is in `app.cqrs.shown`."""
 
     def rebuild(self, name: str, actor: str, reason: str = "") -> int:
         """Build it anew beside the live one, which it replaces when it has caught up; the build's number.
@@ -192,62 +120,6 @@ class Projections:
             stopping.no_more(live)
             session.add(live)
 
-    def _runs(self) -> dict[str, Any]:
-        """The console's rows of runs, and a rebuild of them."""
-        with self.platform.database.read() as session:
-            row = session.get(FollowerRow, (own_rebuild.RUNS, own_rebuild.BUILD))
-        stands = self._reaching.standing(own_rebuild.RUNS)
-        building = row is not None and row.state == BUILDING
-        return {
-            "name": own_rebuild.RUNS,
-            "kind": CONSOLE,
-            "version": 1,
-            "state": stands["state"],
-            "lag": stands["behind"]["seconds"],
-            "behind": stands["behind"],
-            "updated": iso(row.updated) if row else None,
-            "problem": row.problem if row else None,
-            "building": None
-            if row is None or not building
-            else {
-                "version": 1,
-                "position": row.position,
-                "progress": row.position / own_rebuild.WHOLE,
-                "problem": row.problem,
-            },
-        }
-
-    def _told(self, rows: Sequence[FollowerRow], head: int) -> dict[str, Any]:
-        live = next((row for row in rows if row.state == LIVE), rows[0])
-        beside = next((row for row in rows if row.state == BUILDING), None)
-        behind = self._reaching.lag(live, head)
-        return {
-            "name": live.name,
-            "kind": live.kind,
-            "version": live.version,
-            "live": live.state == LIVE,
-            "state": state_of(live, beside),
-            "position": live.position,
-            "head": head,
-            "lag": behind["events"],
-            "behind": behind,
-            "updated": iso(live.updated),
-            "problem": stopping.sentence(live),
-            "stopped_by": stopping.event_of(live),
-            "older_code": stopping.is_by_older_code(live),
-            "skipped": live.skipped or [],
-            "building": None
-            if beside is None
-            else {
-                "version": beside.version,
-                "position": beside.position,
-                "progress": min(1.0, beside.position / head) if head else 1.0,
-                "problem": stopping.sentence(beside),
-                "stopped_by": stopping.event_of(beside),
-                "older_code": stopping.is_by_older_code(beside),
-            },
-        }
-
     @contextmanager
     def _steering(self, name: str, actor: str, what: str, reason: str) -> Iterator[Steering]:
         """A transaction that holds all builds of one of them, and its line in the audit with the change."""
@@ -297,22 +169,4 @@ def _standing(rows: Sequence[FollowerRow]) -> dict[str, Any]:
         "position": live.position if live else None,
         "skipped": len(live.skipped or ()) if live else None,
         "building": beside.position if beside else None,
-    }
-
-
-def _why(row: FollowerRow) -> str:
-    problem = stopping.place(row)
-    return problem if row.state == LIVE else f"A build stands still beside it. {problem}"
-
-
-def _console(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "name": row["name"],
-        "kind": CONSOLE,
-        "state": row["state"],
-        "backlog": row["backlog"],
-        "open": row["open"],
-        "parked": row["parked"],
-        "lag": row["oldest"],
-        "behind": {"events": row["backlog"], "seconds": row["oldest"] or 0.0},
     }

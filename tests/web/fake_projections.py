@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.cqrs.declaration import CONSOLE
-from app.cqrs.operating import _console
+from app.cqrs.shown import console
 from app.errors import Conflict, NotFound
 from app.events.position import Position
 from tests.web.fake_time import Json, at
@@ -58,7 +58,7 @@ class FakeProjections:
         return [
             *self._rows.values(),
             runs,
-            *map(_console, self._platform.subscriptions.projections()),
+            *map(console, self._platform.subscriptions.projections()),
         ]
 
     def get(self, name: str) -> Json:
