@@ -59,7 +59,7 @@ class NewerData(Unavailable):
     """Data of a version that came after this code. Nothing is wrong with it: newer code reads it."""
 
     def __init__(self, type: str, version: int, known: int):
-        self.type, self.version = type, version
+        self.type, self.version, self.known = type, version, known
         super().__init__(
             f"{type} comes in version {version} here, and this code knows version {known}: it is left to newer "
             "code. Deploy that, or restart the workers that run an older release."

@@ -158,14 +158,35 @@ def resume(name: str, reason: str) -> None:
     click.echo(f"{name} goes on.")
 
 
-@projections.command(epilog="\b\nExample:\n  python -m app projections skip sales")
+@projections.command(
+    epilog="\b\nExamples:\n  python -m app projections skip sales\n  python -m app projections skip sales --newer"
+)
 @click.argument("name")
 @WHY
-def skip(name: str, reason: str) -> None:
+@click.option("--newer", is_flag=True, help="All of the type that only newer code reads.")
+@click.option("--yes", is_flag=True, help="Don't ask (with --newer).")
+def skip(name: str, reason: str, newer: bool, yes: bool) -> None:
     """Leave out the event that stopped it, and go on behind it."""
     with opened() as platform:
+        if newer:
+            _skip_newer(platform, name, reason, yes)
+            return
         platform.projections.skip(name, ACTOR, reason)
     click.echo(f"{name} goes on behind the event that stopped it.")
+
+
+def _skip_newer(platform: Platform, name: str, reason: str, yes: bool) -> None:
+    """Up to the position to which they were counted."""
+    found = platform.projections.newer(name)
+    if found and not yes:
+        click.confirm(
+            f"{found['events']:,} events of {found['type']}, of versions above {found['above']}, up to the position "
+            f"{found['until']}, will be left out, until code that reads them builds {name} anew. Go on?",
+            abort=True,
+        )
+    until = found["until"] if found else None
+    number = platform.projections.skip_newer(name, ACTOR, reason, until)
+    click.echo(f"{name} goes on, and leaves out {number:,} events of newer code.")
 
 
 @projections.command(epilog="\b\nExample:\n  python -m app projections cancel sales")

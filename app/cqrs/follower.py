@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from app.cqrs import builds, reacting, removing, stopping, tables
+from app.cqrs import builds, leaving_out, reacting, removing, stopping, tables
 from app.cqrs.declaration import Declared
 from app.cqrs.view import Place, View
 from app.errors import NewerData, Refused, Unavailable
@@ -180,25 +180,38 @@ class Follower:
                 return len(found)  # another process, or an operator, was quicker
             tables.make(session.connection(), list(classes.values()))
             view = View(session, classes, self._looked_for.get(seen.build, ()))
-            done = self._handle_some(found, view)
+            done = self._handle_some(found, view, row)
             view.flush()
             row.position, row.updated = found[done - 1].position, self.platform.clock.now()
+            if row.leaves_out and row.position >= row.leaves_out["until"]:
+                row.leaves_out = None
             session.add(row)
         self._looked_for[seen.build] = view.looked_for
         return done
 
-    def _handle_some(self, found: Sequence[Recorded], view: View) -> int:
+    def _handle_some(self, found: Sequence[Recorded], view: View, row: FollowerRow) -> int:
         """At least one, and no more than there is time for: how many. The next batch is as long as fits."""
         clock, done = self.platform.clock, 0
         until = clock.monotonic() + TURN
         for recorded in found:
             if not self.declared.types or recorded.event.type in self.declared.types:
-                self._handle(recorded, view)
+                if leaving_out.covers(row, recorded) and (newer := self._newer(recorded)):
+                    builds.skip(row, recorded.position, recorded.event.type, newer)
+                else:
+                    self._handle(recorded, view)
             done += 1
             if clock.monotonic() >= until:
                 break
         self._limit = done if done < len(found) else min(BATCH, 2 * self._limit)
         return done
+
+    def _newer(self, recorded: Recorded) -> str | None:
+        """That its data is newer than this code, in words; None where it isn't."""
+        try:
+            self.platform.event_store.typed(recorded)
+        except NewerData as error:
+            return str(error)
+        return None
 
     def _handle(self, recorded: Recorded, view: View) -> None:
         try:

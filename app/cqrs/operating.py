@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.cqrs import builds, own_rebuild, removing, stopping, tables
+from app.cqrs import builds, leaving_out, own_rebuild, removing, stopping, tables
 from app.cqrs.declaration import is_ours
 from app.cqrs.reaching import absent, live_of, state_of
 from app.cqrs.shown import Shown
@@ -67,6 +67,22 @@ class Projections(Shown):
                 stopping.no_more(row)
                 session.add(row)
 
+    def skip_newer(self, name: str, actor: str, reason: str = "", until: int | None = None) -> int:
+        """Leave out every event that only newer code reads, of the type that stopped it; how many these are.
+
+        For after a rollback for good. Up to the position `until`, by default the newest there is (`newer` told
+        it, and the number). Raises `Conflict` where nothing of the kind stopped it.
+        """
+        with self._steering(name, actor, "skipped", reason) as (session, rows, more):
+            found = [(row, what) for row in rows if (what := self._ahead(row, until))]
+            if not found:
+                raise Conflict(f"{name} isn't stopped by an event that only newer code reads.")
+            for row, what in found:
+                leaving_out.mark(row, what)
+                session.add(row)
+            more["leaves_out"] = most = max((what for _, what in found), key=_number)
+        return _number(most)
+
     def skip(self, name: str, actor: str, reason: str = "") -> None:
         """Leave out the event that stopped it, and go on behind it.
 
@@ -116,7 +132,7 @@ class Projections(Shown):
                 if row.state == BUILDING:
                     builds.leave(session, row)
             tables.empty(session.connection(), live.tables)
-            live.position, live.skipped = 0, None
+            live.position, live.skipped, live.leaves_out = 0, None, None
             stopping.no_more(live)
             session.add(live)
 
@@ -157,6 +173,10 @@ def _changing(platform: Any, name: str) -> Iterator[tuple[Session, list[Follower
         if not rows:
             raise absent(name)
         yield session, rows
+
+
+def _number(what: dict[str, Any]) -> int:
+    return int(what["events"])
 
 
 def _standing(rows: Sequence[FollowerRow]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from app.cqrs import following, own_rebuild, removing, stopping
+from app.cqrs import following, leaving_out, own_rebuild, removing, stopping
 from app.cqrs.as_of.rows import rows_as_of
 from app.cqrs.declaration import is_ours
 from app.cqrs.own_rebuild import CONSOLE
@@ -70,6 +70,21 @@ class Shown:
         return [
             {**row, "declared": None if names is None else row["name"] in names} for row in rows
         ]
+
+    def newer(self, name: str) -> dict[str, Any] | None:
+        """What `skip_newer` would leave out: `{"type", "above", "events", "until"}`, of versions above that one.
+
+        None where no event of newer code stops it. Raises `NotFound`.
+        """
+        with self.platform.database.read() as session:
+            rows = followers.builds(session, name)
+        if not rows:
+            raise absent(name)
+        found = [what for row in rows if (what := self._ahead(row))]
+        return max(found, key=lambda what: what["events"], default=None)
+
+    def _ahead(self, row: FollowerRow, until: int | None = None) -> dict[str, Any] | None:
+        return leaving_out.ahead(self.platform.event_store, row, until)
 
     def rows_as_of(
         self, name: str, position: int | None = None, at: float | None = None

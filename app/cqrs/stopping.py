@@ -27,7 +27,7 @@ def by_newer_data(row: FollowerRow, recorded: Recorded, newer: NewerData) -> Non
     After a rollback for good nobody has that: then an operator may `skip` it.
     """
     row.problem = str(newer)
-    row.stopped_by = {OLDER: True, "version": newer.version, **_of(recorded)}
+    row.stopped_by = {OLDER: True, "version": newer.version, "known": newer.known, **_of(recorded)}
 
 
 def otherwise(row: FollowerRow, problem: str) -> None:
@@ -47,6 +47,12 @@ def needs(row: FollowerRow) -> tuple[str, int] | None:
     """The type and the version of the data that code was too old for; None where no data was."""
     by = row.stopped_by
     return (by["type"], by["version"]) if is_by_older_code(row) and "version" in by else None
+
+
+def knows(row: FollowerRow) -> int | None:
+    """The version of that type that the code knows which was too old."""
+    needed = needs(row)
+    return row.stopped_by.get("known", needed[1] - 1) if needed else None
 
 
 def event_of(row: FollowerRow) -> dict[str, Any] | None:

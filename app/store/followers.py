@@ -21,7 +21,8 @@ LIVE, BUILDING = "live", "building"
 class FollowerRow(SQLModel, table=True):
     """`problem` says what stopped it, `stopped_by` is it as data (`app.cqrs.stopping`).
 
-    `skipped` are events that were left out, each with its error.
+    `skipped` are events that were left out, each with its error; `leaves_out` says which are to be
+    (`app.cqrs.leaving_out`).
     """
 
     __tablename__ = "followers"
@@ -36,6 +37,7 @@ class FollowerRow(SQLModel, table=True):
     problem: str | None = Field(default=None, nullable=True, sa_type=LongText)
     stopped_by: Any = Field(default=None, nullable=True, sa_type=JsonText)
     skipped: Any = Field(default=None, nullable=True, sa_type=JsonText)
+    leaves_out: Any = Field(default=None, nullable=True, sa_type=JsonText)
     tables: Any = Field(default=None, nullable=True, sa_type=JsonText)
     updated: float = Field(sa_type=Moment)
 

@@ -88,6 +88,54 @@ def test_after_a_rollback_for_good_it_goes_on_behind_what_an_operator_leaves_out
         shop.projections.skip("sales", "cli")
 
 
+def test_after_a_rollback_for_good_all_that_is_newer_is_left_out_at_once(shop):
+    for version in (1, 2, 1, 2, 1, 2):
+        deploy(shop, version)
+        sell(shop, pieces=1, **({"each": 12} if version == 2 else {}))
+    deploy(shop, 1)
+    older = Following(shop, "older")
+    follow(shop, older)
+    shop.projections.rebuild("sales", "cli")  # as stuck as the live one
+    follow(shop, older)
+    shown = shop.projections.newer("sales")
+    assert shown == {"type": "item.sold", "above": 1, "events": 3, "until": 6}
+    deploy(shop, 2)
+    sell(shop, pieces=1, each=12)  # by whoever still runs that
+    deploy(shop, 1)
+
+    assert shop.projections.skip_newer("sales", "cli", "rolled back", until=shown["until"]) == 3
+    follow(shop, older)
+    told = shop.projections.get("sales")
+    assert (sold(shop), told["position"], told["stopped_by"]["position"]) == ({"tea": 3}, 6, 7)
+    assert told["building"]["position"] == 6
+    assert [one["position"] for one in told["skipped"]] == [2, 4, 6]
+    (line, *_) = shop.audit.find(action="projection.skipped").items
+    assert line["details"]["leaves_out"] == shown and line["details"]["reason"] == "rolled back"
+
+    assert shop.projections.skip_newer("sales", "cli") == 1
+    follow(shop, older)
+    assert shop.projections.get("sales")["state"] == "running"
+    assert shop.projections.newer("sales") is None
+    with pytest.raises(Conflict, match="isn't stopped by an event that only newer code reads"):
+        shop.projections.skip_newer("sales", "cli")
+
+    shop.projections.rebuild("sales", "cli")
+    deploy(shop, 2)  # it comes after all, and brings everything
+    follow(shop, Following(shop, "newer"))
+    assert (shop.projections.get("sales")["building"], sold(shop)) == (None, {"tea": 51})
+
+
+def test_newer_code_reads_what_was_to_be_left_out(shop):
+    deploy(shop, 2)
+    sell(shop, pieces=1, each=12)
+    deploy(shop, 1)
+    follow(shop, Following(shop, "older"))
+    assert shop.projections.skip_newer("sales", "cli") == 1
+    deploy(shop, 2)
+    follow(shop, Following(shop, "newer"))
+    assert (shop.projections.get("sales")["skipped"], sold(shop)) == ([], {"tea": 12})
+
+
 def test_a_build_waits_for_newer_code_beside_live_rows_that_stand_still(shop):
     deploy(shop, 2)
     sell(shop, pieces=1, each=12)

@@ -103,6 +103,17 @@ class FakeProjections:
     def skip(self, name: str, actor: str, reason: str = "") -> None:
         self._changed(name, actor, "skipped", problem=None)
 
+    def newer(self, name: str) -> Json | None:
+        by = self.get(name).get("stopped_by")
+        older = by and self.get(name)["older_code"]
+        return {"type": by["type"], "above": 1, "events": 3, "until": 42} if older else None
+
+    def skip_newer(self, name: str, actor: str, reason: str = "", until: int | None = None) -> int:
+        if self.newer(name) is None:
+            raise Conflict(f"{name} isn't stopped by an event that only newer code reads.")
+        self._changed(name, actor, "skipped", problem=None)
+        return 3
+
     def remove(self, name: str, actor: str, reason: str = "") -> list[str]:
         if self.get(name)["state"] == "running":
             raise Conflict(f"The code of {name} is still there, in pc-4711-ab12.")

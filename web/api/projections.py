@@ -43,9 +43,16 @@ DECLARED = {
 PROJECTION = obj({"name": TEXT, "state": TEXT, "behind": DISTANCE}, kind=TEXT, backlog=MAYBE_COUNT, open=COUNT,
                  lag=MAYBE_NUMBER, version=COUNT, position=COUNT, head=COUNT,
                  problem=MAYBE_TEXT, stopped_by=STOPPED_BY, older_code=FLAG, live=LIVE, declared=DECLARED)  # fmt: skip
+NEWER = obj({"newer": {
+    "type": ["object", "null"],
+    "description": "`events` of versions above `above`, up to the position `until`; null where no such event stops it.",
+    "properties": {"type": TEXT, "above": COUNT, "events": COUNT, "until": COUNT},
+}})  # fmt: skip
+UNTIL = {**COUNT, "description": "Leave none out behind this position: the one that was shown."}
 ONE = obj({"name": TEXT, "kind": TEXT, "state": TEXT, "behind": DISTANCE}, position=COUNT,
           lag=MAYBE_NUMBER, live=LIVE, declared=DECLARED)  # fmt: skip
 WHY = Body(REASON, optional=True)
+UP_TO = Body({**REASON, "properties": {**REASON["properties"], "until": UNTIL}}, optional=True)
 MAYBE_ROW = {"type": ["object", "null"]}
 ROW = obj(
     {"kind": {"enum": ["changed", "gone", "new", "same"]}, "then": MAYBE_ROW, "now": MAYBE_ROW}
@@ -146,6 +153,22 @@ def skip_projection(name: str, body: dict[str, Any]) -> dict[str, Any]:
     """Leave out the event that stopped it, and go on behind it."""
     current_platform().projections.skip(name, current_actor(), body.get("reason", ""))
     return _then(name)
+
+
+@route("GET", "/projections/<path:name>/skip-newer", "viewer", answers=NEWER, may_fail=(404,))
+def get_newer(name: str) -> dict[str, Any]:
+    """What `POST` would leave out: the events that only newer code reads, of the type that stopped it."""
+    return {"newer": current_platform().projections.newer(name)}
+
+
+@route(
+    "POST", "/projections/<path:name>/skip-newer", "operator", body=UP_TO, may_fail=(404, 409),
+    answers=obj({"leaves_out": COUNT}),
+)  # fmt: skip
+def skip_newer(name: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Leave them out, after newer code was rolled back for good; how many these are."""
+    projections, reason = current_platform().projections, body.get("reason", "")
+    return {"leaves_out": projections.skip_newer(name, current_actor(), reason, body.get("until"))}
 
 
 @route(

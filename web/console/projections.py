@@ -52,12 +52,20 @@ def projection(name: str) -> ResponseReturnValue:
     platform = current_platform()
     if is_ours(name):
         return redirect("/projections")  # there is all that can be told of them
+    told = platform.projections.get(name)
     return render_template(
         "projection.html",
-        projection=platform.projections.get(name),
+        projection=told,
+        newer=platform.projections.newer(name) if may("operator") and _is_older(told) else None,
         owner=platform.projections.owner(),
         deeds=deeds(name) if may("operator") else [],
     )
+
+
+def _is_older(told: dict[str, Any]) -> bool:
+    """Whether it waits for newer code at an event."""
+    builds = (told, told["building"] or {})
+    return any(one.get("older_code") and one.get("stopped_by") for one in builds)
 
 
 def deeds(name: str) -> list[dict[str, Any]]:
@@ -83,6 +91,17 @@ def deeds(name: str) -> list[dict[str, Any]]:
 def steer_projection(name: str, what: str) -> ResponseReturnValue:
     do = getattr(current_platform().projections, what)
     act(DONE[what].format(name=name), do, name, current_actor(), field("reason"))
+    return go(back(f"/projections/{words.segment(name)}"))
+
+
+@blueprint.post("/projections/<path:name>/skip-newer")
+@requires("operator")
+def skip_newer(name: str) -> ResponseReturnValue:
+    """Up to the position to which the page counted them."""
+    until = field("until")
+    done = f"{name} goes on, and leaves out what only newer code reads: each is noted as left out."
+    do = current_platform().projections.skip_newer
+    act(done, do, name, current_actor(), field("reason"), int(until) if until.isdecimal() else None)
     return go(back(f"/projections/{words.segment(name)}"))
 
 

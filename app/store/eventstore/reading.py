@@ -112,6 +112,19 @@ class Reader:
             rows = bulk.rows(f"{query} ORDER BY f.position DESC LIMIT ?", *given, limit + 1)
         return paged(rows, limit, lambda row: (row[0],), _stream)
 
+    def schemas_between(self, type: str, after: int, until: int) -> dict[str | None, int]:
+        with self._reading(None) as bulk:
+            named = (
+                "event::json->>'dataschema'"
+                if bulk.on_postgres
+                else "json_extract(event, '$.dataschema')"
+            )
+            query = (
+                f"SELECT {named}, count(*) FROM stored_events"
+                " WHERE position > ? AND position <= ? AND type = ? GROUP BY 1"
+            )
+            return dict(bulk.rows(query, after, until, type))
+
     def recorded_after(self, position: int) -> float | None:
         query = "SELECT recorded FROM stored_events WHERE position > ? ORDER BY position LIMIT 1"
         with self._reading(None) as bulk:

@@ -242,6 +242,10 @@ class EventStore:
         """The streams, those that began last first; of a category: those called `category:…`."""
         return self._reader.streams(category, limit, cursor)
 
+    def schemas_between(self, type: str, after: int, until: int) -> dict[str | None, int]:
+        """How many events of a type there are behind a position, up to another, by their `dataschema`."""
+        return self._reader.schemas_between(type, after, until)
+
     def recorded_after(self, position: int) -> float | None:
         """When the next event after a position was recorded (s since 1970); None where there is none."""
         return self._reader.recorded_after(position)
