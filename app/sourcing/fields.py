@@ -29,8 +29,7 @@ def declared(
         if base in root.__mro__:
             continue
         annotations = inspect.get_annotations(base)
-        if issubclass(base, root):  # what is mixed in may be a library's
-            _check_shared(cls, base, annotations, {*settings, *vars(root)})
+        _check_shared(cls, base, root, annotations, {*settings, *vars(root)})
         for name, annotation in annotations.items():
             if name.startswith("_") or name in settings or _is_class_variable(annotation):
                 continue
@@ -49,13 +48,18 @@ def declared(
 
 
 def _check_shared(
-    cls: type, base: type, annotations: dict[str, Any], known: Collection[str]
+    cls: type, base: type, root: type, annotations: dict[str, Any], known: Collection[str]
 ) -> None:
     """What is no field isn't copied for each object: a list would belong to all of them.
 
     Only what can be changed in place is refused, since that can't be told from a field whose type was
-    forgotten: a number, a logger or a pattern is a constant, and so is a list in capitals.
+    forgotten: a number, a logger or a pattern is a constant, and so is a list in capitals. Of a class that is
+    mixed in, which may be a library's, the class that mixes it in can say what it is.
     """
+    is_mixed_in = not issubclass(base, root)
+    if is_mixed_in:
+        before = cls.__mro__[: cls.__mro__.index(base)]
+        known = {*known, *(name for one in before for name in inspect.get_annotations(one))}
     for name, value in vars(base).items():
         hint = annotations.get(name)
         if name in known or name.startswith("__") or name.strip("_").isupper():
@@ -64,6 +68,12 @@ def _check_shared(
         if is_field or _is_class_variable(hint) or not isinstance(value, _MUTABLE):
             continue
         kind, public = type(value).__name__, name.lstrip("_")
+        if is_mixed_in:
+            raise TypeError(
+                f"{cls.__name__}.{name} is one value for all: {base.__name__}, which is mixed in, makes it no field. "
+                f"Say in {cls.__name__} what it is: `{public}: {kind} = …` for a field, or `{name}: ClassVar[{kind}] = "
+                f"{base.__name__}.{name}` for what never changes."
+            )
         raise TypeError(
             f"{cls.__name__}.{name} is one value for all, since only names with a type, and without _ "
             f"in front, are fields: write `{public}: {kind} = …` for a field, or "

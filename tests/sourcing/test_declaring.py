@@ -80,15 +80,25 @@ def test_constants_and_what_works_things_out_are_allowed():
     assert list(Basket._fields) == ["items"]
 
 
-def test_what_a_class_that_is_mixed_in_says_without_a_type_is_its_own_affair():
+@pytest.mark.parametrize(("name", "value"), [("seen", []), ("_seen", {})])
+def test_one_value_for_all_of_a_class_that_is_mixed_in_is_refused(name, value):
+    limited = type("Limited", (), {"limit": 3, "LIMITS": [3], name: value})
+    with pytest.raises(TypeError, match=rf"Limited, which is mixed in.*ClassVar.*Limited\.{name}"):
+        type("Basket", (limited, Aggregate), {})
+
+
+def test_who_mixes_a_class_in_says_what_its_values_are():
     class Limited:
-        limit = 3
         seen = []
+        _cache = {}
+        limits: ClassVar[list[int]] = []
 
     class Basket(Limited, Aggregate):
-        items: list[str] = []
+        seen: list[str] = []
+        _cache: ClassVar[dict[str, int]] = Limited._cache
 
-    assert list(Basket._fields) == ["items"]
+    Basket("1").seen.append("red")
+    assert Basket("2").seen == [] and list(Basket._fields) == ["seen"]
 
 
 def test_fields_of_a_class_that_is_mixed_in_belong_to_one_aggregate_only():
