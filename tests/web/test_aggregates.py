@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from msgspec.structs import replace
 
+from app.events.event import Event
 from app.sourcing.kind import Kinds
 from app.sourcing.past import Past
 from tests.web.conftest import csrf_of
@@ -55,6 +58,27 @@ def test_the_page_has_a_slider_steps_a_diff_and_why(browser_of) -> None:
     assert "lamp:1" in browser_of("viewer").get("/aggregates").text
 
 
+def test_a_page_of_an_early_version_lists_the_events_around_it(browser_of, monkeypatch) -> None:
+    monkeypatch.setattr("web.console.aggregates.LATER", 1)
+    browser = browser_of("viewer")
+    page = browser.get("/aggregates/lamp:1?version=1").text
+    rows = page.partition("Every event")[2]
+    assert re.findall(r'"Version"><a href="[^"]*version=(\d)"', rows) == ["2", "1"]
+    assert rows.count('aria-current="true"') == 1
+    newest = re.search(r'href="([^"]+)#history">Those from the newest', page)
+    assert newest and "?version=3" in browser.get(newest[1].replace("&amp;", "&")).text
+    assert "Those from the newest" not in browser.get("/aggregates/lamp:1").text
+
+
+def test_a_long_value_opens_to_the_whole_of_it(browser_of, platform) -> None:
+    rows = platform.past._store.rows
+    long = Event(type="lamp.labelled", data={"label": "<i>" + "x" * 300 + "the end"})
+    rows[1] = replace(rows[1], event=long)
+    page = browser_of("viewer").get("/aggregates/lamp:1?version=2").text
+    assert page.count('<details class="fold value"') == 2  # what the step changed, and the field
+    assert "<i>x" not in page and page.count("x" * 300) == 3
+
+
 def test_of_a_class_that_only_workers_have_one_is_asked(platform, browser_of, api_as) -> None:
     platform.past = Past(platform.past._store, Kinds())
     assert "Show its fields" not in browser_of("viewer").get("/aggregates/lamp:1").text
@@ -72,6 +96,9 @@ def test_of_a_class_that_only_workers_have_one_is_asked(platform, browser_of, ap
     assert 'class="aslink" name="version" value="2"' in shown and "?version=" not in shown
     assert "No worker has come" in browser.get("/aggregates/lamp:1/as-of/look-2").text
     assert browser.get("/aggregates/lamp:2/as-of/look-1").status_code == 404
+    wrong = {**form, "version": "", "at": "a <week> ago"}
+    page = browser.post("/aggregates/lamp:1/as-of", data=wrong, follow_redirects=True).text
+    assert "write a time as" in page and 'value="a &lt;week&gt; ago"' in page
     browser.post("/aggregates/lamp:1/as-of", data={**form, "version": "9"})
     assert "wasn" in browser.get("/aggregates/lamp:1").text
 

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import NotFound, Refused
 from app.sourcing.history import paths
+from app.store.page import cursor_of
 from web.api.parameters import parse_time, whole
 from web.auth import requires
 from web.console import words
@@ -16,6 +17,9 @@ from web.console.as_of import ask
 from web.console.pages import blueprint, text_filter
 from web.platform import current_platform
 from web.problems import BadInput
+
+HISTORY, LATER = 50, 5
+"""Events in the list, and how many of them come after the one that is shown."""
 
 
 @blueprint.get("/aggregates")
@@ -89,12 +93,22 @@ def _page(
     told: dict[str, Any] | None = None,
     problem: str = "",
 ) -> str:
+    cursor = text_filter("cursor") or around(found["version"], found["newest"])
+    history = current_platform().past.history(found["stream"], HISTORY, cursor)
+    first = history.items[0]["version"] if history.items else found["newest"]
     return render_template(
         "aggregate.html",
         aggregate=found,
         fields=list(paths(found["state"] or {})),
         step=step,
-        history=current_platform().past.history(found["stream"], 50, text_filter("cursor")),
+        history=history,
+        later=cursor_of(found["newest"]) if first < found["newest"] else None,
         told=told,
         problem=problem,
     )
+
+
+def around(version: int, newest: int) -> str | None:
+    """Where the list of events begins so that the one that is shown is among them."""
+    first = version + LATER
+    return cursor_of(first) if first < newest else None

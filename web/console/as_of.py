@@ -10,7 +10,7 @@ from web import waiting
 from web.api.parameters import parse_time, whole
 from web.auth import current_actor
 from web.console import words
-from web.console.pages import field, go, say
+from web.console.pages import field, go, query, say
 from web.problems import BadInput
 
 PATIENCE = 3.0
@@ -18,7 +18,10 @@ PATIENCE = 3.0
 
 
 def ask(asking: AsOf, name: str, page: str) -> ResponseReturnValue:
-    """Ask for the moment in the form, a number or a time; then see the answer's page, below `page`."""
+    """Ask for the moment in the form, a number or a time; then see the answer's page, below `page`.
+
+    Where there is no such moment, that is said on `page`, with what was typed.
+    """
     by = asking.by
     number, at = field(by) or None, field("at") or None
     try:
@@ -27,7 +30,7 @@ def ask(asking: AsOf, name: str, page: str) -> ResponseReturnValue:
         )
     except (PenstockError, BadInput) as error:
         say(str(error), "error")
-        return go(page)
+        return go(page + query({"asked_number": number, "asked_at": at}))
     with waiting.at_most(PATIENCE) as seconds:
         asking.wait(id, name, seconds)
     return go(f"{page}/as-of/{words.segment(id)}")

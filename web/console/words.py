@@ -16,7 +16,10 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from web.drawing.svg import clip
+
 UNKNOWN = "–"
+LONGEST_NAME = 60
 _POSITION = re.compile(r"\d{10,15}-\d+")
 Moment = datetime | str | float | int | None
 
@@ -238,6 +241,7 @@ def ended_as(run: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def person(actor: str | None) -> str:
-    """`user:admin` is admin, `token:ci` is the token ci, anything else is itself."""
+    """`user:admin` is admin, `token:ci` is the token ci, anything else is itself; cut where it is very long."""
     kind, _, name = (actor or UNKNOWN).partition(":")
-    return name if kind == "user" else f"token {name}" if kind == "token" else actor or UNKNOWN
+    named = name if kind == "user" else f"token {name}" if kind == "token" else actor or UNKNOWN
+    return clip(named, LONGEST_NAME)
