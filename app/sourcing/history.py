@@ -48,10 +48,15 @@ def tell(kind: Kind[Any], id: str, events: Iterable[Recorded], since: int = 1) -
         before, fields = fields, kind.dump(state)
         if recorded.version < since:
             continue
-        was, now = _unlike(before, fields)
-        changes = differences(dict(paths(was)), dict(paths(now)))
+        was, now = (dict(paths(each)) for each in _unlike(before, fields))
+        changes = differences(was, now)
         for change in changes:
             why[change.field] = recorded
+        for path, value in now.items():
+            if (
+                value == {}
+            ):  # it lost fields, which are told: that it is empty now is because of this, too
+                why[path] = recorded
         steps.append(Step(recorded, changes))
     return Told(fields, {path: why[path] for path, _ in paths(fields) if path in why}, steps)
 

@@ -63,6 +63,9 @@ def test_a_change_elsewhere_appears_by_itself(
     platform.changes.announce("subscriptions")
     expect(page.locator("#pause")).to_contain_text("Paused by ada")
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    platform.subscriptions.resume("shop.handlers.charge", "user:ada")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    expect(page.locator("#pause")).not_to_contain_text("Paused by ada")  # gone back to
 
 
 def test_what_is_being_chosen_is_left_alone(

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from tests.console.conftest import send, token
 from tests.web.fakes import FakePlatform
+from web import create_app
 
 CHARGE = "/subscriptions/shop.handlers.charge"
 
@@ -37,6 +38,24 @@ def test_pause_with_a_reason_and_resume(operator: FlaskClient, platform: FakePla
 def test_the_overview_shows_what_was_just_changed(operator: FlaskClient) -> None:
     assert "charge is failing" in operator.get("/").text
     assert "charge is failing" not in send(operator, f"{CHARGE}/pause", back="/")
+
+
+def test_another_process_shows_what_was_just_changed_as_well(
+    operator: FlaskClient, platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.console.recent.KEPT", 60.0)
+    other = create_app(platform).test_client()
+
+    def overview() -> str:
+        for cookie in operator._cookies.values():
+            other.set_cookie(cookie.key, cookie.value)
+        return other.get("/").text
+
+    assert "charge is failing" in overview()
+    form = {"csrf_token": token(operator), "back": "/"}
+    assert operator.post(f"{CHARGE}/pause", data=form).status_code == 303
+    page = overview()
+    assert "is paused. Its events wait" in page and "charge is failing" not in page
 
 
 def test_pausing_twice_says_who_was_faster(operator: FlaskClient) -> None:

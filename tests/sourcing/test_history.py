@@ -43,6 +43,10 @@ class Shelf(Aggregate):
         self.last = event.data["item"]
         self.pieces = {**self.pieces, self.last: self.pieces.get(self.last, 0) + 1}
 
+    @applies("shelf.cleared")
+    def _cleared(self, event: Event) -> None:
+        self.pieces = {}
+
 
 def test_from_a_version_on_the_steps_are_the_same() -> None:
     events = [
@@ -55,3 +59,15 @@ def test_from_a_version_on_the_steps_are_the_same() -> None:
     for since in range(1, 9):
         part = tell(Shelf.kind(), "1", events, since=since)
         assert part.steps == whole.steps[since - 1 :] and part.fields == whole.fields
+
+
+def test_what_was_emptied_is_so_because_of_who_emptied_it() -> None:
+    said: list[tuple[str, Any]] = [("shelf.filled", {"item": "tea"}), ("shelf.cleared", {})]
+    events = [
+        Recorded("test-shelf:1", n, n, Event(type=type, data=data), float(n), "ann")
+        for n, (type, data) in enumerate(said, 1)
+    ]
+    told = tell(Shelf.kind(), "1", events)
+    assert told.why["pieces"].version == 2
+    assert [change.field for change in told.steps[1].changes] == ["pieces.tea"]
+    assert "pieces" not in tell(Shelf.kind(), "1", []).why

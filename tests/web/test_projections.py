@@ -170,8 +170,8 @@ def test_an_operator_asks_how_it_was_and_sees_what_differs(browser_of, platform)
     assert "Nothing yet." in browser.get("/projections/sales").text  # it changed nothing
     for wrong in ({"at": "soon"}, {"position": "one"}, {"position": "99"}):
         sent = browser.post("/projections/sales/as-of", data={**form, **wrong})
-        assert sent.headers["Location"] == "/projections/sales"
-        assert 'role="alert"' in browser.get("/projections/sales").text
+        page = browser.get(sent.headers["Location"]).text  # with what was typed
+        assert 'role="alert"' in page and f'value="{next(iter(wrong.values()))}"' in page
     assert 'data-live="clock"' in browser.get("/projections/sales/as-of/look-2").text
     assert browser.get("/projections/thanks/as-of/look-1").status_code == 404
 

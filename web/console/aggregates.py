@@ -39,8 +39,8 @@ def aggregate(stream: str) -> ResponseReturnValue:
     try:
         found = past.get(
             stream,
-            version=None if at else whole("version", version),
-            at=parse_time("at", at) if at else None,
+            version=None if at else whole("The version", version),
+            at=parse_time("The time", at) if at else None,
         )
     except (NotFound, Refused, BadInput) as error:
         if not (at or version):

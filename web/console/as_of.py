@@ -26,7 +26,10 @@ def ask(asking: AsOf, name: str, page: str) -> ResponseReturnValue:
     number, at = field(by) or None, field("at") or None
     try:
         id = asking.ask(
-            name, current_actor(), whole(by, number), parse_time("at", at) if at else None
+            name,
+            current_actor(),
+            whole(f"The {by}", number),
+            parse_time("The time", at) if at else None,
         )
     except (PenstockError, BadInput) as error:
         say(str(error), "error")

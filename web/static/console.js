@@ -146,6 +146,8 @@ if (pauseButton) {
   });
   addEventListener("pagehide", () => source?.close());
 }
+// Gone back to, a page that the browser kept alive would show what was before one's own change.
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
 // A search that has found nothing so far goes on by itself, until somebody does something else.
 const further = document.querySelector("[data-further]");
