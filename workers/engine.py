@@ -193,6 +193,7 @@ class Engine:
             "memory": resident({os.getpid(), *pids}),
             "versions": self.versions,
             "follows": sorted(self.platform.followers.declared),
+            "held_up": self.following.held_up() if self.following is not None else None,
             "stopping": self.slots.closing,
         }
 

@@ -60,7 +60,7 @@ def summary(measure: str, target: str, value: float | None, above: float) -> str
         case "unserved-lanes":
             return f"no live worker serves the lane {target}"
         case "stopped-projections":
-            return f"{target} is stopped, and its rows or its answers get late"
+            return f"{target} is stopped or held up, and its rows or its answers get late"
         case "relay-lag":
             return f"what was committed waits for the relay since {text} ({limit})"
         case "refused-events":

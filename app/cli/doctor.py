@@ -274,7 +274,7 @@ def _outbox(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("outbox", "ok", f"{told['waiting']} wait")
     for one in stopped:
-        cure = f"mend it, then python -m app projections resume {one['name']}, or skip"
+        cure = f"see python -m app projections; mend it, then resume {one['name']}, or skip"
         yield Finding("projection", "problem", f"{one['name']} is stopped. {one['why']}", cure)
 
 

@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from app.cli.parameters import MOMENT, SPAN
 from app.cli.platform import ACTOR, opened, opened_with_handlers
-from app.cli.render import duration, json_option, show_json, show_table
+from app.cli.render import ago, duration, json_option, show_json, show_table
 from app.cqrs.own_rebuild import CONSOLE
 from app.cqrs.reaching import sentence
 from app.errors import Conflict
@@ -55,12 +55,19 @@ def _list(as_json: bool) -> None:
         "state": _state,
         "behind": _behind,
         "beside it": _beside,
-        "problem": lambda row: row.get("problem") or "",
+        "problem": _problem,
     }
     show_table(found, columns, "None yet: a worker declares them when it starts.")
 
 
+def _problem(row: dict[str, Any]) -> str:
+    slow = row.get("slow") or {}
+    return row.get("problem") or slow.get("what_to_do") or ""
+
+
 def _state(row: dict[str, Any]) -> str:
+    if slow := row.get("slow"):
+        return f"{row['state']}, held up since {ago(slow['since'])}"
     return f"{row['state']}, in no worker's code" if row.get("declared") is False else row["state"]
 
 

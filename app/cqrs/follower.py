@@ -48,6 +48,8 @@ class Follower:
         self._classes: dict[int, dict[Any, Any]] = {}
         self._one_by_one = 0
         self._limit = BATCH
+        self.in_hand: Recorded | None = None
+        """The event that its function works on."""
         self.is_outdated = False
         """Whether something waits for newer code, which another process may have."""
         self._looked_for: dict[int, set[Place]] = {}
@@ -214,6 +216,7 @@ class Follower:
         return None
 
     def _handle(self, recorded: Recorded, view: View) -> None:
+        self.in_hand = recorded
         try:
             event = self.platform.event_store.typed(recorded).event
             returned = view.hand(self.declared.function, event)
@@ -221,6 +224,8 @@ class Follower:
             if is_not_now(error) or _is_an_end(error):
                 raise
             raise Failed from error  # not to be taken for a connection of ours that was lost
+        finally:
+            self.in_hand = None
         if found := reacting.answers(self.platform, self.declared, returned, event):
             self.platform.outbox.add(view.session, found)
 

@@ -104,6 +104,20 @@ class Following:
             self._told = turn
             log.warning("a follower holds up the others", follower=name, seconds=round(seconds, 1))
 
+    def held_up(self) -> dict[str, Any] | None:
+        """`{"follower", "since", "position", "type"}` of a turn that takes long, for the worker's beat."""
+        turn = self._in_turn
+        if turn is None or (seconds := self.platform.clock.monotonic() - turn[1]) <= SLOW:
+            return None
+        follower = self._followers.get(turn[0])
+        recorded = follower.in_hand if follower else None
+        return {
+            "follower": turn[0],
+            "since": self.platform.clock.now() - seconds,
+            "position": recorded.position if recorded else None,
+            "type": recorded.event.type if recorded else None,
+        }
+
     def begin_reactors(self, position: int) -> None:
         """Make those known that are not yet, from a position on."""
         for declared in list(self.platform.followers.declared.values()):

@@ -10,7 +10,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from app.cqrs import following, leaving_out, own_rebuild, removing, stopping
+from app.cqrs import following, held_up, leaving_out, own_rebuild, removing, stopping
 from app.cqrs.as_of.rows import rows_as_of
 from app.cqrs.declaration import is_ours
 from app.cqrs.own_rebuild import CONSOLE
@@ -41,11 +41,19 @@ class Shown:
         return [self._told([row for row in rows if row.name == name], head) for name in names]
 
     def stopped(self) -> Rows:
-        """Those that need a hand, each with its `name`, its `kind` and `why`: without what an error says."""
+        """Those that need a hand, each with its `name`, its `kind` and `why`: without what an error says.
+
+        Also one whose function doesn't come back.
+        """
+        slow, now = held_up.by_name(self._workers() or []), self.platform.clock.now()
         with self.platform.database.read() as session:
             rows = [row for row in followers.builds(session) if row.kind != CONSOLE]
         found = [row for row in rows if row.problem and not row.paused]
         told = {row.name: {"name": row.name, "kind": row.kind, "why": _why(row)} for row in found}
+        for row in rows:
+            if row.name in slow and held_up.is_long(slow[row.name], now):
+                why = held_up.why(slow[row.name])
+                told.setdefault(row.name, {"name": row.name, "kind": row.kind, "why": why})
         return list(told.values())
 
     def all(self) -> Rows:
@@ -62,14 +70,29 @@ class Shown:
         return (found if is_ours(name) else self._with_code(found))[0]
 
     def _with_code(self, rows: Rows) -> Rows:
-        """Each with whether a live worker's code has it: `declared`, None where nobody can tell."""
-        try:
-            names = removing.declared(self.platform.workers.list())
-        except RedisError:  # all else is told from SQL
-            names = None
+        """Each with whether a live worker's code has it: `declared`, None where nobody can tell.
+
+        `slow`: where its function takes long just now, since when, at which event, in which worker.
+        """
+        workers = self._workers()
+        names = removing.declared(workers or [])
+        slow = {name: _slow(one) for name, one in held_up.by_name(workers or []).items()}
         return [
-            {**row, "declared": None if names is None else row["name"] in names} for row in rows
+            {
+                **row,
+                "declared": None if names is None else row["name"] in names,
+                "slow": slow.get(row["name"]),
+            }
+            for row in rows
         ]
+
+    def _workers(self) -> Rows | None:
+        """As their beats tell; None where Redis is away: all else is told from SQL."""
+        try:
+            found: Rows = self.platform.workers.list()
+        except RedisError:
+            return None
+        return found
 
     def newer(self, name: str) -> dict[str, Any] | None:
         """What `skip_newer` would leave out: `{"type", "above", "events", "until"}`, of versions above that one.
@@ -163,6 +186,10 @@ class Shown:
                 "older_code": stopping.is_by_older_code(beside),
             },
         }
+
+
+def _slow(told: dict[str, Any]) -> dict[str, Any]:
+    return {**told, "since": iso(told["since"]), "what_to_do": held_up.why(told)}
 
 
 def _why(row: FollowerRow) -> str:

@@ -54,7 +54,9 @@ FOLLOWER_SECONDS = Declared(
     "penstock_follower_lag_seconds", "Age of the oldest of these.", ("follower",)
 )
 FOLLOWER_STOPPED = Declared(
-    "penstock_follower_stopped", "1 where it, or a build beside it, is stopped.", ("follower",)
+    "penstock_follower_stopped",
+    "1 where it, or a build beside it, is stopped or held up.",
+    ("follower",),
 )
 
 # What SQL has committed and the relay has yet to bring to its topic: an alarm on the seconds.

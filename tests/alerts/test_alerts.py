@@ -111,7 +111,9 @@ def test_a_projection_that_stays_stopped_is_raised(world: World) -> None:
     world.after(60)
     (alert,) = world.alerts.up()
     assert (alert["severity"], alert["page"]) == ("critical", "/projections/my%20sales")
-    assert alert["summary"] == "my sales is stopped, and its rows or its answers get late"
+    assert (
+        alert["summary"] == "my sales is stopped or held up, and its rows or its answers get late"
+    )
     world.stopped = []
     world.after(60)
     assert world.alerts.up() == []

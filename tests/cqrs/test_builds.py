@@ -183,8 +183,9 @@ def test_a_turn_ends_after_a_while_however_many_events_there_are(shop, monkeypat
     assert sold(shop) == {"tea": 6}
 
 
-def test_a_function_that_blocks_is_named_in_the_log_while_it_does(shop, monkeypatch):
+def test_a_function_that_blocks_is_named_in_the_log_and_shown_while_it_does(shop, monkeypatch):
     monkeypatch.setattr("app.cqrs.following.SLOW", 0.0)
+    monkeypatch.setattr("app.cqrs.held_up.LONG", 0.0)
     begun, ended = threading.Event(), threading.Event()
 
     def blocks(event, view):
@@ -202,9 +203,16 @@ def test_a_function_that_blocks_is_named_in_the_log_while_it_does(shop, monkeypa
             shop.following.look()
             shop.following.look()
         assert [one["follower"] for one in told] == ["sales"]
+        beat(shop, "sales", held_up=shop.following.held_up())
+        slow = shop.projections.get("sales")["slow"]
+        assert (slow["position"], slow["type"], slow["worker"]) == (1, "item.sold", "pc-1")
+        (one,) = shop.projections.stopped()
+        assert "at item.sold, position 1" in one["why"] and "stop the worker pc-1" in one["why"]
     finally:
         ended.set()
         thread.join(PATIENCE)
+    beat(shop, "sales", held_up=shop.following.held_up())
+    assert (shop.projections.get("sales")["slow"], shop.projections.stopped()) == (None, [])
     with capture_logs() as told:
         shop.following.look()
     assert told == []

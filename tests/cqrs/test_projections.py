@@ -410,10 +410,10 @@ def test_tables_whose_code_gave_way_to_a_newer_version_are_told_to_stand_still(s
     assert (told["state"], told["version"], told["building"]) == ("running", 2, None)
 
 
-def beat(shop, *follows: str) -> None:
+def beat(shop, *follows: str, **more) -> None:
     """A worker lives whose code has these."""
     now, micros = shop.redis.time()
-    told = {"beat": now + micros / 1e6, "lanes": ["system"], "follows": follows}
+    told = {"beat": now + micros / 1e6, "lanes": ["system"], "follows": follows, **more}
     shop.redis.hset(keys.WORKERS, "pc-1", msgspec.json.encode(told))
 
 

@@ -20,14 +20,14 @@ class FakeProjections:
         self._rows: dict[str, Json] = {
             "sales": {
                 "name": "sales", "kind": "projection", "version": 1, "state": "running",
-                "live": True, "declared": True,
+                "live": True, "declared": True, "slow": None,
                 "position": 40, "head": 42, "lag": 2, "updated": at(0), "problem": None, "older_code": False,
                 "behind": {"events": 2, "seconds": 1.5},
                 "skipped": [], "building": None,
             },
             "thanks": {
                 "name": "thanks", "kind": "reactor", "version": 1, "state": "stopped",
-                "live": True, "declared": False,
+                "live": True, "declared": False, "slow": None,
                 "position": 30, "head": 42, "lag": 12, "updated": at(900),
                 "problem": "31 item.sold e-31: KeyError: <b>'buyer'</b>",
                 "stopped_by": {

@@ -41,6 +41,16 @@ def test_what_stopped_it_leads_to_its_event(browser_of, platform) -> None:
     assert "skip-newer" not in browser_of("viewer").get("/projections/thanks").text
 
 
+def test_what_is_held_up_says_where_and_what_to_do(browser_of, platform) -> None:
+    platform.projections._rows["sales"]["slow"] = {
+        "since": "2026-01-01T00:00:00Z", "position": 41, "type": "item.<b>", "worker": "pc-4711-ab12",
+        "what_to_do": "Stop the worker <i>pc-4711-ab12.",
+    }  # fmt: skip
+    assert "Held up at item.&lt;b&gt;" in browser_of("viewer").get("/projections").text
+    page = browser_of("viewer").get("/projections/sales").text
+    assert "Stop the worker &lt;i&gt;pc" in page and 'href="/workers/pc-4711-ab12"' in page
+
+
 def test_what_gave_way_to_a_newer_version_is_said_to_stand_still(browser_of, platform) -> None:
     beside = {"version": 2, "position": 10, "progress": 0.2, "problem": None, "stopped_by": None}
     platform.projections._rows["sales"] |= {"state": "superseded", "building": beside}

@@ -40,9 +40,14 @@ DECLARED = {
     "type": ["boolean", "null"],
     "description": "Whether a live worker's code has it; null where no worker is alive.",
 }
+SLOW = {
+    "type": ["object", "null"],
+    "description": "Where its function takes long just now: `since` when, at which event, in which worker, what to do.",
+}
 PROJECTION = obj({"name": TEXT, "state": TEXT, "behind": DISTANCE}, kind=TEXT, backlog=MAYBE_COUNT, open=COUNT,
                  lag=MAYBE_NUMBER, version=COUNT, position=COUNT, head=COUNT,
-                 problem=MAYBE_TEXT, stopped_by=STOPPED_BY, older_code=FLAG, live=LIVE, declared=DECLARED)  # fmt: skip
+                 problem=MAYBE_TEXT, stopped_by=STOPPED_BY, older_code=FLAG, live=LIVE,
+                 declared=DECLARED, slow=SLOW)  # fmt: skip
 NEWER = obj({"newer": {
     "type": ["object", "null"],
     "description": "`events` of versions above `above`, up to the position `until`; null where no such event stops it.",
@@ -50,7 +55,7 @@ NEWER = obj({"newer": {
 }})  # fmt: skip
 UNTIL = {**COUNT, "description": "Leave none out behind this position: the one that was shown."}
 ONE = obj({"name": TEXT, "kind": TEXT, "state": TEXT, "behind": DISTANCE}, position=COUNT,
-          lag=MAYBE_NUMBER, live=LIVE, declared=DECLARED)  # fmt: skip
+          lag=MAYBE_NUMBER, live=LIVE, declared=DECLARED, slow=SLOW)  # fmt: skip
 WHY = Body(REASON, optional=True)
 UP_TO = Body({**REASON, "properties": {**REASON["properties"], "until": UNTIL}}, optional=True)
 MAYBE_ROW = {"type": ["object", "null"]}
