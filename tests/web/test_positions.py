@@ -208,6 +208,20 @@ def test_the_console_never_shows_a_change_as_undone(platform, monkeypatch) -> No
     run = sent.headers["Location"].partition("correlationid=")[2].replace("&", "?", 1)
     later = browser.get(f"/runs/{run}")
     assert later.status_code == 202 and "Not shown yet" in later.text
+    # A second tab, a filter, a page gone back to: their address says nothing of it.
+    run_alone, event = run.partition("?")[0], f"/events/{run.partition('?')[0]}"
+    for path in ("/", "/events?type=order.placed", "/runs?state=running"):
+        assert "include it yet" in browser.get(path).text, path
+    assert "include it yet" not in browser.get("/sessions").text
+    assert [browser.get(path).status_code for path in (f"/runs/{run_alone}", event)] == [202, 202]
+    again = {**form, "type": "item.sold", "form_key": "2"}
+    browser.post("/publish", data=again)
     archive(platform, "order")
+    assert "include it yet" in browser.get("/events").text  # the second isn't there yet
+    archive(platform, "item")
+    assert "include it yet" not in browser.get("/events").text
+    with browser.session_transaction() as kept:
+        assert "wrote" not in kept
+    assert browser.get(event).status_code == 200
     assert "include it yet" not in browser.get(sent.headers["Location"]).text
     assert browser.get(f"/runs/{run}").status_code == 200

@@ -12,6 +12,7 @@ from app.errors import NotFound, Refused
 from app.events.schema import version_in
 from app.store.page import Page
 from web.auth import requires
+from web.console import own_writes
 from web.console.highlight import as_json
 from web.console.pages import blueprint, chosen, since, text_filter
 from web.console.schema_form import fields
@@ -61,6 +62,8 @@ def events() -> ResponseReturnValue:
 @requires("viewer")
 def event(id: str) -> ResponseReturnValue:
     platform = current_platform()
+    if (late := own_writes.late()) and platform.archive.get(id) is None:
+        return own_writes.not_yet_page(late)
     found = fetch(id)
     whole = found["event"]
     correlationid = whole.get("correlationid") or whole["id"]

@@ -277,6 +277,7 @@ GLOBALS: dict[str, Any] = {
 
 
 blueprint.before_request(own_writes.wait_for_own)
+blueprint.after_request(own_writes.remember)
 
 
 @blueprint.record_once
