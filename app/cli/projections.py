@@ -97,12 +97,14 @@ def rebuild(name: str, reason: str, waits: bool) -> None:
             _watch(platform, name)
             click.echo(f"{name} is built anew.")
             return
-        paused = _is_paused(platform.projections.get(name))
-    when = (
-        f"will be built anew when it is resumed: `python -m app projections resume {name}`."
-        if paused
-        else "is being built anew; `python -m app projections list` shows how far it is."
-    )
+        told = platform.projections.get(name)
+        alone = _alone(platform, told)
+    if _is_paused(told):
+        when = f"will be built anew when it is resumed: `python -m app projections resume {name}`."
+    elif alone:
+        when = f"waits to be built anew. {alone} It begins then by itself."
+    else:
+        when = "is being built anew; `python -m app projections list` shows how far it is."
     click.echo(f"{name} {when}")
 
 
@@ -225,7 +227,10 @@ def reset(name: str, reason: str) -> None:
     """Empty a projection's tables and begin at the first event."""
     with opened() as platform:
         platform.projections.reset(name, ACTOR, reason)
-    click.echo(f"{name} begins anew.")
+        waits = _alone(platform, platform.projections.get(name))
+    click.echo(
+        f"{name} is empty. {waits} It fills then by itself." if waits else f"{name} begins anew."
+    )
 
 
 @projections.command(epilog="\b\nExample:\n  python -m app projections wait sales 42 --timeout 5")

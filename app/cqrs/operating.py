@@ -28,7 +28,8 @@ class Projections(Shown):
     def rebuild(self, name: str, actor: str, reason: str = "") -> int:
         """Build it anew beside the live one, which it replaces when it has caught up; the build's number.
 
-        Of one that is paused, when it is resumed.
+        Of one that is paused, when it is resumed; where no worker is alive, when one is. Raises `Conflict` where
+        workers are, and none has its code.
 
         The console's `runs` are replaced a few thousand at a time (`app.store.projection.rebuilding`).
         """
@@ -45,6 +46,7 @@ class Projections(Shown):
                 )
             if any(row.state == BUILDING for row in rows):
                 raise Conflict(f"{name} is being rebuilt already.")
+            removing.check_there(self._workers() or [], name)
             build = builds.next_number(session, name, live.tables)
             followers.begin(
                 session, name, build, live.kind, live.version, BUILDING, live.tables,
@@ -121,13 +123,17 @@ class Projections(Shown):
         return dropped
 
     def reset(self, name: str, actor: str, reason: str = "") -> None:
-        """Empty its tables and begin at the first event; readers see it fill again."""
+        """Empty its tables and begin at the first event; readers see it fill again.
+
+        Raises `Conflict` where workers are alive, and none has its code.
+        """
         with self._steering(name, actor, "reset", reason) as (session, rows, _):
             live = live_of(rows, name)
             if live.kind == "reactor":
                 raise Refused(
                     f"{name} is a reactor: its effects happen once, and are never rebuilt."
                 )
+            removing.check_there(self._workers() or [], name)
             for row in rows:
                 if row.state == BUILDING:
                     builds.leave(session, row)

@@ -27,6 +27,17 @@ def check_gone(workers: Iterable[dict[str, Any]], name: str) -> None:
         )
 
 
+def check_there(workers: Iterable[dict[str, Any]], name: str) -> None:
+    """Raises `Conflict` where workers are alive and none's code has it: nothing would fill its tables."""
+    alive = [one for one in workers if one["alive"]]
+    if alive and not any(name in one.get("follows", (name,)) for one in alive):
+        raise Conflict(
+            f"No live worker has the code of {name}, so nothing would fill its tables, and they stay as they are. "
+            "Start a worker whose PENSTOCK_HANDLERS name its module; where it was renamed or taken out, remove it: "
+            f"`python -m app projections remove {name}`."
+        )
+
+
 def declared(workers: Iterable[dict[str, Any]]) -> set[str] | None:
     """What the live workers' code has; None where no worker is alive, so nobody can tell."""
     alive = [one for one in workers if one["alive"]]

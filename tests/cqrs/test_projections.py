@@ -453,8 +453,8 @@ def test_under_a_new_name_it_counts_nothing_twice_and_takes_the_place_of_the_rem
     assert (told["name"], told["state"], told["building"]) == ("turnover", "running", None)
     assert beside(shop) == []
 
-    beat(shop)
     shop.projections.rebuild("turnover", "user:ann")
+    beat(shop)
     assert shop.projections.remove("turnover", "user:ann") == ["test_sales"]
     assert shop.projections.list() == []
     assert not [
@@ -589,6 +589,22 @@ def test_a_projection_that_commits_counts_nothing_twice(shop):
     told = shop.projections.get("sales")
     assert (told["state"], told["position"], sold(shop)) == ("stopped", 2, {"tea": 3})
     assert "NotYours: This session is committed for you" in told["problem"]
+
+
+@pytest.mark.parametrize("what", ["reset", "rebuild"])
+def test_what_no_live_workers_code_has_is_neither_emptied_nor_built_anew(shop, what):
+    sell(shop, 3)
+    follow(shop)
+    beat(shop, "turnover")
+    with pytest.raises(
+        Conflict, match=r"No live worker has the code of sales.*projections remove sales"
+    ):
+        getattr(shop.projections, what)("sales", "cli")
+    told = shop.projections.get("sales")
+    assert (sold(shop), told["position"], told["building"]) == ({"tea": 3}, 1, None)
+    assert shop.audit.find(action=f"projection.{what}").items == []
+    beat(shop, "sales")
+    getattr(shop.projections, what)("sales", "cli")
 
 
 def test_pause_resume_and_reset(shop):
