@@ -36,6 +36,8 @@ BY_STYLE = {
 }
 THIN = """() => { for (const rows of document.querySelectorAll('tbody, ol, ul'))
   [...rows.children].slice(4).forEach(each => each.remove()); }"""
+# The drawings of all icons and the closed dialogs are most of a small page, and axe reads them each time.
+SHARED = "() => document.querySelectorAll('body > svg, body > dialog').forEach(each => each.remove())"
 
 # A time of another day is longer than one of today. The pages are seen from tomorrow, whatever the
 # hour is now, so that all of them are long; how long ago something was stays true.
@@ -77,10 +79,14 @@ def context(browser: Browser) -> Any:
     context.close()
 
 
-def look(page: Page, size: dict[str, int], theme: Any = "light") -> list[str]:
-    """What doesn't fit a window of this size, which it has from now on."""
+def show(page: Page, size: dict[str, int], theme: Any = "light") -> None:
     page.set_viewport_size(size)  # type: ignore[arg-type]
     page.emulate_media(color_scheme=theme)
+
+
+def look(page: Page, size: dict[str, int], theme: Any = "light") -> list[str]:
+    """What doesn't fit a window of this size, which it has from now on."""
+    show(page, size, theme)
     found = [f"cut off: {each}" for each in page.evaluate(CUT)]
     found += [f"opens off the screen: {each}" for each in page.evaluate(OFF_SCREEN)]
     wider = page.evaluate(WIDER)
@@ -96,8 +102,10 @@ def faults(page: Page, where: str = "main") -> list[str]:
     found += look(page, PHONE, "dark")
     found += [f"too small for a thumb: {each}" for each in page.evaluate(SMALL_TARGETS)]
     page.evaluate(THIN)
+    if where == "main":
+        page.evaluate(SHARED)
     found += [f"dark: {each}" for each in page.evaluate(AXE, [where, BY_STYLE])]
-    look(page, WIDE)
+    show(page, WIDE)
     return found + [f"light: {each}" for each in page.evaluate(AXE, [where, ALL])]
 
 
