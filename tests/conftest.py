@@ -17,11 +17,12 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from argon2 import PasswordHasher
 
 from app.embedded.binary import available
 from app.embedded.postgres import NoPostgres, running_postgres
 from app.embedded.server import EmbeddedServer
-from app.store import migrate
+from app.store import migrate, users
 from app.store.database import open_databases
 from config.settings import Settings
 
@@ -46,6 +47,15 @@ def _no_settings_from_outside() -> None:
     for name in list(os.environ):
         if name in ("REDIS_URL", "DATABASE_URL", "PORT") or name.startswith("PENSTOCK_"):
             del os.environ[name]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_passwords() -> Iterator[None]:
+    """A hash that is costly to guess costs a sign-in an eighth of a second: in real processes, not here."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(users, "_hasher", lambda: quick)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -85,8 +85,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(f"sqlite:///{tmp_path / 'main.db'}", tmp_path)
+def world(migrated_sqlite_url: str, tmp_path: Path) -> Iterator[World]:
+    world = World(migrated_sqlite_url, tmp_path)
     yield world
     world.database.dispose()
 

@@ -37,7 +37,9 @@ BY_STYLE = {
 THIN = """() => { for (const rows of document.querySelectorAll('tbody, ol, ul'))
   [...rows.children].slice(4).forEach(each => each.remove()); }"""
 # The drawings of all icons and the closed dialogs are most of a small page, and axe reads them each time.
-SHARED = "() => document.querySelectorAll('body > svg, body > dialog').forEach(each => each.remove())"
+SHARED = (
+    "() => document.querySelectorAll('body > svg, body > dialog').forEach(each => each.remove())"
+)
 
 # A time of another day is longer than one of today. The pages are seen from tomorrow, whatever the
 # hour is now, so that all of them are long; how long ago something was stays true.

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.store import migrate
 from app.store.archive import Archive
 from app.store.database import Database, open_databases
 from app.store.dead_letters import DeadLetters
@@ -77,9 +76,9 @@ def postgres_store(migrated_postgres_url: str, clock: FakeClock) -> Iterator[Sto
 
 
 def opened(url: str, clock: FakeClock) -> Iterator[Store]:
+    """A store on a database that is migrated."""
     archive_url = url.replace("penstock.db", "archive.db")
     main, archive = open_databases(url, archive_url)
-    migrate.upgrade_all(main, archive)
     yield Store(main, archive, clock)
     main.dispose()
     archive.dispose()

@@ -6,6 +6,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from argon2 import extract_parameters
+from argon2.profiles import RFC_9106_LOW_MEMORY
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -16,6 +18,7 @@ from app.store.audit import Audit
 from app.store.schemas import SchemaStore
 from app.store.tokens import Tokens
 from app.store.users import UserRow, Users
+from app.store.users import _hasher as full_cost
 from tests.store.stories import T0
 
 
@@ -53,6 +56,20 @@ def test_passwords_are_not_kept(users, database):
         row = session.get(UserRow, "ada")
     assert row.password_hash.startswith("$argon2id$")
     assert "a long password" not in str(row)
+
+
+def test_a_hash_is_as_costly_as_the_library_advises(users, database, monkeypatch):
+    def cost():
+        with database.read() as session:
+            return extract_parameters(session.get(UserRow, "ada").password_hash)
+
+    users.create("ada", "a long password", "viewer")
+    before = cost()
+    monkeypatch.setattr("app.store.users._hasher", full_cost)
+    users.verify("ada", "a long password")
+    made_again = cost()
+    users.set_password("ada", "another password")
+    assert before != made_again == cost() == RFC_9106_LOW_MEMORY
 
 
 def test_changes_end_the_sessions(users):

@@ -16,7 +16,6 @@ from app.cqrs.command import Registry
 from app.cqrs.commands import Commands
 from app.errors import Conflict
 from app.events.schema import EventTypes
-from app.store import migrate
 from app.streams import keys
 from app.subscriptions.declaration import Handlers
 from config.settings import Settings
@@ -34,11 +33,10 @@ class Sell(BaseModel):
 
 
 @pytest.fixture
-def platform(redis_url: str, tmp_path) -> Iterator[Platform]:
+def platform(redis_url: str, migrated_sqlite_url: str, tmp_path) -> Iterator[Platform]:
     settings = Settings(data_dir=tmp_path, redis_url=redis_url, api_token=ROOT,
                         given_secret="signs the sessions of tests")  # fmt: skip
     platform = build(settings, handlers=Handlers(), types=EventTypes())
-    migrate.upgrade_all(platform.database, platform.archive_database)
     platform.commands = Commands(platform, Registry())  # as in the web process: it imports no code
     yield platform
     platform.close()
