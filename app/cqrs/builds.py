@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from app.cqrs import stopping, tables
 from app.cqrs.declaration import Declared
@@ -72,6 +73,26 @@ def leave(session: Session, row: FollowerRow) -> None:
     if row.state == BUILDING:
         tables.drop(session.connection(), [f"{one}__{row.build}" for one in row.tables])
     session.delete(row)
+
+
+def left_behind(session: Session, had: Iterable[str], declared: Declared) -> list[str]:
+    """The tables that a version before had and nobody has any more: no projection, and no class of the code.
+
+    Of a table that the code still has a class for nobody can tell whether other code writes it by now.
+    """
+    left = set(had) - set(table_names(declared)) - set(_of_classes(SQLModel))
+    for row in keepers(session, list(left), declared.name):
+        left -= set(row.tables)
+    return sorted(left)
+
+
+def _of_classes(base: type) -> Iterator[str]:
+    """The names of the tables that any imported class stands for."""
+    one: Any
+    for one in base.__subclasses__():
+        if (table := one.__dict__.get("__table__")) is not None:
+            yield table.name
+        yield from _of_classes(one)
 
 
 def skip(row: FollowerRow, position: int, type: str, error: str) -> None:

@@ -288,14 +288,18 @@ class Follower:
             removing.check_free(session, builds.table_names(self.declared), seen.name)
             built, live = self._classes_of(seen), tables.own(self.declared.tables)
             tables.make(session.connection(), list(built.values()))
-            tables.switch(session.connection(), [(live[one], built[one]) for one in live])
+            had = [name for row in replaced for name in row.tables or ()]
+            left = builds.left_behind(session, had, self.declared)
+            tables.switch(session.connection(), [(live[one], built[one]) for one in live], left)
             for row in rows:
                 if row and row.build != mine.build:
                     builds.leave(session, row)
             mine.state, mine.updated = LIVE, self.platform.clock.now()
             session.add(mine)
         self._classes.clear()
-        log.info("a projection was built anew", projection=seen.name, build=seen.build)
+        log.info(
+            "a projection was built anew", projection=seen.name, build=seen.build, dropped=left
+        )
 
     def _classes_of(self, row: FollowerRow) -> dict[Any, Any]:
         if row.state == LIVE:

@@ -113,10 +113,12 @@ def unlike(connection: Connection, classes: Sequence[Any]) -> str | None:
     return None
 
 
-def switch(connection: Connection, classes: Sequence[tuple[Any, Any]]) -> None:
-    """Put each new table in the place of the old one, which is dropped."""
+def switch(
+    connection: Connection, classes: Sequence[tuple[Any, Any]], left: Sequence[str] = ()
+) -> None:
+    """Put each new table in the place of the old one, which is dropped, as are those that have no new one."""
     quote = connection.dialect.identifier_preparer.quote
-    drop(connection, [_table(old).name for old, _ in classes])
+    drop(connection, [*(_table(old).name for old, _ in classes), *left])
     for old, new in classes:
         name, beside = quote(_table(old).name), quote(_table(new).name)
         connection.exec_driver_sql(f"ALTER TABLE {beside} RENAME TO {name}")

@@ -120,6 +120,40 @@ def test_a_build_that_is_cancelled_leaves_no_table_for_the_next_of_its_number(sh
     assert (sold(shop), bought(shop), beside(shop)) == ({"tea": 3}, 3, [])
 
 
+@pytest.mark.parametrize("keeper", [None, "notes"])
+def test_a_table_that_the_next_version_has_no_more_is_dropped_with_the_switch(shop, keeper):
+    sell(shop, 1)
+    follow(shop)
+    with shop.database.session() as session:  # as a release whose class is there no more left it
+        session.connection().exec_driver_sql(
+            "CREATE TABLE test_notes (item varchar(200)"
+            + (" REFERENCES test_sales (item))" if keeper is None else ")")
+        )
+        row = followers.locked(session, "sales", 1)
+        row.tables = ["test_sales", "test_notes"]
+        session.add(row)
+        if keeper:
+            followers.begin(session, keeper, 1, "projection", 1, LIVE, ["test_notes"], 0.0)
+    declare(shop, version=2)
+    follow(shop, Following(shop, "version 2"))
+    assert (sold(shop), shop.projections.get("sales")["version"]) == ({"tea": 1}, 2)
+    assert ("test_notes" in tables_there(shop)) is (keeper is not None)
+    if keeper is None:
+        return
+    with shop.database.session() as session:
+        tables.drop(session.connection(), ["test_notes"])
+
+
+def test_a_table_that_the_code_still_has_a_class_for_is_left_to_other_code(shop):
+    declare_with_buyers(shop)
+    sell(shop, 1)
+    follow(shop, Following(shop, "version 1"))
+    shop.followers = Followers()
+    declare(shop, version=2)
+    follow(shop, Following(shop, "version 2"))
+    assert (bought(shop), shop.projections.get("sales")["version"]) == (1, 2)
+
+
 def tables_there(platform) -> list[str]:
     with platform.database.read() as session:
         return tables.inspect(session.connection()).get_table_names()
@@ -321,9 +355,9 @@ def test_a_switch_while_others_append_read_and_follow_takes_nothing_back(shop, m
         finally:  # put off, where a reader was in the way: the next one does it
             switched.set()
 
-    def slowly(connection, classes) -> None:
+    def slowly(connection, classes, left) -> None:
         """While it is open, others append, read and follow."""
-        replace(connection, classes)
+        replace(connection, classes, left)
         opened.append(len(told))
         ended.wait(0.2)
 
