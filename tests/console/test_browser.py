@@ -171,6 +171,8 @@ def test_a_slider_says_where_it_stands_before_it_is_sent(page: Page, server: str
     expect(page.locator("[data-chosen]")).to_have_text(": 2")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="What version 2 changed")).to_be_visible()
+    page.keyboard.press("Tab")  # by keyboard one goes on where one was
+    expect(page.get_by_role("slider")).to_be_focused()
 
 
 def test_the_theme_is_kept(page: Page, server: str) -> None:

@@ -63,7 +63,7 @@ def test_a_page_of_an_early_version_lists_the_events_around_it(browser_of, monke
     browser = browser_of("viewer")
     page = browser.get("/aggregates/lamp:1?version=1").text
     rows = page.partition("Every event")[2]
-    assert re.findall(r'"Version"><a href="[^"]*version=(\d)"', rows) == ["2", "1"]
+    assert re.findall(r'"Version"><a href="[^"]*version=(\d)#moment"', rows) == ["2", "1"]
     assert rows.count('aria-current="true"') == 1
     newest = re.search(r'href="([^"]+)#history">Those from the newest', page)
     assert newest and "?version=3" in browser.get(newest[1].replace("&amp;", "&")).text
@@ -89,7 +89,7 @@ def test_of_a_class_that_only_workers_have_one_is_asked(platform, browser_of, ap
     sent = browser.post("/aggregates/lamp:1/as-of", data=form)
     assert (sent.status_code, sent.headers["Location"]) == (
         303,
-        "/aggregates/lamp%3A1/as-of/look-3",
+        "/aggregates/lamp%3A1/as-of/look-3#moment",
     )
     shown = browser.get("/aggregates/lamp:1/as-of/look-3").text
     assert "version 2 of 3" in shown and "&lt;b&gt;desk" in shown and "its start value" not in shown

@@ -171,7 +171,10 @@ def test_an_operator_asks_how_it_was_and_sees_what_differs(browser_of, platform)
     assert "As it was at an earlier moment" in browser.get("/projections/sales").text
     form = {"csrf_token": csrf_of_session(browser)}
     sent = browser.post("/projections/sales/as-of", data={**form, "at": "2h"})
-    assert (sent.status_code, sent.headers["Location"]) == (303, "/projections/sales/as-of/look-3")
+    assert (sent.status_code, sent.headers["Location"]) == (
+        303,
+        "/projections/sales/as-of/look-3#moment",
+    )
     page = browser.get(sent.headers["Location"]).text
     assert "<del>" in page and "1 new since, 1 gone, 1 changed" in page and "11 events" in page
     assert "&lt;i&gt;milk" in page and "<i>milk" not in page

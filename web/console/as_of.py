@@ -36,4 +36,4 @@ def ask(asking: AsOf, name: str, page: str) -> ResponseReturnValue:
         return go(page + query({"asked_number": number, "asked_at": at}))
     with waiting.at_most(PATIENCE) as seconds:
         asking.wait(id, name, seconds)
-    return go(f"{page}/as-of/{words.segment(id)}")
+    return go(f"{page}/as-of/{words.segment(id)}#moment")  # by keyboard one goes on from there

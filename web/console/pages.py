@@ -213,6 +213,7 @@ def shared() -> dict[str, Any]:
         "here": address_of(request),
         # A refresh of fragments throws away what it does not need: flashes wait for a page.
         "flashes": [] if refreshing else flashes(),
+        "late": own_writes.late(),
         "since_choices": SINCE,
         "shortcuts": shortcuts(),
     }
