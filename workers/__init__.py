@@ -33,13 +33,14 @@ def __getattr__(name: str) -> Any:
     _end_cleanly_on_sigterm()
     with without_collector():
         from config.errors import SettingsError
-        from workers import application, step
+        from workers import application, child_queues, step
 
     try:
         made = application.make(application.settings_of_this_process())
     except SettingsError as error:
         sys.exit(f"penstock: {error}")
     step.install(made)
+    child_queues.install()
     globals()["celery"] = made
     return made
 

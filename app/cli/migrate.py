@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import click
+import redis
 
 from app.cli.platform import ACTOR, loaded, opened
 from app.cli.render import json_option, show_json
-from app.errors import Conflict
+from app.errors import Conflict, Unavailable
 from app.store.database import Database
 from app.store.migrate import upgrade_all
 from config.settings import Settings
@@ -29,9 +30,15 @@ def migrate(as_json: bool) -> None:
     settings = loaded()
     revisions = _upgrade(settings)
     with opened() as platform:
-        # With no server yet (embedded), workers declare theirs when they start.
-        declared = declare(platform) if settings.redis_url else []
         administrator = _first_administrator(platform)
+        try:
+            # With no server yet (embedded), workers declare theirs when they start.
+            declared = declare(platform) if settings.redis_url else []
+        except redis.RedisError as error:
+            raise Unavailable(
+                f"The database is up to date ({len(revisions)} new revisions), but Redis can't be told what "
+                f"PENSTOCK_HANDLERS declares ({error}): check REDIS_URL and the server, then run this again."
+            ) from error
     if as_json:
         show_json(
             {"revisions": revisions, "subscriptions": declared, "administrator": administrator}

@@ -162,6 +162,7 @@ def test_a_server_that_is_away_is_one_line_and_status_1(installed, run, monkeypa
         assert len(ran.errors.splitlines()) == 1, ran.errors
     ran = run("migrate")
     assert ran.status == 1 and len(ran.errors.splitlines()) == 1, ran.errors
+    assert "The database is up to date (0 new revisions), but Redis can't be told" in ran.errors
     ran = run("doctor")
     assert ran.status == 1 and "no server answers" in ran.output and "outbox" in ran.output
 

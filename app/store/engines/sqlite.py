@@ -115,6 +115,8 @@ def _set_up(driver: Any, synchronous: Synchronous) -> None:
         _use_wal(cursor)
         cursor.execute(f"PRAGMA synchronous = {synchronous}")
         cursor.execute("PRAGMA foreign_keys = ON")
+        # Else INSERT OR REPLACE takes a row away without asking the triggers that keep it.
+        cursor.execute("PRAGMA recursive_triggers = ON")
         cursor.execute("PRAGMA temp_store = MEMORY")
         cursor.execute("PRAGMA cache_size = -32000")
         cursor.execute("PRAGMA journal_size_limit = 67108864")
