@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from app.cqrs import builds, leaving_out, reacting, removing, stopping, tables
+from app.cqrs import builds, leaving_out, reacting, removing, stopping, switching, tables
 from app.cqrs.declaration import Declared
 from app.cqrs.view import Place, View
 from app.errors import NewerData, Refused, Unavailable
@@ -274,31 +274,14 @@ class Follower:
                 session.add(row)
 
     def _switch(self, seen: FollowerRow) -> None:
-        """The build takes the place of the live one, unless that is further: what was reached stays reached."""
+        built, now = self._classes_of(seen), self.platform.clock.now()
         with self.platform.database.session() as session:
-            rows = [followers.locked(session, row.name, row.build)
-                    for row in followers.builds(session, seen.name)]  # fmt: skip
-            mine = next((row for row in rows if row and row.build == seen.build), None)
-            if mine is None or mine.position != seen.position or mine.state != BUILDING:
-                return
-            replaced = [row for row in rows if row and row.state == LIVE]
-            if mine.paused or any(row.position > mine.position for row in replaced):
-                return
-            mine.paused = any(row.paused for row in replaced)
-            removing.check_free(session, builds.table_names(self.declared), seen.name)
-            built, live = self._classes_of(seen), tables.own(self.declared.tables)
-            tables.make(session.connection(), list(built.values()))
-            had = [name for row in replaced for name in row.tables or ()]
-            left = builds.left_behind(session, had, self.declared)
-            tables.switch(session.connection(), [(live[one], built[one]) for one in live], left)
-            for row in rows:
-                if row and row.build != mine.build:
-                    builds.leave(session, row)
-            mine.state, mine.updated = LIVE, self.platform.clock.now()
-            session.add(mine)
+            dropped = switching.take_place(session, seen, self.declared, built, now)
+        if dropped is None:
+            return
         self._classes.clear()
         log.info(
-            "a projection was built anew", projection=seen.name, build=seen.build, dropped=left
+            "a projection was built anew", projection=seen.name, build=seen.build, dropped=dropped
         )
 
     def _classes_of(self, row: FollowerRow) -> dict[Any, Any]:
