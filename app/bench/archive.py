@@ -11,16 +11,18 @@ import sqlite3
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
 
+from app.bench import rebuild
 from app.bench.delivery import drained, made_events, publish
 from app.bench.machine import Machine, cpu_seconds, machine
+from app.embedded.postgres import running_postgres
 from app.store import migrate, settled_records
 from app.store.database import Database
-from app.store.projection.rebuilding import Rebuilding
 
 TYPES = {"packed": "single", "run": "tracked"}
 GOAL = 60.0
@@ -32,12 +34,22 @@ RECORDS_TIMED = 200
 
 
 def run(
-    tracking: str, events: int, rounds: int, fsync: str | None, tell: Callable[[str], None]
+    tracking: str,
+    events: int,
+    rounds: int,
+    fsync: str | None,
+    tell: Callable[[str], None],
+    database: str = "sqlite",
 ) -> dict[str, Any]:
     """Seconds until archive and projections have caught up, once all is handled."""
     kind = TYPES[tracking]
     bare, archived, projected, rates, used = [], [], [], [], []
-    with machine(fsync) as ours:
+    with ExitStack() as stack:
+        url = None
+        if database == "postgresql":
+            server = stack.enter_context(running_postgres(durable=True))
+            url = server.format(name="postgres")
+        ours = stack.enter_context(machine(fsync, url))
         stored = [event.to_bytes() for event in made_events(kind, events)]
         ours.start_worker("default", 2)
         system = ours.start_worker("system", 1)
@@ -56,7 +68,7 @@ def run(
             )
         scale = MILLION / events
         result: dict[str, Any] = {
-            "benchmark": f"archive, {tracking}",
+            "benchmark": f"archive, {tracking}, {database}",
             **ours.describe(),
             "events": events,
             "reference": statistics.median(bare),
@@ -67,7 +79,7 @@ def run(
             "CPU of the projector (microseconds an event)": statistics.median(used) * 1e6,
         }
         result |= _records(ours, events * rounds)
-        result |= _rebuild(ours, events * rounds, result["reference"])
+        result |= rebuild.run(ours.platform, events * rounds, result["reference"])
         if tracking == "packed":
             slower = max(result[f"{one} caught up after (s)"] for one in ("archive", "projections"))
             result["after a million events (s), at this rate"] = slower * scale
@@ -114,21 +126,6 @@ def _records(ours: Machine, events: int) -> dict[str, float]:
         "records kept, events a record": events / count,
         "keeping them (microseconds a delivery told of)": taken / max(1, kept) * 1e6,
         "keeping them (microseconds a record)": taken / max(1, sum(map(len, stored))) * 1e6,
-    }
-
-
-def _rebuild(ours: Machine, events: int, bare: float) -> dict[str, float]:
-    """What it takes to build the console's rows anew from all that is archived, while nothing comes."""
-    one = ours.platform
-    rebuilding = Rebuilding(one.database, one.archive, one.archive_database, one.clock)
-    begun = time.perf_counter()
-    for _ in rebuilding.steps():
-        pass
-    rate = events / (time.perf_counter() - begun)
-    return {
-        "rebuild of the console's rows (events/s)": rate,
-        "rebuild, ratio to the reference": rate / bare,
-        "runs that were not as they were built anew": rebuilding.replaced,
     }
 
 

@@ -65,12 +65,21 @@ def delivery(kind: str, events: int, archive: bool, rounds: int, fsync: str, as_
     help="What SQL keeps of each delivery: counts, or a row.",
 )
 @click.option("--events", default=100_000, show_default=True)
+@click.option(
+    "--database",
+    type=click.Choice(["sqlite", "postgresql"]),
+    default="sqlite",
+    show_default=True,
+    help="A PostgreSQL is started for it.",
+)
 @ROUNDS
 @FSYNC
 @json_option
-def archive(tracking: str, events: int, rounds: int, fsync: str, as_json: bool) -> None:
+def archive(
+    tracking: str, events: int, database: str, rounds: int, fsync: str, as_json: bool
+) -> None:
     """How long archive and projections take to catch up, against bare SQLite."""
-    result = _benchmark("archive").run(tracking, events, rounds, _policy(fsync), _tell)
+    result = _benchmark("archive").run(tracking, events, rounds, _policy(fsync), _tell, database)
     _show(result, as_json)
 
 

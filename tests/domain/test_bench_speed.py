@@ -29,6 +29,10 @@ def test_how_long_archive_and_projections_take() -> None:
     assert 0 <= result["archive caught up after (s)"] < 120
     assert 0 <= result["projections caught up after (s)"] < 120
     assert result["ratio"] > 0
+    assert result["runs that were not as they were built anew"] == 0
+    assert result["spoilt runs that were mended"] == 50
+    assert result["tables with rows that are not as before"] == 0
+    assert result["longest wait of a write meanwhile (ms)"] > 0
 
 
 def test_what_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
