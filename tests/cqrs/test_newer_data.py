@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
+from click.testing import CliRunner
 from pydantic import BaseModel
 
 from app import Aggregate, applies, projection
+from app.cli.projections import projections
 from app.cqrs.declaration import Followers
 from app.cqrs.following import Following
 from app.errors import Conflict, InvalidEvents, NewerData
@@ -123,6 +127,26 @@ def test_after_a_rollback_for_good_all_that_is_newer_is_left_out_at_once(shop):
     deploy(shop, 2)  # it comes after all, and brings everything
     follow(shop, Following(shop, "newer"))
     assert (shop.projections.get("sales")["building"], sold(shop)) == (None, {"tea": 51})
+
+
+def test_the_command_line_says_how_many_before_it_leaves_them_out(shop, monkeypatch):
+    deploy(shop, 2)
+    sell(shop, pieces=1, each=12)
+    sell(shop, pieces=1, each=12)
+    deploy(shop, 1)
+    follow(shop, Following(shop, "older"))
+    monkeypatch.setattr("app.cli.projections.opened", lambda: nullcontext(shop))
+
+    def run(*words: str, answer: str = ""):
+        return CliRunner().invoke(projections, ["skip", "sales", "--newer", *words], input=answer)
+
+    asked = run(answer="n\n")
+    assert asked.exit_code == 1 and "2 events of item.sold, of versions above 1" in asked.output
+    assert shop.projections.get("sales")["state"] == "stopped"
+    assert "leaves out 2 events of newer code" in run(answer="y\n").output
+    follow(shop, Following(shop, "older"))
+    assert shop.projections.get("sales")["state"] == "running"
+    assert isinstance(run("--yes").exception, Conflict)
 
 
 def test_newer_code_reads_what_was_to_be_left_out(shop):
