@@ -26,6 +26,7 @@ _STATES = {
     "53100": "the server's disk is full: free some space there",
     "53300": "the server has no connection left: lower the number of processes, or raise its limit",
     "53": "the server is out of memory or disk",
+    "25P03": "the transaction was idle for too long, since its process stood still",
     "25006": "the server only allows reading: is it a standby?",
     "40": "another transaction was in the way",
     "55P03": "another transaction holds the lock",

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import Field, Session, SQLModel, col, select
 
+from app.store import frozen
 from app.store.columns import JsonText, Key, LongText, Moment, Serial, key
 
 LIVE, BUILDING = "live", "building"
@@ -52,6 +53,7 @@ def builds(session: Session, name: str | None = None) -> list[FollowerRow]:
 
 def locked(session: Session, name: str, build: int) -> FollowerRow | None:
     """One build, locked until the transaction ends; None where it is gone."""
+    frozen.bound(session)
     query = select(FollowerRow).where(
         col(FollowerRow.name) == key(name), col(FollowerRow.build) == build
     )

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from app.clock import Clock
+from app.store import frozen
 from app.store.columns import Key, Moment, Serial, key
 from app.store.database import Database
 
@@ -39,6 +40,7 @@ class OwnerRow(SQLModel, table=True):
 
 def claim(session: Session, what: str, owner: str, now: float, term: float) -> int | None:
     """Become or stay the owner for `term` seconds; the fence, or None where another one is."""
+    frozen.bound(session)
     session.execute(
         text(
             "INSERT INTO owners (what, owner, fence, until, position) VALUES (:what, '', 0, 0, 0)"
@@ -70,6 +72,7 @@ def _lasts(row: OwnerRow, now: float) -> bool:
 
 def holding(session: Session, what: str, fence: int) -> OwnerRow:
     """The row, locked until the transaction ends. Raises `Fenced` where the fence is another's."""
+    frozen.bound(session)
     query = select(OwnerRow).where(col(OwnerRow.what) == key(what)).with_for_update()
     row = session.exec(query).first()
     if row is None or row.fence != fence:
