@@ -37,7 +37,7 @@ def test_what_stopped_it_leads_to_its_event(browser_of, platform) -> None:
     page = browser_of("operator").get("/projections/thanks").text
     assert "Rolled back for good?" in page and "/projections/thanks/skip" in page
     assert "Skip all 3 of them" in page and 'name="until" value="42"' in page
-    assert "above 1, which this code reads" in page
+    assert "above 1, the newest that this code reads" in page
     assert "skip-newer" not in browser_of("viewer").get("/projections/thanks").text
 
 
