@@ -1,4 +1,4 @@
-"""Where Penstock meets Celery. This is all of it that leans on Celery's insides:
+"""Where Penstock meets Celery. With `child_queues.py` this is all that leans on Celery's insides:
 
 - a step on the consumer's blueprint: `start` at every (re)connection, `stop`
   before a restart and at the end, `register_with_event_loop` for the hub;
