@@ -36,6 +36,7 @@ NOT_PAGES = {
     "/api/v1/aggregates/<stream>/as-of/<id>": "an answer that a worker gives, kept for an hour",
     "/projections/<path:name>": "the code of this benchmark declares no projection",
     "/api/v1/projections/<path:name>": "the code of this benchmark declares no projection",
+    "/api/v1/projections/<path:name>/skip-newer": "the code of this benchmark declares no projection",
     "/projections/<path:name>/as-of/<id>": "the code of this benchmark declares no projection",
     "/api/v1/projections/<path:name>/as-of/<id>": "the code of this benchmark declares no projection",
     "/api/v1/commands/<name>": "the code of this benchmark declares no command",
