@@ -3,7 +3,9 @@
 The first to come leads: it does its own part at once, without waiting for company. Who comes
 meanwhile waits for the next group. That gives those who were just served a moment to come back, as
 long as a commit takes: else two halves would take turns, and the disk be waited for twice as often.
-The last of them leads it, or the first where some stay away.
+The last of them leads it, or the first where some stay away. Where all came back time after time, it
+waits longer for the one that is late, so that they stay together; who does something else between
+two appends isn't waited for so.
 
 To wake a thread costs more than what it does here. So who was served wakes the next one of his
 group: woken all at once they would fight for the interpreter's lock. Nobody leads twice for one
@@ -27,6 +29,9 @@ Given = TypeVar("Given")
 LARGEST = 256
 PATIENCE = 0.005
 """Seconds that a leader waits at most for others; less where a commit is quick."""
+MOST_TRUST = 10.0
+GROWTH = 1.1
+"""Of the trust, each time that all came: two who meet by chance gain little, who append all the time soon all of it."""
 _FOR_EVER = -1.0
 _STOPPED = "The thread that wrote for several was stopped in the middle: read, and try again."
 
@@ -60,6 +65,8 @@ class Group(Generic[Asked, Given]):
         self._around = 0
         """How many callers there were lately: those last served, and those who waited then."""
         self._took = self._ended = 0.0
+        self._trust = 1.0
+        """How many times as long as a commit takes they are waited for: more, the oftener all came."""
         self._awaited: int | None = None
         """With so many in the queue it need not wait any longer, and who comes last leads it."""
 
@@ -68,7 +75,10 @@ class Group(Generic[Asked, Given]):
         try:
             with self._lock:
                 self._queue.append(mine)
-                if self._leader is None or len(self._queue) == self._awaited:
+                all_came = len(self._queue) == self._awaited
+                if all_came:
+                    self._trust = min(GROWTH * self._trust, MOST_TRUST)
+                if self._leader is None or all_came:
                     self._leader, self._awaited = mine, None
             self._await_turn(mine)
             if not mine.done:
@@ -89,7 +99,7 @@ class Group(Generic[Asked, Given]):
             if not mine.woken.acquire(timeout=patience):
                 with self._lock:  # some stay away; or the last one came just now, and leads
                     if self._leader is mine:
-                        self._awaited = None
+                        self._awaited, self._trust = None, 1.0
                         return
         if mine.next:
             _wake(mine.next)
@@ -97,12 +107,12 @@ class Group(Generic[Asked, Given]):
     def _patience(self) -> float:
         """How long the leader waits for those who are likely to come, if that is less than it saves."""
         with self._lock:
-            around = min(self._around, LARGEST)
-            lately = time.perf_counter() - self._ended < self._took
+            around, most = min(self._around, LARGEST), self._trust * self._took
+            lately = time.perf_counter() - self._ended < most
             if not lately or len(self._queue) >= around:
                 return 0.0
             self._awaited = around
-            return min(self._took, PATIENCE)
+            return min(most, PATIENCE)
 
     def _lead(self, mine: _Waiting[Asked, Given]) -> None:
         begun = time.perf_counter()

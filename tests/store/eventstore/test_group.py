@@ -216,3 +216,30 @@ def test_the_last_of_those_who_were_served_together_leads_without_waiting():
     assert sum(size for _, size in leaders) == 80
     assert len(leaders) < 80
     assert len({leader for leader, _ in leaders}) > 1
+
+
+def test_those_who_all_come_back_are_waited_for_longer_until_one_stays_away():
+    ends = time.monotonic() + 60
+
+    def together(asked):
+        time.sleep(0.002)
+        return asked
+
+    group = Group(together)
+    came = threading.Event()
+
+    def ask():
+        while not came.is_set() and time.monotonic() < ends:
+            group.do(1)
+            if group._trust > 1:
+                came.set()
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert came.is_set()
+    group._trust, group._around, group._took, group._ended = 8.0, 3, 0.01, time.perf_counter()
+    group.do(1)
+    assert group._trust == 1
