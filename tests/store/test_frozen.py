@@ -11,9 +11,8 @@ from app.store import followers, frozen, ownership
 from app.store.failures import translated
 
 
-def test_who_takes_over_does_not_wait_for_a_frozen_owner(store, monkeypatch):
-    if store.main.on_sqlite:
-        pytest.skip("who holds a file's lock is on this machine")
+def test_who_takes_over_does_not_wait_for_a_frozen_owner(postgres_store, monkeypatch):
+    store = postgres_store  # who holds the lock of SQLite's file is on this machine
     with store.main.session() as session:
         fence = ownership.claim(session, "relay", "one", 0.0, 5.0)
         followers.begin(session, "sales", 1, "projection", 1, followers.LIVE, [], 0.0)
